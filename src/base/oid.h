@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The 32-byte name of an object, a chunk or a pack: the SHA-256 of its bytes.
+ * Plain value, compared byte by byte; safe in any thread.
+ */
+#ifndef DV_BASE_OID_H
+#define DV_BASE_OID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define DV_OID_RAW_SIZE 32
+#define DV_OID_HEX_SIZE 64
+
+typedef struct dv_oid {
+	uint8_t b[DV_OID_RAW_SIZE];
+} dv_oid;
+
+static inline bool dv_oid_eq(const dv_oid *a, const dv_oid *b)
+{
+	return memcmp(a->b, b->b, DV_OID_RAW_SIZE) == 0;
+}
+
+/* Order of the raw bytes, which is also the order of the hexadecimal forms. */
+static inline int dv_oid_cmp(const dv_oid *a, const dv_oid *b)
+{
+	return memcmp(a->b, b->b, DV_OID_RAW_SIZE);
+}
+
+static inline bool dv_oid_is_zero(const dv_oid *a)
+{
+	static const dv_oid zero = { { 0 } };
+
+	return dv_oid_eq(a, &zero);
+}
+
+/* Writes 64 lower-case hexadecimal digits and a NUL. */
+void dv_oid_hex(char out[DV_OID_HEX_SIZE + 1], const dv_oid *oid);
+
+/*
+ * Reads exactly 64 lower-case hexadecimal digits: `n` must be 64, nothing may
+ * follow. Returns 0, or -1 and leaves `out` untouched; records no error,
+ * because only the caller knows what was being read.
+ */
+int dv_oid_parse(dv_oid *out, const char *s, size_t n);
+
+#endif
