@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libdv: version datasets beside code.
+ *
+ * Reading order: errors; dv_repo (a workspace and its store); recording (dv_add, dv_commit);
+ * looking (dv_status, dv_diff, dv_ls, dv_cat); bringing back (dv_checkout); moving between stores
+ * (dv_push, dv_fetch, dv_pull); care (dv_fsck, dv_gc); settings.
+ *
+ * Rules: a function that can fail returns 0 or a negative dv_errcode and leaves message and hint in
+ * the thread's record (dv_error_last). Structures with an options suffix start zeroed: zero is
+ * always the default. A string in a callback's structure is borrowed for the time of the call.
+ * Callbacks return 0 to go on; any other value stops the operation and is returned. Callbacks come
+ * on the thread that called the operation, but for dv_progress_cb and dv_warning_cb, which may come
+ * on any thread, one at a time. A dv_repo is used by one thread at a time. The library never prints
+ * and never exits. Paths are bytes without NUL; paths given by the user are relative to the
+ * working folder of the process, paths in results are relative to the root of the workspace.
+ */
+#ifndef DV_H
+#define DV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DV_API __attribute__((visibility("default")))
+
+/* -- errors ------------------------------------------------------------------------------------ */
+
+/** Result of every fallible call: 0 or one of these. Values never change. */
+enum dv_errcode {
+	DV_OK = 0,
+	DV_ERROR = -1,		/* failed; the message tells */
+	DV_ENOTFOUND = -2,	/* a name, file, revision or object is not there */
+	DV_EEXISTS = -3,	/* something is there already */
+	DV_ELOCKED = -4,	/* another process holds what is needed */
+	DV_EAUTH = -5,		/* credentials needed or refused */
+	DV_ETRANSIENT = -6,	/* may succeed when tried again */
+	DV_ECORRUPT = -7,	/* stored data is damaged or hostile */
+	DV_ECANCELLED = -8,	/* dv_cancel() was called */
+	DV_EUSAGE = -9,		/* arguments make no sense together */
+	DV_ENOREPO = -10,	/* not inside a dv repository */
+	DV_EDIRTY = -11,	/* would overwrite work that is not in the store */
+	DV_EUNSAFE = -12,	/* refused: a path or setting from outside that must not be trusted */
+	DV_EPARTIAL = -13	/* done in part; the callbacks named what is left */
+};
+
+/** What went wrong last on this thread, and what to do about it ("" when nothing is known). */
+typedef struct dv_error {
+	int code;
+	char message[2048];
+	char hint[512];
+} dv_error;
+
+/** The thread's record; borrowed, valid until the thread's next dv call. */
+DV_API const dv_error *dv_error_last(void);
+
+/** Asks all running operations to stop soon with DV_ECANCELLED. Async-signal-safe. */
+DV_API void dv_cancel(void);
+
+typedef void (*dv_warning_cb)(const char *message, void *payload);
+/** Where warnings go (an unknown key in a pointer, a setting that was refused …). */
+DV_API void dv_set_warning_cb(dv_warning_cb cb, void *payload);
+
+typedef int (*dv_kv_cb)(const char *key, const char *value, void *payload);
+/** The version, "0.1.0". */
+DV_API const char *dv_version(void);
+/** Versions of dv, its formats and the libraries it runs with. */
+DV_API int dv_version_info(dv_kv_cb cb, void *payload);
+
+/** How far an operation is. Totals are 0 while unknown. */
+typedef struct dv_progress {
+	const char *phase;
+	uint64_t bytes_done, bytes_total, files_done, files_total;
+} dv_progress;
+typedef void (*dv_progress_cb)(const dv_progress *p, void *payload);
+/** Installs the process's progress callback; called at most some ten times a second. */
+DV_API void dv_set_progress_cb(dv_progress_cb cb, void *payload);
+
+/* -- repository -------------------------------------------------------------------------------- */
+
+typedef struct dv_repo dv_repo;
+
+typedef struct dv_init_options {
+	bool no_scm;	/* no git: everything lives in .dv/ */
+	bool subdir;	/* allow a root below the root of the git work tree */
+	bool force;	/* start anew: forget configuration and cache. Refused while the cache holds
+			   objects that a pointer names, unless no remote is needed to restore them */
+} dv_init_options;
+
+/** Makes `path` a dv repository: .dv/config, .dvignore, staged in git when there is one. */
+DV_API int dv_init(const char *path, const dv_init_options *o);
+
+/** Opens the repository that holds `path` (NULL: the working folder). DV_ENOREPO when none does. */
+DV_API int dv_repo_open(dv_repo **out, const char *path);
+DV_API void dv_repo_free(dv_repo *r);
+/** The root of the workspace, absolute. Borrowed. */
+DV_API const char *dv_repo_root(const dv_repo *r);
+/** The folder of the local store (the cache), absolute. Borrowed. */
+DV_API const char *dv_repo_cache_dir(dv_repo *r);
+
+/* -- recording --------------------------------------------------------------------------------- */
+
+typedef struct dv_add_options {
+	bool glob;		/* targets are patterns (*, ?, [], **) */
+	const char *message;	/* commit the staged pointers with this message */
+	bool no_stage;		/* leave git's index alone */
+	int jobs;		/* threads, 0: one per CPU */
+} dv_add_options;
+
+/** What happened to one output. */
+typedef struct dv_output_event {
+	const char *path;	/* of the output */
+	const char *pointer;	/* of its pointer */
+	const char *oid;	/* 64 hex digits */
+	bool is_dir, changed;
+	uint64_t size, nfiles;	/* logical bytes and files */
+	uint64_t stored;	/* bytes the store grew by in the whole call so far */
+} dv_output_event;
+typedef int (*dv_output_cb)(const dv_output_event *e, void *payload);
+
+/** Records the targets' content: store, pointer, .gitignore line, git's index. */
+DV_API int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_options *o,
+		  dv_output_cb cb, void *payload);
+
+typedef struct dv_commit_options {
+	bool no_stage;
+	int jobs;
+} dv_commit_options;
+/** Records what changed in the outputs (all of them when n is 0). */
+DV_API int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_options *o,
+		     dv_output_cb cb, void *payload);
+
+typedef struct dv_remove_options {
+	bool outs;	/* the data too; refused for content that is not in the store without force */
+	bool force;
+	bool no_stage;
+} dv_remove_options;
+/** Stops tracking: pointer and .gitignore line go, the data stays unless `outs`. */
+DV_API int dv_remove(dv_repo *r, const char *const *targets, size_t n, const dv_remove_options *o,
+		     dv_output_cb cb, void *payload);
+/** Renames an output with its pointer, ignore line and stat cache; src may be a file in a tracked
+ *  directory's output only as a whole output. */
+DV_API int dv_move(dv_repo *r, const char *src, const char *dst, bool no_stage, dv_output_cb cb,
+		   void *payload);
+
+/* -- looking ----------------------------------------------------------------------------------- */
+
+enum dv_change_kind {
+	DV_UNCHANGED,
+	DV_ADDED,
+	DV_MODIFIED,
+	DV_DELETED,
+	DV_RENAMED,
+	DV_NOT_IN_CACHE,	/* the pointer's content is not in the local store */
+	DV_NOT_IN_REMOTE
+};
+
+typedef struct dv_change {
+	enum dv_change_kind kind;
+	const char *output;	/* the output it belongs to */
+	const char *path;	/* of the file; of the output itself for its own state */
+	const char *old_path;	/* renamed from, or NULL */
+	const char *old_oid, *new_oid;	/* 64 hex digits or NULL */
+	bool is_dir;
+	uint64_t old_size, new_size;
+} dv_change;
+typedef int (*dv_change_cb)(const dv_change *c, void *payload);
+
+typedef struct dv_status_options {
+	bool remote;		/* ask the remote what it lacks */
+	const char *remote_name;	/* NULL: the default one */
+	bool quick;		/* stop at the first change (for -q) */
+	int jobs;
+} dv_status_options;
+typedef struct dv_status_summary {
+	uint64_t outputs, changed, not_in_cache, not_in_remote;
+} dv_status_summary;
+/** Workspace against pointers (all outputs when n is 0). Writes nothing but the stat cache. */
+DV_API int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_options *o,
+		     dv_change_cb cb, void *payload, dv_status_summary *out);
+
+typedef struct dv_diff_summary {
+	uint64_t added, modified, deleted, renamed;
+	uint64_t added_bytes, deleted_bytes;
+} dv_diff_summary;
+/** Revision a against b; b NULL is the workspace, a NULL is HEAD. Targets limit the outputs. */
+DV_API int dv_diff(dv_repo *r, const char *a, const char *b, const char *const *targets, size_t n,
+		   dv_change_cb cb, void *payload, dv_diff_summary *out);
+
+typedef struct dv_entry {
+	const char *path;
+	char kind;		/* 'f' file, 'x' executable, 'l' symlink, 'd' directory */
+	const char *oid;	/* NULL for what dv does not track */
+	uint64_t size, nfiles;
+	bool is_output;
+} dv_entry;
+typedef int (*dv_entry_cb)(const dv_entry *e, void *payload);
+/** Lists what dv tracks below `path` ("" or NULL: everything) in a revision (NULL: workspace's
+ *  pointers). */
+DV_API int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entry_cb cb,
+		 void *payload);
+
+typedef int (*dv_data_cb)(const void *p, size_t n, void *payload);
+/** Streams a tracked file's bytes [offset, offset+length); length UINT64_MAX: to the end. Reads only
+ *  the chunks it needs. */
+DV_API int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint64_t length,
+		  dv_data_cb cb, void *payload);
+
+/** Is `path` excluded by .dvignore? cb gets source "FILE:LINE" and the pattern. */
+DV_API int dv_check_ignore(dv_repo *r, const char *path, bool *ignored, dv_kv_cb cb, void *payload);
+
+/* -- bringing back ----------------------------------------------------------------------------- */
+
+typedef struct dv_checkout_options {
+	bool force;	/* overwrite work that is not in the store */
+	bool relink;	/* make every file anew with the configured link mode */
+	const char *rev;	/* take pointers from this revision; NULL: the workspace */
+	int jobs;
+} dv_checkout_options;
+typedef struct dv_checkout_summary {
+	uint64_t added, modified, deleted, outputs, bytes;
+} dv_checkout_summary;
+/** Makes the outputs equal to their pointers. Targets down to one file inside a directory. */
+DV_API int dv_checkout(dv_repo *r, const char *const *targets, size_t n,
+		       const dv_checkout_options *o, dv_change_cb cb, void *payload,
+		       dv_checkout_summary *out);
+
+/* -- moving between stores --------------------------------------------------------------------- */
+
+typedef struct dv_transfer_options {
+	const char *remote;	/* NULL: the default one */
+	bool all_branches, all_tags, all_commits;
+	const char *const *revs;	/* further revisions */
+	size_t nrevs;
+	int jobs;
+	bool dry;
+	bool force, relink;	/* pull: for its checkout */
+} dv_transfer_options;
+typedef struct dv_transfer_summary {
+	uint64_t objects, chunks, packs;	/* moved */
+	uint64_t bytes;				/* moved, as stored */
+	uint64_t files;				/* files whose content is now there in full */
+	dv_checkout_summary checkout;		/* pull */
+} dv_transfer_summary;
+DV_API int dv_push(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
+		   dv_transfer_summary *out);
+DV_API int dv_fetch(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
+		    dv_transfer_summary *out);
+/** fetch, then checkout. */
+DV_API int dv_pull(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
+		   dv_change_cb cb, void *payload, dv_transfer_summary *out);
+
+/* -- care -------------------------------------------------------------------------------------- */
+
+typedef struct dv_fsck_options {
+	bool remote;			/* check the remote, not the cache */
+	const char *remote_name;
+	bool repair;			/* bring damaged or missing chunks from the other store */
+	int jobs;
+} dv_fsck_options;
+typedef struct dv_damage {
+	const char *kind;	/* "pack", "segment", "chunk", "recipe", "tree", "object", "log" */
+	const char *name;	/* file or id */
+	const char *detail;
+	const char *output;	/* an output it touches ("path" or "path at REV"), or NULL */
+	bool repaired;
+} dv_damage;
+typedef int (*dv_damage_cb)(const dv_damage *d, void *payload);
+typedef struct dv_fsck_summary {
+	uint64_t packs, segments, chunks, recipes, trees, bytes, damaged, repaired;
+} dv_fsck_summary;
+/** Reads and verifies everything. 0 also when damage was found: see out->damaged - repaired. */
+DV_API int dv_fsck(dv_repo *r, const dv_fsck_options *o, dv_damage_cb cb, void *payload,
+		   dv_fsck_summary *out);
+
+typedef struct dv_gc_options {
+	bool workspace, all_branches, all_tags, all_commits;	/* roots; one at least */
+	const char *const *revs;
+	size_t nrevs;
+	int last_n;		/* also the last n commits of each revision */
+	bool dry;
+	bool force;		/* also what is on no remote */
+} dv_gc_options;
+typedef struct dv_gc_summary {
+	uint64_t objects_kept, chunks_kept, chunks_dropped, packs_dropped, packs_rewritten;
+	uint64_t bytes_freed, bytes_kept;
+	uint64_t kept_not_on_remote;	/* objects kept only because no remote has them */
+} dv_gc_summary;
+DV_API int dv_gc(dv_repo *r, const dv_gc_options *o, dv_gc_summary *out);
+
+typedef struct dv_finding {
+	const char *topic, *value;
+	const char *problem, *hint;	/* NULL when all is well */
+} dv_finding;
+typedef int (*dv_finding_cb)(const dv_finding *f, void *payload);
+/** Looks at the machine, the store and the remotes; r may be NULL. */
+DV_API int dv_doctor(dv_repo *r, dv_finding_cb cb, void *payload);
+
+/* -- settings ---------------------------------------------------------------------------------- */
+
+enum dv_config_level {
+	DV_CONFIG_ANY = 0,	/* reading: the strongest; writing: repo */
+	DV_CONFIG_SYSTEM,	/* /etc/dv/config */
+	DV_CONFIG_GLOBAL,	/* $XDG_CONFIG_HOME/dv/config */
+	DV_CONFIG_REPO,		/* .dv/config, committed */
+	DV_CONFIG_LOCAL		/* dv/config in the git folder, or .dv/config.local without git */
+};
+typedef struct dv_config_value {
+	const char *key, *value, *origin;	/* origin: the file */
+	enum dv_config_level level;
+} dv_config_value;
+typedef int (*dv_config_cb)(const dv_config_value *v, void *payload);
+/** r may be NULL: then only system and global. */
+DV_API int dv_config_get(dv_repo *r, enum dv_config_level level, const char *key, dv_config_cb cb,
+			 void *payload);
+DV_API int dv_config_list(dv_repo *r, enum dv_config_level level, dv_config_cb cb, void *payload);
+DV_API int dv_config_set(dv_repo *r, enum dv_config_level level, const char *key,
+			 const char *value);
+DV_API int dv_config_unset(dv_repo *r, enum dv_config_level level, const char *key);
+
+typedef struct dv_remote_info {
+	const char *name, *url;
+	bool is_default;
+} dv_remote_info;
+typedef int (*dv_remote_cb)(const dv_remote_info *i, void *payload);
+DV_API int dv_remote_list(dv_repo *r, dv_remote_cb cb, void *payload);
+/** Adds a remote; a relative folder is taken relative to the working folder and stored relative to
+ *  the root of the workspace. */
+DV_API int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, const char *url,
+			 bool make_default, bool force);
+/** value NULL unsets the option. */
+DV_API int dv_remote_modify(dv_repo *r, enum dv_config_level level, const char *name,
+			    const char *option, const char *value);
+DV_API int dv_remote_remove(dv_repo *r, enum dv_config_level level, const char *name);
+DV_API int dv_remote_rename(dv_repo *r, enum dv_config_level level, const char *old_name,
+			    const char *new_name);
+/** name NULL: cb gets the default; else sets it, or unsets it when name is "". */
+DV_API int dv_remote_default(dv_repo *r, enum dv_config_level level, const char *name,
+			     dv_remote_cb cb, void *payload);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

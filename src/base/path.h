@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paths as byte strings: joining, normalising, and the rules that keep a path inside a folder. */
+#ifndef DV_BASE_PATH_H
+#define DV_BASE_PATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** "a/b" (or b when it is absolute, or a when b is ""); NULL when memory runs out. */
+char *dv_path_join(const char *a, const char *b);
+/** Folder part; "." when there is none. Owned. */
+char *dv_path_dir(const char *path);
+/** Last component; borrowed. */
+const char *dv_path_base(const char *path);
+/** Lexical: no "//", ".", "..", no slash at the end; "" is ".". ".." above the start of a relative
+ *  path is kept, above "/" dropped. Owned. */
+char *dv_path_normal(const char *path);
+/** The normal absolute path, without resolving links in the last component; parents are resolved
+ *  when they exist. Owned; NULL with the error recorded. */
+char *dv_path_absolute(const char *path);
+/** `path` relative to folder `base`, both absolute and normal; may begin with "..". Owned. */
+char *dv_path_relative(const char *path, const char *base);
+/** True when `path` equals `dir` or lies below it; both normal. *rest is what follows ("" or "a/b"). */
+bool dv_path_below(const char *path, const char *dir, const char **rest);
+/** True for a relative path that stays inside: not empty, no leading or double slash, no component
+ *  "." or "..", no NUL. What hostile files must satisfy. */
+bool dv_path_is_safe(const char *path);
+/** True for one component: not empty, not "." or "..", no slash. */
+bool dv_name_is_safe(const char *name, size_t n);
+
+#endif

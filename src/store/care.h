@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Care of a local store: fsck and gc. Both know entries and roots, not workspaces; the caller says
+ * what must stay.
+ */
+#ifndef DV_STORE_CARE_H
+#define DV_STORE_CARE_H
+
+#include "store/tree.h"
+
+typedef struct dv_store_damage {
+	const char *kind;	/* "pack", "segment", "chunk", "recipe", "tree", "object", "log" */
+	const char *name;	/* hex id or file name */
+	const char *detail;
+	uint8_t entry_kind;	/* 0, or DV_KIND_… with `id` set: an entry that cannot be read */
+	dv_oid id;
+} dv_store_damage;
+typedef int (*dv_store_damage_cb)(const dv_store_damage *d, void *payload);
+typedef struct dv_store_stats {
+	uint64_t packs, segments, chunks, recipes, bytes;
+} dv_store_stats;
+/** Reads every log entry, container, segment and entry; cb comes from the calling thread. */
+int dv_store_fsck(dv_store *s, dv_pool *pool, dv_store_damage_cb cb, void *payload,
+		  dv_store_stats *out) DV_MUST_CHECK;
+/** Checks that objects are whole: every chunk there and readable, the oid right. */
+int dv_store_check_object(dv_reader *r, const dv_oid *oid, bool is_tree, dv_store_damage_cb cb,
+			  void *payload) DV_MUST_CHECK;
+/** Writes a new segment over all readable containers and drops the old ones: repairs the index. */
+int dv_store_reindex(dv_store *s) DV_MUST_CHECK;
+/** Puts an entry into the store although the index knows it: for repair, where the place it knows is
+ *  damaged. The damaged containers are condemned by the caller through dv_store_sweep. */
+typedef struct dv_sweep {
+	const dv_closure *keep;	/* entries that stay; bases of kept deltas are added by the sweep */
+	bool (*drop_container)(const dv_container *c, void *payload);	/* NULL, or containers that must go */
+	void *payload;
+	bool dry;
+	int level;		/* compression for rewritten entries */
+} dv_sweep;
+typedef struct dv_sweep_stats {
+	uint64_t chunks_kept, chunks_dropped, packs_dropped, packs_rewritten, bytes_freed, bytes_kept;
+} dv_sweep_stats;
+/** Drops what is not kept: containers without a kept entry are deleted, packs less than 60 % alive
+ *  or smaller than 8 MiB (when there are several) are rewritten first. The exclusive lock must be
+ *  held. Order: new packs and segment durable, CONDEMN entry durable, then unlink. */
+int dv_store_sweep(dv_store *s, const dv_sweep *o, dv_sweep_stats *out) DV_MUST_CHECK;
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects: bytes named by their SHA-256, kept as one chunk or as a recipe of chunks.
+ *
+ * Recipe bytes: "DVRECIP1", level u8, chunker id u8, zero 6, size u64 (of what it makes), then per
+ * chunk: id 32, raw length u32. Level 0 lists the object's own chunks. When a recipe would be longer
+ * than DV_RECIPE_MAX its bytes are themselves cut into chunks, and the recipe kept under the oid is
+ * of level + 1 and lists those; at most DV_RECIPE_LEVELS times.
+ */
+#ifndef DV_STORE_OBJECT_H
+#define DV_STORE_OBJECT_H
+
+#include "store/store.h"
+
+#define DV_RECIPE_HEADER 24u
+#define DV_RECIPE_ITEM 36u
+#define DV_RECIPE_MAX (256u << 10)
+#define DV_RECIPE_LEVELS 3
+
+typedef struct dv_chunk_ref {
+	dv_oid id;
+	uint32_t len;
+} dv_chunk_ref;
+/** The chunks of one object, in order (one item for an object of one chunk, none for the empty). */
+typedef struct dv_recipe {
+	dv_chunk_ref *c;
+	size_t n, cap;
+	uint64_t size;
+	dv_oid *inner;		/* chunks that the recipe itself is made of (levels above 0) */
+	size_t ninner, inner_cap;
+	bool is_chunk;		/* the object is a single chunk; there is no recipe entry */
+	uint8_t chunker;
+} dv_recipe;
+#define DV_RECIPE_INIT { 0 }
+void dv_recipe_release(dv_recipe *r);
+/** Loads and checks the recipe of an object, through all levels. Memory: 36 bytes a chunk, i.e. some
+ *  60 MB for 100 GiB. DV_ENOTFOUND when the object is not in the store. */
+int dv_recipe_load(dv_recipe *out, dv_reader *r, const dv_oid *oid) DV_MUST_CHECK;
+/** Parses one level (for fuzzing and fsck). */
+int dv_recipe_parse(dv_recipe *out, uint8_t *level, const uint8_t *p, size_t n) DV_MUST_CHECK;
+
+/** Stores bytes in memory as an object (trees, link targets). enc is the calling thread's. */
+int dv_object_put(dv_writer *w, dv_encoder *enc, const void *p, size_t n, dv_oid *oid)
+	DV_MUST_CHECK;
+
+/** Shared state for storing many files: encoders, buffers, the pool. */
+typedef struct dv_ingest dv_ingest;
+int dv_ingest_new(dv_ingest **out, dv_writer *w, dv_pool *pool) DV_MUST_CHECK;
+void dv_ingest_free(dv_ingest *in);
+DV_DEFINE_AUTOPTR(dv_ingest)
+#define DV_INGEST_SMALL (4u << 20)
+/** Stores a file of at most DV_INGEST_SMALL bytes; call from pool workers (worker: its index), many
+ *  at once. `size` is from fstat; *oid and *stored_size tell what was read. Returns DV_ETRANSIENT
+ *  when the file changed under the read (size, mtime or ctime differ afterwards): read it again. */
+int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, dv_oid *oid,
+		    struct stat *st) DV_MUST_CHECK;
+/** Stores a file of any size using the whole pool; call from the thread that owns the pool, while
+ *  no other large file is in work. Memory is bounded whatever the size. */
+int dv_ingest_large(dv_ingest *in, int fd, const char *name, dv_oid *oid, struct stat *st)
+	DV_MUST_CHECK;
+/** Only hashes: the oid a file would get. Any thread. */
+int dv_hash_file(int fd, const char *name, dv_oid *oid, struct stat *st) DV_MUST_CHECK;
+
+/** Writes an object's bytes to fd from offset 0 and verifies the whole against `oid`; for small
+ *  objects, from pool workers. `size` must match. */
+int dv_object_write(dv_reader *r, const dv_oid *oid, uint64_t size, int fd) DV_MUST_CHECK;
+/** As above for large ones, with decoding spread over the pool; from the pool's owner. */
+int dv_object_write_large(dv_store *s, dv_pool *pool, const dv_oid *oid, uint64_t size, int fd)
+	DV_MUST_CHECK;
+/** Reads a whole object into memory (trees), at most `max` bytes, verified against its oid. */
+int dv_object_read(dv_reader *r, const dv_oid *oid, size_t max, dv_buf *out) DV_MUST_CHECK;
+/** Streams bytes [offset, offset + length) clipped to the object, reading only the chunks needed,
+ *  each verified. */
+int dv_object_stream(dv_reader *r, const dv_oid *oid, uint64_t offset, uint64_t length,
+		     int (*sink)(const void *p, size_t n, void *payload), void *payload)
+	DV_MUST_CHECK;
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Packs: immutable files that hold many chunks and recipes, named by the SHA-256 of their bytes.
+ * docs/format.md defines them to the byte. Everything here treats a pack's bytes as hostile.
+ */
+#ifndef DV_STORE_PACK_H
+#define DV_STORE_PACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/oid.h"
+
+#define DV_PACK_HEADER 32u		/* "DVPACK1\n", nonce 16, reserved 8 (zero) */
+#define DV_PACK_ENTRY 56u
+#define DV_PACK_TAIL 32u		/* "DVPTAIL1", footer offset u64, entries u32, bases u32, first
+					   8 bytes of SHA-256(entries and bases) */
+#define DV_PACK_TARGET (64u << 20)	/* a pack is closed once it holds this many stored bytes */
+#define DV_RAW_MAX (1u << 20)		/* no chunk or recipe is longer, decoded */
+#define DV_STORED_MAX (DV_RAW_MAX + 4096u)
+#define DV_DEPTH_MAX 16			/* longest chain of deltas that is read */
+#define DV_BASES_MAX 16
+
+enum dv_kind {
+	DV_KIND_CHUNK = 1,	/* id = SHA-256 of the raw bytes */
+	DV_KIND_RECIPE = 2	/* id = oid of the object that it describes */
+};
+enum dv_codec {
+	DV_CODEC_RAW = 0,
+	DV_CODEC_ZSTD = 1,
+	DV_CODEC_ZSTD_DELTA = 2	/* zstd with the concatenated bases as raw-content prefix */
+};
+
+/** One entry of a pack's footer (sorted by id, then kind). */
+typedef struct dv_pack_entry {
+	dv_oid id;
+	uint64_t offset;	/* of the stored bytes, from the start of the pack */
+	uint32_t stored, raw;	/* lengths */
+	uint8_t kind, codec, nbases, depth;
+	uint32_t bases_at;	/* index of the first base in the base table */
+} dv_pack_entry;
+
+/** A parsed and checked footer. */
+typedef struct dv_pack_footer {
+	dv_pack_entry *e;
+	size_t n;
+	dv_oid *bases;
+	size_t nbases;
+} dv_pack_footer;
+#define DV_PACK_FOOTER_INIT { 0 }
+void dv_pack_footer_release(dv_pack_footer *f);
+/** Parses from the pack's last `n` bytes; `size` is the whole pack's. When `n` is too few, returns
+ *  0 with *need set to how many are needed (else 0). DV_ECORRUPT on anything that does not add up
+ *  (overlap, order, lengths over the limits, unknown kind). */
+int dv_pack_footer_parse(dv_pack_footer *out, const uint8_t *end, size_t n, uint64_t size,
+			 size_t *need) DV_MUST_CHECK;
+/** Sorts the entries and appends footer and tail of a pack whose entries end at `footer_offset`. */
+int dv_pack_footer_write(dv_buf *out, dv_pack_footer *f, uint64_t footer_offset) DV_MUST_CHECK;
+/** Header with the given nonce. */
+void dv_pack_header(uint8_t out[DV_PACK_HEADER], const uint8_t nonce[16]);
+
+/** Decodes stored bytes into exactly `e->raw` bytes at `out`; the prefix is the concatenated bases
+ *  (NULL, 0 without). Never writes more than e->raw bytes. Does not verify the id. */
+int dv_pack_decode(uint8_t *out, const dv_pack_entry *e, const uint8_t *stored,
+		   const uint8_t *prefix, size_t prefix_len) DV_MUST_CHECK;
+
+/** Per-thread compression state. */
+typedef struct dv_encoder dv_encoder;
+int dv_encoder_new(dv_encoder **out, int level) DV_MUST_CHECK;
+void dv_encoder_free(dv_encoder *enc);
+DV_DEFINE_AUTOPTR(dv_encoder)
+/** What the neighbours in the same file taught: skips files that do not compress, and tries again
+ *  now and then. Zero to start with; one per file, one thread at a time. */
+typedef struct dv_sticky {
+	uint8_t misses;
+	uint8_t skip;
+} dv_sticky;
+/** Compresses when that pays (≤ 15/16 of raw). *stored borrows either raw or the encoder's buffer
+ *  until the next call. sticky may be NULL. */
+int dv_encode(dv_encoder *enc, const uint8_t *raw, size_t n, dv_sticky *sticky,
+	      const uint8_t **stored, size_t *stored_len, uint8_t *codec) DV_MUST_CHECK;
+
+#endif
