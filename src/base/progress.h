@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters that any thread may add to, sent to the callback of dv_set_progress_cb() at most some ten
+ * times a second. Knows no terminal. One operation at a time in a process.
+ */
+#ifndef DV_BASE_PROGRESS_H
+#define DV_BASE_PROGRESS_H
+
+#include <stdint.h>
+
+/** Starts a phase and zeroes the counters. `phase` must stay valid ("adding", "pushing" …). */
+void dv_progress_start(const char *phase, uint64_t bytes_total, uint64_t files_total);
+void dv_progress_total(uint64_t bytes, uint64_t files);
+/** Any thread; cheap. */
+void dv_progress_add(uint64_t bytes, uint64_t files);
+/** Ends the phase with a last call. */
+void dv_progress_end(void);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a remote driver must do. Drivers classify failures and never decide: no retry, no prompt, no
+ * caching; DV_ENOTFOUND, DV_EEXISTS, DV_EAUTH and DV_ETRANSIENT are told apart, the rest is DV_ERROR.
+ * Retry, limits, tracing and faults are wrappers with the same table. Names are relative, made of
+ * [a-z0-9/._-], chosen by dv, never by a remote. All functions may be called from many threads.
+ */
+#ifndef DV_TRANSFER_REMOTE_DRIVER_H
+#define DV_TRANSFER_REMOTE_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum dv_remote_caps {
+	DV_REMOTE_WRITE = 1u << 0,
+	DV_REMOTE_LIST = 1u << 1,
+	DV_REMOTE_PUT_IF_ABSENT = 1u << 2,	/* atomic; the log's commit primitive */
+};
+
+typedef struct dv_remote dv_remote;
+/** Receives bytes in order; non-zero stops the transfer and is returned. */
+typedef int (*dv_sink_cb)(const void *p, size_t n, void *payload);
+typedef int (*dv_list_cb)(const char *name, uint64_t size, void *payload);
+
+typedef struct dv_driver {
+	unsigned version;	/* 1; fields are only ever appended */
+	const char *scheme;	/* "file", "ssh" … */
+	/** Opens the place behind a URL. `create`: make it when absent; else DV_ENOTFOUND may come
+	 *  from here or from the first get. */
+	int (*open)(dv_remote **out, const char *url, bool create);
+	void (*close)(dv_remote *r);
+	/** Size of a file. */
+	int (*stat)(dv_remote *r, const char *name, uint64_t *size);
+	/** Bytes [offset, offset + length) clipped to the file; UINT64_MAX: to the end. */
+	int (*get)(dv_remote *r, const char *name, uint64_t offset, uint64_t length,
+		   dv_sink_cb sink, void *payload);
+	/** Stores the whole of `fd` (from 0, `size` bytes) durably; complete or not at all; replaces
+	 *  nothing: success when a file of the same name and size is there already. */
+	int (*put)(dv_remote *r, const char *name, int fd, uint64_t size);
+	/** Creates a small file durably unless it is there (DV_EEXISTS). */
+	int (*put_if_absent)(dv_remote *r, const char *name, const void *p, size_t n);
+	/** Files directly in folder `dir` whose name sorts after `after` (NULL: all), any order. An
+	 *  absent folder is empty. */
+	int (*list)(dv_remote *r, const char *dir, const char *after, dv_list_cb cb, void *payload);
+	int (*remove)(dv_remote *r, const char *name);
+} dv_driver;
+
+struct dv_remote {
+	const dv_driver *driver;
+	unsigned caps;
+};
+
+/** The drivers that this build has; ends with NULL. Defined by remotes/drivers.c. */
+extern const dv_driver *const dv_drivers[];
+
+#endif

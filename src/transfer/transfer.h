@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Moving objects between the local store and a remote store. What is missing is found from the
+ * remote's log and index segments, which are mirrored in a local folder and reused; nothing is ever
+ * listed or asked for one by one. Only missing chunks travel, packed; a local pack that the remote
+ * lacks for the most part goes as it is. The order on the remote is the store's: packs, segment, log
+ * entry; so a push that was cut leaves the remote valid, and what arrived is found again.
+ */
+#ifndef DV_TRANSFER_TRANSFER_H
+#define DV_TRANSFER_TRANSFER_H
+
+#include "store/care.h"
+
+typedef struct dv_remote_store dv_remote_store;
+
+typedef struct dv_remote_options {
+	const char *name;	/* for messages */
+	const char *url;	/* absolute folder or scheme://… */
+	const char *mirror_dir;	/* where log state and segments are kept; made when absent */
+	bool create;		/* initialise an empty place as a store */
+} dv_remote_options;
+/** Opens a remote: checks dv-store.json, replays new log entries, mirrors new segments. An empty
+ *  place without `create` is an empty store for reading (head 0). */
+int dv_remote_store_open(dv_remote_store **out, const dv_remote_options *o) DV_MUST_CHECK;
+void dv_remote_store_free(dv_remote_store *r);
+DV_DEFINE_AUTOPTR(dv_remote_store)
+const dv_log_state *dv_remote_store_state(const dv_remote_store *r);
+bool dv_remote_store_find(const dv_remote_store *r, uint8_t kind, const dv_oid *id, dv_place *out);
+bool dv_remote_store_has_object(const dv_remote_store *r, const dv_oid *oid);
+/** True when the remote's log vouches for the object with everything below it. */
+bool dv_remote_store_has_root(const dv_remote_store *r, const dv_oid *oid);
+/** Folder of a remote that is one ("file" driver), else NULL: then fsck opens it as a dv_store. */
+const char *dv_remote_store_folder(const dv_remote_store *r);
+
+/** One thing to move. */
+typedef struct dv_want {
+	dv_oid oid;
+	bool is_tree;
+	const char *path;	/* of the output, for the log and for messages */
+} dv_want;
+typedef struct dv_move_options {
+	int jobs;		/* connections; 0: the driver's default */
+	bool dry;
+	const char *project, *commit;	/* for the log's roots; may be NULL */
+} dv_move_options;
+typedef struct dv_move_stats {
+	uint64_t objects, chunks, packs, bytes, files;
+} dv_move_stats;
+/** local -> remote. DV_ENOTFOUND naming the output when the local store lacks something that the
+ *  remote lacks too; then nothing is committed for that output but the others are (DV_EPARTIAL). */
+int dv_transfer_push(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
+		     const dv_move_options *o, dv_move_stats *out) DV_MUST_CHECK;
+/** remote -> local: trees first, then what they name. Everything is verified before it is committed
+ *  locally. Objects that are there already cost nothing. As push for what is missing. */
+int dv_transfer_fetch(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
+		      const dv_move_options *o, dv_move_stats *out) DV_MUST_CHECK;
+/** Does the remote have the object with everything below? Uses local trees where they are. */
+int dv_transfer_has_all(dv_store *local, dv_remote_store *remote, const dv_want *w, bool *has)
+	DV_MUST_CHECK;
+/** Reads one entry from the remote, decoded and verified (for repair); out is replaced. */
+int dv_remote_store_read(dv_remote_store *r, uint8_t kind, const dv_oid *id, dv_buf *out)
+	DV_MUST_CHECK;
+
+#endif
