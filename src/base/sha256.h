@@ -3,9 +3,8 @@
  * SHA-256 at the speed of the processor: one buffer, a stream, many buffers
  * at once, and a file together with its chunks in one pass.
  *
- * Nothing here allocates or fails. The backend ("portable", "sha-ni",
- * "avx512") is chosen once, at run time, by what the CPU offers; every
- * backend gives the same digests. All functions may be called from any
+ * Nothing here allocates or fails. The backend is chosen once, at run
+ * time, by what the CPU offers; every backend gives the same digests. All functions may be called from any
  * thread; a context belongs to one thread at a time.
  */
 #ifndef DV_BASE_SHA256_H
@@ -40,13 +39,17 @@ void dv_sha256_many(dv_oid *out, const void *const *p, const size_t *n, size_t c
 /*
  * `p` holds `count` chunks back to back, chunk i of lens[i] bytes. Writes the
  * digest of every chunk to ids[i] and feeds the same bytes to `stream`, in one
- * pass over the memory and, with SHA-NI, hardly slower than feeding `stream`
- * alone. `stream` may have taken any number of bytes before.
+ * pass where the CPU can overlap the two, and then hardly slower than feeding
+ * `stream` alone; else by whatever is fastest. Give many chunks at once. `stream` may have taken any number of bytes before.
  */
 void dv_sha256_stream_and_chunks(dv_sha256_ctx *stream, dv_oid *ids, const uint8_t *p,
 				 const size_t *lens, size_t count);
 
-/* The backend in use: "portable", "sha-ni" or "avx512". */
+/*
+ * The backend in use: "portable" (libcrypto), "sha-ni" or "avx512" (sixteen
+ * messages at once), the last two also as "...-pairs" where the CPU overlaps
+ * two SHA-NI messages.
+ */
 const char *dv_sha256_backend(void);
 
 /*
