@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every command that there is; each is defined at the end of its cmd_NAME.c.
+ */
+#ifndef DV_CLI_COMMANDS_H
+#define DV_CLI_COMMANDS_H
+
+#include "cli/cmd.h"
+
+/* start */
+extern const dv_cmd dv_cmd_init;
+/* track data */
+extern const dv_cmd dv_cmd_add, dv_cmd_commit, dv_cmd_checkout, dv_cmd_remove, dv_cmd_move;
+/* see what there is */
+extern const dv_cmd dv_cmd_status, dv_cmd_diff, dv_cmd_ls, dv_cmd_cat;
+/* share data */
+extern const dv_cmd dv_cmd_remote, dv_cmd_push, dv_cmd_fetch, dv_cmd_pull;
+/* keep it healthy */
+extern const dv_cmd dv_cmd_fsck, dv_cmd_gc, dv_cmd_doctor, dv_cmd_cache;
+/* settings and help */
+extern const dv_cmd dv_cmd_config, dv_cmd_check_ignore, dv_cmd_root;
+extern const dv_cmd dv_cmd_version, dv_cmd_help, dv_cmd_completion;
+
+#endif
