@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every file-system call that changes something. Durability is decided here, and faults are
- * injected here: DV_FAULT="<kind>:<n>" in the environment of a build with DV_FAULTS makes the n-th
- * changing call (1-based, counted over the process) fail with EIO (eio), ENOSPC (enospc), write half
- * (short), or kill the process on the spot (die). DV_FAULT="count:FILE" writes the number of calls
- * to FILE at exit. The seam is always compiled in and costs one branch.
+ * injected here: DV_FAULT="<kind>:<n>" in the environment makes the n-th changing call (1-based,
+ * counted over the process) fail with EIO (eio) or ENOSPC (enospc), write half of its data and then
+ * fail with ENOSPC (short), or write half of its data and kill the process on the spot (die).
+ * DV_FAULT="count:FILE" writes the number of calls to FILE at exit. The seam is always compiled in
+ * and costs one branch.
  *
  * The law: temporary file in the target's folder -> data -> fdatasync -> rename without replace (or
  * with, for what is allowed to change) -> fsync of the folder. A failed fsync is never retried: the
@@ -18,6 +19,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/buf.h"
 
@@ -35,6 +37,10 @@ int dv_fs_unlinkat(int dirfd, const char *path, int flags);
 int dv_fs_fchmod(int fd, mode_t mode);
 int dv_fs_ftruncate(int fd, off_t n);
 int dv_fs_fdatasync(int fd);
+/** For folders; for files where times and mode matter too. */
+int dv_fs_fsync(int fd);
+/** Sets access and modification time, as utimensat. */
+int dv_fs_utimensat(int dirfd, const char *path, const struct timespec times[2], int flags);
 /** Whole buffer or failure; -1 with errno. */
 int dv_fs_write_all(int fd, const void *p, size_t n);
 int dv_fs_pwrite_all(int fd, const void *p, size_t n, off_t at);
@@ -49,11 +55,15 @@ int dv_fs_pread_all(int fd, void *p, size_t n, off_t at, size_t *got);
 
 /* Recorded calls: 0 or a negative dv_errcode. */
 
-/** Reads a file of at most `max` bytes. DV_ENOTFOUND when it is not there; DV_ERROR over `max`. */
+/** Reads a regular file of at most `max` bytes into `out`, whose content is replaced. DV_ENOTFOUND
+ *  when it is not there; DV_ERROR over `max`, and for what is not a regular file. */
 int dv_fs_read_file(dv_buf *out, const char *path, size_t max) DV_MUST_CHECK;
+/** As above, to the end of an open file or pipe; `name` is for messages. */
 int dv_fs_read_fd(dv_buf *out, int fd, const char *name, size_t max) DV_MUST_CHECK;
 /** Creates a folder with its parents, mode 0777 less the umask. */
 int dv_fs_mkdirs(const char *path) DV_MUST_CHECK;
+/** As dv_fs_mkdirs, and what was created is durable. */
+int dv_fs_mkdirs_sync(const char *path) DV_MUST_CHECK;
 /** fsync of a folder. Not an error where the file system refuses it (EINVAL). */
 int dv_fs_sync_dir(const char *path) DV_MUST_CHECK;
 /** Removes a file or a whole tree below `path` without following links; absent is success. */
@@ -96,5 +106,31 @@ typedef struct dv_lock {
 int dv_lock_take(dv_lock *l, const char *path, bool exclusive, int timeout_ms, const char *what)
 	DV_MUST_CHECK;
 void dv_lock_release(dv_lock *l);
+
+/** Writes a new file from its start to its end past the page cache (O_DIRECT) where the file system
+ *  allows, which is steadier and cheaper for what is not read soon; buffered with early write-out
+ *  where it does not. Small files are always buffered. Owns its buffer only, not the descriptor. */
+typedef struct dv_direct_writer {
+	int fd;
+	char *path;		/* for messages */
+	uint8_t *buf;		/* aligned */
+	size_t n;		/* bytes waiting in it */
+	uint64_t at, started;	/* handed to the kernel; of these, write-out was begun */
+	int mode;		/* undecided, direct or buffered */
+} dv_direct_writer;
+#define DV_DIRECT_INIT { .fd = -1 }
+/** Starts writing at offset 0 of the empty file `fd` (of a dv_atomic, say), open for writing, of
+ *  which nobody else changes the position or the flags before the finish. */
+int dv_direct_open(dv_direct_writer *w, int fd, const char *path) DV_MUST_CHECK;
+int dv_direct_write(dv_direct_writer *w, const void *p, size_t n) DV_MUST_CHECK;
+/** Writes what waits, cuts the file to its length, and leaves `fd` an ordinary buffered descriptor
+ *  positioned at the end. Does not sync. */
+int dv_direct_finish(dv_direct_writer *w) DV_MUST_CHECK;
+/** Bytes written so far, waiting ones included. */
+uint64_t dv_direct_size(const dv_direct_writer *w);
+void dv_direct_writer_release(dv_direct_writer *w);
+
+/** Replaces what DV_FAULT said and starts counting anew; NULL ends injection. For tests. */
+void dv_fs_faults(const char *spec);
 
 #endif

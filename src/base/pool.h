@@ -19,7 +19,9 @@ int dv_cpu_count(void);
 int dv_pool_new(dv_pool **out, int threads, int queue_max) DV_MUST_CHECK;
 int dv_pool_threads(const dv_pool *p);
 /** Queues a job; blocks while the queue is full (unless called from a worker of the same pool: then
- *  the queue grows). After a failure or a cancel the job is dropped and the code returned. */
+ *  the queue grows). After a failure or a cancel the job is dropped and the code returned, with its
+ *  record. A dropped or skipped job is never called: what `arg` points to must belong to somebody
+ *  else than the job and live until dv_pool_wait() or dv_pool_free() has returned. */
 int dv_pool_submit(dv_pool *p, dv_job_fn fn, void *arg) DV_MUST_CHECK;
 /** Waits until every job is done. 0, or the first failure's code with its record. The pool can be
  *  used again afterwards. */
