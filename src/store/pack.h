@@ -6,6 +6,7 @@
 #ifndef DV_STORE_PACK_H
 #define DV_STORE_PACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@
 #define DV_STORED_MAX (DV_RAW_MAX + 4096u)
 #define DV_DEPTH_MAX 16			/* longest chain of deltas that is read */
 #define DV_BASES_MAX 16
+#define DV_PREFIX_MAX (8u << 20)	/* bytes of all bases of one delta together */
+#define DV_PACK_ENTRIES_MAX (1u << 20)	/* a pack has no more entries, nor more bases, than this */
 
 enum dv_kind {
 	DV_KIND_CHUNK = 1,	/* id = SHA-256 of the raw bytes */
@@ -59,6 +62,12 @@ int dv_pack_footer_parse(dv_pack_footer *out, const uint8_t *end, size_t n, uint
 int dv_pack_footer_write(dv_buf *out, dv_pack_footer *f, uint64_t footer_offset) DV_MUST_CHECK;
 /** Header with the given nonce. */
 void dv_pack_header(uint8_t out[DV_PACK_HEADER], const uint8_t nonce[16]);
+/** True when the first DV_PACK_HEADER bytes are a header that this version reads. */
+bool dv_pack_header_ok(const uint8_t *p);
+/** NULL when the entry keeps to the limits and lies before offset `end`; else what is wrong. */
+const char *dv_pack_entry_check(const dv_pack_entry *e, uint64_t end);
+/** Binary search in a parsed (or written) footer; NULL when it is not there. Borrowed. */
+const dv_pack_entry *dv_pack_footer_find(const dv_pack_footer *f, uint8_t kind, const dv_oid *id);
 
 /** Decodes stored bytes into exactly `e->raw` bytes at `out`; the prefix is the concatenated bases
  *  (NULL, 0 without). Never writes more than e->raw bytes. Does not verify the id. */

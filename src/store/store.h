@@ -22,6 +22,7 @@ typedef struct dv_store dv_store;
 
 enum dv_store_flags {
 	DV_STORE_CREATE = 1u << 0,	/* make it when it is not there */
+	DV_STORE_TOLERATE = 1u << 1,	/* skip segments that are missing or damaged (fsck) */
 };
 /** Opens the store in `dir` and replays its log. DV_ENOTFOUND when there is none. A newer format is
  *  refused. */
