@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of drivers in this build. */
+#include "remotes/drivers.h"
+
+const dv_driver *const dv_drivers[] = {
+	&dv_driver_local,
+	NULL,
+};

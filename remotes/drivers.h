@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names of the drivers, for the table of them. */
+#ifndef DV_REMOTES_DRIVERS_H
+#define DV_REMOTES_DRIVERS_H
+
+#include "transfer/remote_driver.h"
+
+extern const dv_driver dv_driver_local;
+
+#endif

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The driver for a folder: a disk, a mounted share. Files appear under their name complete and
+ * durable, or not at all: temporary file in the same folder, data, fdatasync, rename without
+ * replacing, fsync of the folder. Needs no lock file, so it works on network file systems too.
+ */
+#include "remotes/drivers.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/path.h"
+
+#define READ_SIZE (1u << 20)
+#define NAME_MAX_LEN 200
+#define TMP_PREFIX ".dv-tmp-"
+
+typedef struct local_remote {
+	dv_remote base;
+	int dir;	/* the folder */
+	char *path;
+} local_remote;
+
+static void local_close(dv_remote *r)
+{
+	local_remote *l = (local_remote *)r;
+
+	if (l == NULL)
+		return;
+	if (l->dir >= 0)
+		close(l->dir);
+	free(l->path);
+	free(l);
+}
+static void dv_remote_close(dv_remote **r)
+{
+	local_close(*r);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The folder that a URL names: "/…", "file:///…" or "file://localhost/…", percent-decoded. */
+static int folder_of(char **out, const char *url)
+{
+	const char *s = url;
+
+	if (strncmp(s, "file:", 5) != 0) {
+		if (s[0] != '/')
+			return dv_err(DV_EUSAGE, "remote folder '%s' is not an absolute path", url);
+		*out = dv_strdup(s);
+		return *out ? 0 : DV_ERROR;
+	}
+	s += 5;
+	if (strncmp(s, "//", 2) == 0) {
+		s += 2;
+		if (strncmp(s, "localhost/", 10) == 0)
+			s += 9;
+	}
+	if (s[0] != '/')
+		return dv_err(DV_EUSAGE, "URL '%s' names no absolute folder", url);
+	dv_autofree char *path = dv_malloc(strlen(s) + 1);
+	size_t n = 0;
+	if (!path)
+		return DV_ERROR;
+	for (; *s; s++) {
+		if (*s == '%') {
+			int hi = hex_digit(s[1]), lo = hi < 0 ? -1 : hex_digit(s[2]);
+
+			if (lo < 0 || (hi | lo) == 0)
+				return dv_err(DV_EUSAGE, "URL '%s' has a bad %% escape", url);
+			path[n++] = (char)(hi << 4 | lo);
+			s += 2;
+		} else {
+			path[n++] = *s;
+		}
+	}
+	path[n] = '\0';
+	*out = dv_steal(&path);
+	return 0;
+}
+
+static int local_open(dv_remote **out, const char *url, bool create)
+{
+	dv_autofree char *path = NULL;
+	int rc = folder_of(&path, url);
+
+	if (rc)
+		return rc;
+	if (create && (rc = dv_fs_mkdirs(path)))
+		return rc;
+	__attribute__((cleanup(dv_remote_close))) dv_remote *r = NULL;
+	local_remote *l = dv_calloc(1, sizeof *l);
+	if (!l)
+		return DV_ERROR;
+	r = &l->base;
+	l->dir = dv_fs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	if (l->dir < 0)
+		return dv_err_sys("cannot open folder '%s'", path);
+	l->path = dv_steal(&path);
+	l->base.driver = &dv_driver_local;
+	l->base.caps = DV_REMOTE_WRITE | DV_REMOTE_LIST | DV_REMOTE_PUT_IF_ABSENT;
+	*out = dv_steal(&r);
+	return 0;
+}
+
+/* Names are dv's own; anything else is a mistake above, and must not reach the file system. */
+static int check_name(const char *name)
+{
+	static const char ok[] = "abcdefghijklmnopqrstuvwxyz0123456789/._-";
+	size_t n = strlen(name);
+
+	if (n == 0 || n > NAME_MAX_LEN || strspn(name, ok) != n || !dv_path_is_safe(name))
+		return dv_err(DV_EUNSAFE, "refused to use '%s' as a name in a remote", name);
+	return 0;
+}
+
+static int open_file(const local_remote *l, const char *name, struct stat *st)
+{
+	int rc = check_name(name);
+
+	if (rc)
+		return rc;
+	int fd = dv_fs_openat(l->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd < 0)
+		return dv_err_sys("cannot open '%s/%s'", l->path, name);
+	if (fstat(fd, st) || !S_ISREG(st->st_mode)) {
+		close(fd);
+		return dv_err(DV_ERROR, "'%s/%s' is not a regular file", l->path, name);
+	}
+	return fd;
+}
+
+static int local_stat(dv_remote *r, const char *name, uint64_t *size)
+{
+	const local_remote *l = (local_remote *)r;
+	struct stat st;
+	int rc = check_name(name);
+
+	if (rc)
+		return rc;
+	if (fstatat(l->dir, name, &st, AT_SYMLINK_NOFOLLOW))
+		return dv_err_sys("cannot look at '%s/%s'", l->path, name);
+	if (!S_ISREG(st.st_mode))
+		return dv_err(DV_ERROR, "'%s/%s' is not a regular file", l->path, name);
+	*size = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int local_get(dv_remote *r, const char *name, uint64_t offset, uint64_t length,
+		     dv_sink_cb sink, void *payload)
+{
+	const local_remote *l = (local_remote *)r;
+	struct stat st;
+	dv_autoclose int fd = open_file(l, name, &st);
+
+	if (fd < 0)
+		return fd;
+	uint64_t size = (uint64_t)st.st_size;
+	if (offset >= size)
+		return 0;
+	if (length > size - offset)
+		length = size - offset;
+	dv_autofree uint8_t *buf = dv_malloc(length < READ_SIZE ? (size_t)length + 1 : READ_SIZE);
+	if (!buf)
+		return DV_ERROR;
+	while (length > 0) {
+		size_t want = length < READ_SIZE ? (size_t)length : READ_SIZE, got = 0;
+		int rc = dv_check_cancel();
+
+		if (rc)
+			return rc;
+		if (dv_fs_pread_all(fd, buf, want, (off_t)offset, &got) && got == 0)
+			return dv_err_sys("cannot read '%s/%s'", l->path, name);
+		if (got == 0)
+			break;
+		if ((rc = sink(buf, got, payload)))
+			return rc;
+		offset += got;
+		length -= got;
+	}
+	return 0;
+}
+
+/* The folder part of `name` below the remote's, made when it is absent. Owned. */
+static int folder_for(const local_remote *l, const char *name, char **out)
+{
+	const char *slash = strrchr(name, '/');
+	dv_autofree char *rel = slash ? dv_strndup(name, (size_t)(slash - name)) : dv_strdup(".");
+
+	if (!rel)
+		return DV_ERROR;
+	dv_autofree char *full = slash ? dv_path_join(l->path, rel) : dv_strdup(l->path);
+	if (!full)
+		return DV_ERROR;
+	struct stat st;
+	if (fstatat(l->dir, rel, &st, AT_SYMLINK_NOFOLLOW)) {
+		if (errno != ENOENT)
+			return dv_err_sys("cannot open folder '%s'", full);
+		int rc = dv_fs_mkdirs(full);
+		if (rc)
+			return rc;
+		/* The new folders' own names must survive a crash as well. */
+		for (char *p = strrchr(rel, '/');; p = strrchr(rel, '/')) {
+			if (p)
+				*p = '\0';
+			dv_autofree char *parent = p ? dv_path_join(l->path, rel) :
+						       dv_strdup(l->path);
+			if (!parent)
+				return DV_ERROR;
+			if ((rc = dv_fs_sync_dir(parent)))
+				return rc;
+			if (!p)
+				break;
+		}
+	}
+	*out = dv_steal(&full);
+	return 0;
+}
+
+/* A temporary file that is removed unless it got its name. */
+typedef struct tmp_file {
+	int fd, dir;
+	char name[NAME_MAX_LEN + 64];	/* "" when there is none (any more) */
+} tmp_file;
+static void tmp_file_release(tmp_file *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	if (t->name[0])
+		dv_fs_unlinkat(t->dir, t->name, 0);
+}
+
+static int tmp_open(tmp_file *t, const local_remote *l, const char *name)
+{
+	uint8_t rnd[8];
+	const char *slash = strrchr(name, '/');
+	int len = slash ? (int)(slash - name + 1) : 0;
+	int rc = dv_random(rnd, sizeof rnd);
+
+	if (rc)
+		return rc;
+	snprintf(t->name, sizeof t->name, "%.*s" TMP_PREFIX "%02x%02x%02x%02x%02x%02x%02x%02x", len,
+		 name, rnd[0], rnd[1], rnd[2], rnd[3], rnd[4], rnd[5], rnd[6], rnd[7]);
+	t->dir = l->dir;
+	t->fd = dv_fs_openat(l->dir, t->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0444);
+	if (t->fd < 0) {
+		rc = dv_err_sys("cannot create '%s/%s'", l->path, t->name);
+		t->name[0] = '\0';
+	}
+	return rc;
+}
+
+/* Data durable, name given without replacing, folder durable. DV_EEXISTS when the name is taken. */
+static int tmp_commit(tmp_file *t, const local_remote *l, const char *name, const char *folder)
+{
+	if (dv_fs_fdatasync(t->fd))
+		return dv_err_sys("cannot write '%s/%s' to disk", l->path, name);
+	if (dv_fs_rename_noreplace(l->dir, t->name, l->dir, name)) {
+		if (errno == EEXIST)
+			return dv_err(DV_EEXISTS, "'%s/%s' is there already", l->path, name);
+		return dv_err_sys("cannot name '%s/%s'", l->path, name);
+	}
+	t->name[0] = '\0';
+	return dv_fs_sync_dir(folder);
+}
+
+/* 1 when the file is there with that size, 0 when absent, DV_EEXISTS when it differs. */
+static int there_already(const local_remote *l, const char *name, uint64_t size)
+{
+	struct stat st;
+
+	if (fstatat(l->dir, name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : dv_err_sys("cannot look at '%s/%s'", l->path, name);
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size == size)
+		return 1;
+	return dv_err(DV_EEXISTS, "'%s/%s' is there already with another size", l->path, name);
+}
+
+static int local_put(dv_remote *r, const char *name, int fd, uint64_t size)
+{
+	const local_remote *l = (local_remote *)r;
+	dv_autofree char *folder = NULL;
+	struct stat st;
+	int rc = check_name(name);
+
+	if (rc || (rc = there_already(l, name, size)) != 0)
+		return rc < 0 ? rc : 0;
+	if ((rc = folder_for(l, name, &folder)))
+		return rc;
+	if (fstat(fd, &st))
+		return dv_err_sys("cannot look at what is sent as '%s'", name);
+	if ((uint64_t)st.st_size != size)
+		return dv_err(DV_ERROR, "what is sent as '%s' has %" PRIu64 " bytes, not %" PRIu64,
+			      name, (uint64_t)st.st_size, size);
+	dv_auto(tmp_file) t = { .fd = -1 };
+	if ((rc = tmp_open(&t, l, name)))
+		return rc;
+	if (size == 0 || dv_fs_clone(fd, t.fd) != 0) {
+		if (lseek(fd, 0, SEEK_SET) < 0 || dv_fs_copy(fd, t.fd, size))
+			return dv_err_sys("cannot write '%s/%s'", l->path, name);
+	}
+	rc = tmp_commit(&t, l, name, folder);
+	if (rc == DV_EEXISTS) {
+		rc = there_already(l, name, size);
+		return rc < 0 ? rc : 0;
+	}
+	return rc;
+}
+
+static int local_put_if_absent(dv_remote *r, const char *name, const void *p, size_t n)
+{
+	const local_remote *l = (local_remote *)r;
+	dv_autofree char *folder = NULL;
+	struct stat st;
+	int rc = check_name(name);
+
+	if (rc)
+		return rc;
+	if (fstatat(l->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return dv_err(DV_EEXISTS, "'%s/%s' is there already", l->path, name);
+	if ((rc = folder_for(l, name, &folder)))
+		return rc;
+	dv_auto(tmp_file) t = { .fd = -1 };
+	if ((rc = tmp_open(&t, l, name)))
+		return rc;
+	if (dv_fs_write_all(t.fd, p, n))
+		return dv_err_sys("cannot write '%s/%s'", l->path, name);
+	return tmp_commit(&t, l, name, folder);
+}
+
+static void close_dir(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+static int local_list(dv_remote *r, const char *dir, const char *after, dv_list_cb cb,
+		      void *payload)
+{
+	const local_remote *l = (local_remote *)r;
+	int rc = dir[0] ? check_name(dir) : 0;
+
+	if (rc)
+		return rc;
+	dv_autoclose int fd = dv_fs_openat(l->dir, dir[0] ? dir : ".", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : dv_err_sys("cannot list '%s/%s'", l->path, dir);
+	__attribute__((cleanup(close_dir))) DIR *d = fdopendir(fd);
+	if (!d)
+		return dv_err_sys("cannot list '%s/%s'", l->path, dir);
+	int dfd = dv_steal_fd(&fd);
+	for (;;) {
+		errno = 0;
+		const struct dirent *e = readdir(d);
+		struct stat st;
+
+		if (!e)
+			return errno ? dv_err_sys("cannot list '%s/%s'", l->path, dir) : 0;
+		if (e->d_name[0] == '.' || (after && strcmp(e->d_name, after) <= 0))
+			continue;
+		if (fstatat(dfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+			continue;
+		if ((rc = cb(e->d_name, (uint64_t)st.st_size, payload)))
+			return rc;
+	}
+}
+
+static int local_remove(dv_remote *r, const char *name)
+{
+	const local_remote *l = (local_remote *)r;
+	int rc = check_name(name);
+
+	if (rc)
+		return rc;
+	if (dv_fs_unlinkat(l->dir, name, 0))
+		return dv_err_sys("cannot remove '%s/%s'", l->path, name);
+	return 0;
+}
+
+const dv_driver dv_driver_local = {
+	.version = 1,
+	.scheme = "file",
+	.open = local_open,
+	.close = local_close,
+	.stat = local_stat,
+	.get = local_get,
+	.put = local_put,
+	.put_if_absent = local_put_if_absent,
+	.list = local_list,
+	.remove = local_remove,
+};
