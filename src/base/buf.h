@@ -30,7 +30,7 @@ int dv_buf_add(dv_buf *b, const void *p, size_t n);
 int dv_buf_adds(dv_buf *b, const char *s);
 int dv_buf_addc(dv_buf *b, char c);
 int dv_buf_addf(dv_buf *b, const char *fmt, ...) DV_PRINTF(2, 3);
-int dv_buf_vaddf(dv_buf *b, const char *fmt, va_list ap);
+int dv_buf_vaddf(dv_buf *b, const char *fmt, va_list ap) DV_PRINTF(2, 0);
 /** Little-endian integers, as all formats of dv use them. */
 int dv_buf_add_u16(dv_buf *b, uint16_t v);
 int dv_buf_add_u32(dv_buf *b, uint32_t v);

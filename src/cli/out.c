@@ -290,7 +290,8 @@ const char *dv_out_color_end(void)
 
 /* One line on stderr in one write. Messages can carry names that others chose: what is not
  * printable is escaped. */
-static void say(const char *color, const char *label, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0))) say(const char *color, const char *label,
+						      const char *fmt, va_list ap)
 {
 	char text[4096], line[sizeof(text) + 512];
 	size_t o = 0;
