@@ -31,7 +31,9 @@ static bool is_phrase(const char *s)
 {
 	size_t n = s ? strlen(s) : 0;
 
-	return n && s[n - 1] != '.' && !(isupper((unsigned char)s[0]) && islower((unsigned char)s[1]));
+	if (!n || s[n - 1] == '.')
+		return false;
+	return !(isupper((unsigned char)s[0]) && islower((unsigned char)s[1]));
 }
 
 static int check_opt(const dv_cmd *c, const dv_opt *o, dv_opt_error *err)

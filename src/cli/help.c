@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -145,27 +146,25 @@ void dv_help_exit_codes(void)
 }
 
 /* Runs man(1) with its complaints silenced. Returns whether it showed the page. */
-static bool run_man(const char *page)
+static bool run_man(char *page)
 {
-	int status;
+	char name[] = "man";
+	char *argv[] = { name, page, NULL };
+	posix_spawn_file_actions_t silent;
+	int status = -1;
 	pid_t pid;
 
 	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
+	if (posix_spawn_file_actions_init(&silent))
 		return false;
-	if (pid == 0) {
-		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-		if (null >= 0)
-			dup2(null, STDERR_FILENO);
-		execlp("man", "man", page, (char *)NULL);
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0)
+	if (posix_spawn_file_actions_addopen(&silent, STDERR_FILENO, "/dev/null", O_WRONLY, 0) ||
+	    posix_spawnp(&pid, name, &silent, NULL, argv, environ))
+		pid = -1;
+	posix_spawn_file_actions_destroy(&silent);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return false;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 int dv_help_manual(const dv_cmd *cmd, const dv_cmd *parent)

@@ -77,6 +77,7 @@ must_fail() {
 	local expected=$1 code=0
 	shift
 	"$@" || code=$?
+	[ "$code" -ne "$expected" ] || return 0
 	if [ "$code" -ge 128 ]; then
 		echo "killed by signal $((code - 128)): $*" >&2
 		return 1
