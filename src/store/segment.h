@@ -37,6 +37,8 @@ typedef struct dv_place {
 typedef struct dv_segment dv_segment;
 /** Maps and checks the frame of a segment file. */
 int dv_segment_open(dv_segment **out, const char *path) DV_MUST_CHECK;
+/** As above over bytes that stay where they are until the free. */
+int dv_segment_open_memory(dv_segment **out, const void *p, size_t n) DV_MUST_CHECK;
 void dv_segment_free(dv_segment *s);
 DV_DEFINE_AUTOPTR(dv_segment)
 size_t dv_segment_count(const dv_segment *s);
@@ -47,6 +49,9 @@ dv_container dv_segment_container(const dv_segment *s, size_t i);
 bool dv_segment_find(const dv_segment *s, uint8_t kind, const dv_oid *id, dv_place *out);
 /** Entry i in order; false when damaged. */
 bool dv_segment_at(const dv_segment *s, size_t i, dv_oid *id, dv_place *out);
+/** As above with the index of the container too. */
+bool dv_segment_at_raw(const dv_segment *s, size_t i, dv_oid *id, dv_place *out,
+		       uint32_t *container);
 
 /** Collects entries and writes a segment. */
 typedef struct dv_segment_builder dv_segment_builder;
