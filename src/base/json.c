@@ -208,22 +208,20 @@ int dv_json_write(dv_buf *out, const dv_json *j)
 	return out->err ? out->err : dv_err(DV_ERROR, "cannot write a value as JSON");
 }
 
-dv_json *dv_json_str(const char *s)
-{
-	json_t *j = json_string(s);
-
-	if (!j)
-		dv_err(DV_EUSAGE, "'%s' is not UTF-8", s);
-	return j;
-}
-
 int dv_json_set(dv_json *obj, const char *key, dv_json *value)
 {
-	if (!value) {
-		/* dv_json_str has told why; for jansson's own constructors it is memory. */
-		return dv_error_last()->code ? dv_error_last()->code : dv_err_nomem();
-	}
+	if (!value)
+		return dv_err_nomem();
 	if (json_object_set_new(obj, key, value))
 		return dv_err(DV_ERROR, "cannot set the key '%s'", key);
 	return 0;
+}
+
+int dv_json_set_str(dv_json *obj, const char *key, const char *s)
+{
+	json_t *value = json_string(s);
+
+	if (!value)
+		return dv_err(DV_EUSAGE, "the value of '%s' is not UTF-8", key);
+	return dv_json_set(obj, key, value);
 }
