@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything dv asks of git. Finding the repository costs a few stat calls; libgit2 itself is
+ * started by the first dv_git_open(). Paths are relative to the root of the dv workspace, which may
+ * lie below the root of the git work tree; what is outside the workspace is never seen. Hooks do not
+ * run. Files named "git-*" are not involved: no program is started.
+ *
+ * A dv_git belongs to one thread at a time. Failures carry libgit2's words.
+ */
+#ifndef DV_REPO_GITGLUE_H
+#define DV_REPO_GITGLUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+
+#define DV_GIT_HEX 40
+/** The largest pointer that is read from git; larger blobs are passed over with a warning. */
+#define DV_GIT_POINTER_MAX ((size_t)1 << 20)
+
+/** Where git keeps things; all absolute and normal, NULL when there is no git. */
+typedef struct dv_git_dirs {
+	char *workdir;		/* root of the work tree */
+	char *gitdir;		/* of this work tree */
+	char *commondir;	/* shared by linked work trees; the gitdir of the main one */
+} dv_git_dirs;
+#define DV_GIT_DIRS_INIT { 0 }
+void dv_git_dirs_release(dv_git_dirs *d);
+/** Looks for git from the absolute folder `start` upwards, without libgit2. GIT_DIR and
+ *  GIT_WORK_TREE are respected. Returns 0 and leaves `out` all NULL when there is none; DV_ERROR for
+ *  a bare repository or a damaged ".git" file. */
+int dv_git_discover(dv_git_dirs *out, const char *start) DV_MUST_CHECK;
+
+typedef struct dv_git dv_git;
+/** Opens the repository. `root` is the workspace: equal to or below d->workdir. DV_EUNSAFE when it
+ *  belongs to somebody else, DV_ERROR naming an extension that is not supported. */
+int dv_git_open(dv_git **out, const dv_git_dirs *d, const char *root) DV_MUST_CHECK;
+void dv_git_free(dv_git *g);
+DV_DEFINE_AUTOPTR(dv_git)
+
+/* -- index and commits ------------------------------------------------------------------------- */
+
+/** Puts the files `add` as they are now into the index, and takes the paths `drop` out of it (those
+ *  that are not in it are passed over). All or nothing. DV_ELOCKED when git holds the index. */
+int dv_git_stage(dv_git *g, const char *const *add, size_t nadd, const char *const *drop,
+		 size_t ndrop) DV_MUST_CHECK;
+/** Commits the index on top of HEAD, like "git commit": also the first commit of a branch and a
+ *  detached HEAD. hex may be NULL. When nothing changed, succeeds without a commit (hex is HEAD).
+ *  DV_ERROR with a hint without user.name and user.email, during a merge, or with conflicts. */
+int dv_git_commit(dv_git *g, const char *message, char hex[DV_GIT_HEX + 1]) DV_MUST_CHECK;
+/** Is the path in the index, or anything below it? *which (may be NULL) is that path, owned. */
+int dv_git_is_tracked(dv_git *g, const char *path, bool *tracked, char **which) DV_MUST_CHECK;
+/** Would git ignore the path? A folder's path ends with '/'. */
+int dv_git_is_ignored(dv_git *g, const char *path, bool *ignored) DV_MUST_CHECK;
+
+/* -- revisions --------------------------------------------------------------------------------- */
+
+/** Anything git can name -> the commit's id. DV_ENOTFOUND "unknown revision 'x'". */
+int dv_git_resolve(dv_git *g, const char *rev, char hex[DV_GIT_HEX + 1]) DV_MUST_CHECK;
+/** As resolve for HEAD; hex is "" when there is no commit yet. */
+int dv_git_head(dv_git *g, char hex[DV_GIT_HEX + 1]) DV_MUST_CHECK;
+/** A file of a revision, at most `max` bytes; out is replaced. DV_ENOTFOUND. */
+int dv_git_read_blob(dv_git *g, const char *rev, const char *path, size_t max, dv_buf *out)
+	DV_MUST_CHECK;
+
+/** One pointer file found in git. All borrowed. `where` is the commit's id, or words such as "index
+ *  of WORKTREE". Returns 0 to go on. */
+typedef int (*dv_git_pointer_cb)(const char *where, const char *path, const char *text, size_t n,
+				 void *payload);
+/** The "*.dv" files (regular files only) of a revision, in git's order. An unborn HEAD has none. */
+int dv_git_pointers_at(dv_git *g, const char *rev, dv_git_pointer_cb cb, void *payload)
+	DV_MUST_CHECK;
+
+/** A set of commits. */
+typedef struct dv_git_scope {
+	bool branches;		/* tips of local and remote-tracking branches */
+	bool tags;		/* what tags point to */
+	bool all_commits;	/* everything reachable from any reference and from HEAD */
+	const char *const *revs;
+	size_t nrevs;
+	int last_n;		/* also the last n commits, along first parents, of each rev (of HEAD
+				   when there are no revs) */
+} dv_git_scope;
+typedef int (*dv_git_commit_cb)(const char *hex, void *payload);
+/** Every commit of the scope once. */
+int dv_git_commits(dv_git *g, const dv_git_scope *s, dv_git_commit_cb cb, void *payload)
+	DV_MUST_CHECK;
+/** The pointers of every commit of the scope; the same file at the same path with the same content
+ *  comes once, with the first commit met. */
+int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, void *payload)
+	DV_MUST_CHECK;
+/** What gc must keep beside commits: the pointers in the indexes of all work trees, in all stashes,
+ *  and in all commits that a reflog (of any reference, of HEAD of any work tree) still names. The
+ *  pointers of *other* work trees' folders come too, read from their files. */
+int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload) DV_MUST_CHECK;
+
+typedef int (*dv_git_root_cb)(const char *root, void *payload);
+/** The roots of this workspace in every work tree of the repository (main and linked) that has a
+ *  folder, absolute. */
+int dv_git_worktrees(dv_git *g, dv_git_root_cb cb, void *payload) DV_MUST_CHECK;
+
+/** "1.5.1", the libgit2 that runs. */
+void dv_git_version(char *out, size_t n);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The workspace from inside: where things are, what is opened when, and which outputs there are.
+ * Everything that costs time (libgit2, the stat cache, the store) is opened on first use.
+ */
+#ifndef DV_REPO_REPO_H
+#define DV_REPO_REPO_H
+
+#include "repo/config.h"
+#include "repo/gitglue.h"
+#include "repo/ignore.h"
+#include "repo/pointer.h"
+#include "repo/statcache.h"
+#include "store/store.h"
+
+struct dv_repo {
+	char *root;		/* absolute, normal, links resolved */
+	bool has_git;		/* git is used: dirs are set */
+	dv_git_dirs dirs;
+	char *dvdir;		/* <commondir>/dv, or <root>/.dv without git; may not exist yet */
+	char *cache_dir;	/* absolute; may not exist yet */
+	dv_config config;
+	dv_ignore *ignore;	/* never NULL in an open repository */
+	/* On first use, through the functions below: */
+	dv_git *git;
+	dv_statcache *statcache;
+	dv_store *store;
+};
+DV_DEFINE_AUTOPTR(dv_repo)
+
+/** libgit2's view; DV_ERROR "… needs git" without git. Borrowed. */
+int dv_repo_git(dv_repo *r, dv_git **out) DV_MUST_CHECK;
+/** The stat cache; never NULL on success. Borrowed. */
+int dv_repo_statcache(dv_repo *r, dv_statcache **out) DV_MUST_CHECK;
+/** The local store, made when absent, with the shared lock taken. Borrowed. */
+int dv_repo_store(dv_repo *r, dv_store **out) DV_MUST_CHECK;
+/** Reads the settings anew, after a change. */
+int dv_repo_reload_config(dv_repo *r) DV_MUST_CHECK;
+/** Should git's index follow (core.autostage, on by default, and there is git)? */
+bool dv_repo_autostage(const dv_repo *r, bool no_stage);
+
+/** A path given by the user (relative to the working folder) -> relative to the root, normal, ""
+ *  for the root itself; owned. DV_EUNSAFE when it is outside the workspace or reached through a
+ *  symbolic link, or inside .git or .dv. It need not exist. */
+int dv_repo_rel(const dv_repo *r, const char *user_path, char **rel) DV_MUST_CHECK;
+/** "ROOT/rel"; owned, NULL when memory runs out. */
+char *dv_repo_abs(const dv_repo *r, const char *rel);
+
+/** One output. */
+typedef struct dv_output {
+	char *path;		/* relative to the root */
+	char *pointer_path;	/* likewise */
+	dv_pointer pointer;
+} dv_output;
+typedef struct dv_output_list {
+	dv_output *o;		/* sorted by path: bytes, with "/" before everything else, so that
+				   what is below a folder follows it at once */
+	size_t n, cap;
+} dv_output_list;
+#define DV_OUTPUT_LIST_INIT { 0 }
+void dv_output_list_release(dv_output_list *l);
+/** The output of that path, or NULL. */
+dv_output *dv_output_list_find(const dv_output_list *l, const char *path);
+/** The output that is `path` or a folder above it; *rest is what follows ("" or "a/b"). NULL when
+ *  none. */
+dv_output *dv_output_list_holding(const dv_output_list *l, const char *path, const char **rest);
+/** Adds a copy of the pointer found at `pointer_path`; sort with dv_output_list_finish. */
+int dv_output_list_add(dv_output_list *l, const char *pointer_path, const dv_pointer *p)
+	DV_MUST_CHECK;
+/** Sorts, and refuses outputs that are or hold another (DV_ERROR naming both pointers). */
+int dv_output_list_finish(dv_output_list *l) DV_MUST_CHECK;
+
+/** All pointers of the workspace: outside .git, .dv, ignored folders, nested repositories of dv or
+ *  git, and the outputs themselves. */
+int dv_repo_outputs(dv_repo *r, dv_output_list *out) DV_MUST_CHECK;
+/** Those of a revision, by the .dvignore-less view of git; nested outputs as above. Pointers that
+ *  are damaged fail the call. */
+int dv_repo_outputs_at(dv_repo *r, const char *rev, dv_output_list *out) DV_MUST_CHECK;
+
+#endif
