@@ -89,6 +89,7 @@ typedef struct dv_cli {
 	bool help;         /* -h */
 	bool manual;       /* --help */
 	bool version;      /* --version */
+	int before_dashes; /* operands before `--`: `dv diff REV -- PATH`; -1 when there is none */
 	const char *color; /* --color: auto, always or never; NULL is auto */
 	const dv_cmd *cmd; /* the command that runs (of a two-word command, the inner one) */
 	const dv_cmd *parent; /* of a two-word command the outer one, else NULL */

@@ -73,7 +73,7 @@ static int run_command(dv_cli *cli, void *args, int argc, char **argv)
 
 	if (cmd->defaults)
 		memcpy(args, cmd->defaults, cmd->args_size);
-	code = dv_opt_parse(&n, sets, 2, argc, argv, false, &err) ? DV_EXIT_USAGE : 0;
+	code = dv_opt_parse(&n, &cli->before_dashes, sets, 2, argc, argv, false, &err);
 	dv_out_start(cli);
 	if (cli->help) {
 		dv_help_short(cmd, cli->parent);
@@ -105,7 +105,7 @@ static int run_named(dv_cli *cli, int argc, char **argv)
 	dv_opt_error err;
 	size_t dirs;
 	void *args;
-	int at, code;
+	int at, dashes, code;
 
 	cli->cmd = dv_cmd_find(dv_commands, argv[0]);
 	if (!cli->cmd)
@@ -113,7 +113,7 @@ static int run_named(dv_cli *cli, int argc, char **argv)
 	dirs = cli->dir.len;
 	if (!cli->cmd->subcommands) {
 		/* one word */
-	} else if (dv_opt_parse(&at, &global, 1, argc - 1, argv + 1, true, &err)) {
+	} else if (dv_opt_parse(&at, &dashes, &global, 1, argc - 1, argv + 1, true, &err)) {
 		/* Perhaps an option of the outer command: parsed again with its table. */
 		cli->dir.len = dirs;
 	} else {
@@ -148,9 +148,9 @@ int dv_dispatch(dv_cli *cli, int argc, char **argv)
 {
 	dv_opt_set global = { dv_global_opts, cli };
 	dv_opt_error err;
-	int at, code;
+	int at, dashes, code;
 
-	if (dv_opt_parse(&at, &global, 1, argc, argv, true, &err))
+	if (dv_opt_parse(&at, &dashes, &global, 1, argc, argv, true, &err))
 		return refuse(&err, cli);
 	dv_out_start(cli);
 	if (cli->version)

@@ -277,18 +277,20 @@ static int parse_letters(struct parse *p)
 	return DV_OK;
 }
 
-int dv_opt_parse(int *n_operands, const dv_opt_set *sets, size_t n_sets, int argc, char **argv,
-		 bool stop_at_operand, dv_opt_error *err)
+int dv_opt_parse(int *n_operands, int *before_dashes, const dv_opt_set *sets, size_t n_sets,
+		 int argc, char **argv, bool stop_at_operand, dv_opt_error *err)
 {
 	struct parse p = { sets, n_sets, argc, argv, 0, err };
 	int n = 0;
 
 	*err = (dv_opt_error){ "", "" };
+	*before_dashes = -1;
 	for (; p.at < argc; p.at++) {
 		char *word = argv[p.at];
 		int rc;
 
 		if (!strcmp(word, "--")) {
+			*before_dashes = n;
 			p.at++;
 			break;
 		}

@@ -31,11 +31,12 @@ extern const dv_opt dv_global_opts[];
  * Parses argv[0..argc) with the options of all `sets`. Operands are moved to the front of argv
  * in order, their number goes to *n_operands. With `stop_at_operand` it stops at the first
  * operand, *n_operands is the index at which it stands, and argv is not reordered.
+ * *before_dashes is the number of operands that stood before `--`, or -1 without one.
  * Returns 0, or DV_EUSAGE with `err` filled. Lists must be given back with dv_opt_release()
  * in both cases.
  */
-int dv_opt_parse(int *n_operands, const dv_opt_set *sets, size_t n_sets, int argc, char **argv,
-		 bool stop_at_operand, dv_opt_error *err);
+int dv_opt_parse(int *n_operands, int *before_dashes, const dv_opt_set *sets, size_t n_sets,
+		 int argc, char **argv, bool stop_at_operand, dv_opt_error *err);
 
 /* Frees the lists of a struct that dv_opt_parse() filled. */
 void dv_opt_release(const dv_opt *opts, void *args);

@@ -35,7 +35,7 @@ static const dv_opt opts[] = {
 };
 
 static dv_opt_error err;
-static int n;
+static int n, dashes;
 static char *operands[16];
 
 /* Parses words that end in NULL, with the table above and the global options. */
@@ -49,7 +49,7 @@ static int parse(struct args *a, dv_cli *cli, bool stop, const char *const *word
 	for (; words[argc]; argc++)
 		operands[argc] = (char *)(uintptr_t)words[argc];
 	operands[argc] = NULL;
-	return dv_opt_parse(&n, sets, 2, argc, operands, stop, &err);
+	return dv_opt_parse(&n, &dashes, sets, 2, argc, operands, stop, &err);
 }
 
 #define PARSE(...) parse(&a, &cli, false, (const char *const[]){ __VA_ARGS__, NULL })
@@ -112,6 +112,7 @@ static void options_anywhere(void **state)
 	assert_string_equal(a.revs.items[0], "a");
 	assert_string_equal(a.revs.items[1], "b");
 	assert_int_equal(n, 5);
+	assert_int_equal(dashes, 3);
 	assert_string_equal(operands[0], "one");
 	assert_string_equal(operands[2], "-");
 	assert_string_equal(operands[3], "--force");
@@ -123,6 +124,7 @@ static void options_anywhere(void **state)
 	assert_string_equal(a.remote, "far");
 	assert_int_equal(a.length, 3072);
 	assert_int_equal(n, 0);
+	assert_int_equal(dashes, -1);
 	assert_int_equal(PARSE("-r", "far", "-f", "--remote="), DV_OK);
 	assert_string_equal(a.remote, "");
 }
