@@ -157,7 +157,7 @@ void dv_error_clear(void)
 	record.hint[0] = '\0';
 }
 
-/* -- cancelling ---------------------------------------------------------------------------------- */
+/* -- cancelling -------------------------------------------------------------------------------- */
 
 /* Lock-free, so that a signal handler may set it. */
 static atomic_int cancelled;
@@ -185,7 +185,7 @@ int dv_check_cancel(void)
 	return dv_err(DV_ECANCELLED, "cancelled");
 }
 
-/* -- warnings ------------------------------------------------------------------------------------ */
+/* -- warnings ---------------------------------------------------------------------------------- */
 
 static pthread_mutex_t warning_lock = PTHREAD_MUTEX_INITIALIZER;
 static dv_warning_cb warning_cb;
@@ -225,7 +225,7 @@ void dv_warn(const char *fmt, ...)
 	errno = saved;
 }
 
-/* -- the rest ------------------------------------------------------------------------------------ */
+/* -- the rest ---------------------------------------------------------------------------------- */
 
 const char *dv_version(void)
 {

@@ -22,7 +22,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 
-/* -- faults -------------------------------------------------------------------------------------- */
+/* -- faults ------------------------------------------------------------------------------------ */
 
 enum fault_kind { FAULT_UNKNOWN, FAULT_OFF, FAULT_COUNT, FAULT_EIO, FAULT_ENOSPC, FAULT_SHORT,
 		  FAULT_DIE };
@@ -129,7 +129,7 @@ static int fault(void)
 	return kind ? fail(kind) : 0;
 }
 
-/* -- thin calls ---------------------------------------------------------------------------------- */
+/* -- thin calls -------------------------------------------------------------------------------- */
 
 #define RETRY(call)                                                                                \
 	(__extension__({                                                                           \
@@ -277,7 +277,7 @@ int dv_fs_pread_all(int fd, void *p, size_t n, off_t at, size_t *got)
 	return 0;
 }
 
-/* -- copying ------------------------------------------------------------------------------------- */
+/* -- copying ----------------------------------------------------------------------------------- */
 
 /* One step of copying within the kernel: bytes moved, 0 when this way does not lead on. */
 static ssize_t copy_step(bool range, int in, int out, uint64_t n)
@@ -350,7 +350,7 @@ int dv_fs_clone(int in, int out)
 	return fault() ? -1 : RETRY(ioctl(out, FICLONE, in));
 }
 
-/* -- recorded calls ------------------------------------------------------------------------------ */
+/* -- recorded calls ---------------------------------------------------------------------------- */
 
 int dv_fs_read_fd(dv_buf *out, int fd, const char *name, size_t max)
 {

@@ -199,7 +199,8 @@ int dv_json_write(dv_buf *out, const dv_json *j)
 
 	if (out->err)
 		return out->err;
-	if (json_dump_callback(j, add_text, out, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) == 0)
+	if (json_dump_callback(j, add_text, out,
+			       JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) == 0)
 		return 0;
 	if (out->n > before) {
 		out->n = before;

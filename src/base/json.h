@@ -50,8 +50,8 @@ int dv_json_opt_object(const dv_json *obj, const char *key, dv_json **out) DV_MU
 
 /** Appends the canonical form. Fails for what JSON cannot hold. */
 int dv_json_write(dv_buf *out, const dv_json *j) DV_MUST_CHECK;
-/** Sets obj[key] and takes `value` over, also on failure; NULL for `value` is memory run out, so that
- *  constructors can be nested: dv_json_set(o, "n", json_integer(3)). */
+/** Sets obj[key] and takes `value` over, also on failure; NULL for `value` is memory run out, so
+ *  that constructors can be nested: dv_json_set(o, "n", json_integer(3)). */
 int dv_json_set(dv_json *obj, const char *key, dv_json *value) DV_MUST_CHECK;
 /** Bytes that are not UTF-8 are refused with DV_EUSAGE. */
 int dv_json_set_str(dv_json *obj, const char *key, const char *s) DV_MUST_CHECK;

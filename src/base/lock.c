@@ -60,8 +60,7 @@ int dv_lock_take(dv_lock *l, const char *path, bool exclusive, int timeout_ms, c
 
 		if (timeout_ms >= 0 && left <= 0) {
 			dv_err(DV_ELOCKED, "another process is using %s", what);
-			return dv_err_hint(DV_ELOCKED,
-					   "wait until it has ended and try again (its lock is '%s')",
+			return dv_err_hint(DV_ELOCKED, "try again when it has ended (lock: '%s')",
 					   path);
 		}
 		rc = dv_check_cancel();

@@ -20,7 +20,8 @@ char *dv_path_normal(const char *path);
 char *dv_path_absolute(const char *path);
 /** `path` relative to folder `base`, both absolute and normal; may begin with "..". Owned. */
 char *dv_path_relative(const char *path, const char *base);
-/** True when `path` equals `dir` or lies below it; both normal. *rest is what follows ("" or "a/b"). */
+/** True when `path` equals `dir` or lies below it; both normal. *rest is what follows: "" or
+ *  "a/b". */
 bool dv_path_below(const char *path, const char *dir, const char **rest);
 /** True for a relative path that stays inside: not empty, no leading or double slash, no component
  *  "." or "..", no NUL. What hostile files must satisfy. */

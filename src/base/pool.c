@@ -46,7 +46,7 @@ struct dv_pool {
 /* The pool whose worker this thread is. */
 static _Thread_local const dv_pool *own_pool;
 
-/* -- CPUs ---------------------------------------------------------------------------------------- */
+/* -- CPUs -------------------------------------------------------------------------------------- */
 
 static int affinity_count(void)
 {
@@ -124,7 +124,7 @@ int dv_cpu_count(void)
 	return n;
 }
 
-/* -- workers ------------------------------------------------------------------------------------- */
+/* -- workers ----------------------------------------------------------------------------------- */
 
 /* Keeps the first failure: the calling thread's record, under the lock. */
 static void fail(dv_pool *p, int code)
