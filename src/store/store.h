@@ -52,6 +52,8 @@ typedef struct dv_reader dv_reader;
 int dv_reader_new(dv_reader **out, dv_store *s) DV_MUST_CHECK;
 void dv_reader_free(dv_reader *r);
 DV_DEFINE_AUTOPTR(dv_reader)
+/** The store it reads. Borrowed. */
+dv_store *dv_reader_store(const dv_reader *r);
 /** Reads and decodes an entry, following its bases; chunks are verified against their id, recipes
  *  are checked to parse. *p is borrowed until the next call with this reader.
  *  DV_ENOTFOUND "chunk … is not in the store", DV_ECORRUPT "chunk … is damaged in pack …". */
@@ -74,6 +76,8 @@ typedef struct dv_writer dv_writer;
 int dv_writer_new(dv_writer **out, dv_store *s, int level) DV_MUST_CHECK;
 void dv_writer_free(dv_writer *w);
 DV_DEFINE_AUTOPTR(dv_writer)
+/** The compression level given to dv_writer_new, for the encoders of its users. */
+int dv_writer_level(const dv_writer *w);
 /** True when the store or this batch has the entry. */
 bool dv_writer_has(dv_writer *w, uint8_t kind, const dv_oid *id);
 /** Adds an entry that is not there yet (a second put of the same is a no-op). enc: the calling
