@@ -13,8 +13,8 @@
 
 #include "base/sha256_kernels.h"
 
-#define BLOCK DV_SHA256_BLOCK
-#define LANES DV_SHA256_LANES_MAX
+#define BLOCK	 DV_SHA256_BLOCK
+#define LANES	 DV_SHA256_LANES_MAX
 #define SETS_MAX (DV_SHA256_X86_MAX + 1)
 
 static const uint32_t initial[8] = {

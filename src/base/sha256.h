@@ -3,9 +3,9 @@
  * SHA-256 at the speed of the processor: one buffer, a stream, many buffers
  * at once, and a file together with its chunks in one pass.
  *
- * Nothing here allocates or fails. The backend is chosen once, at run
- * time, by what the CPU offers; every backend gives the same digests. All functions may be called from any
- * thread; a context belongs to one thread at a time.
+ * Nothing here allocates or fails. The backend is chosen once, at run time, by
+ * what the CPU offers; every backend gives the same digests. All functions may
+ * be called from any thread; a context belongs to one thread at a time.
  */
 #ifndef DV_BASE_SHA256_H
 #define DV_BASE_SHA256_H
@@ -17,9 +17,9 @@
  * stored and dropped without being finished.
  */
 typedef struct dv_sha256_ctx {
-	uint32_t h[8];	  /* state after all complete blocks */
-	uint64_t total;	  /* bytes taken so far, below 2^61 */
-	uint8_t buf[64];  /* the incomplete block: total % 64 bytes */
+	uint32_t h[8];	 /* state after all complete blocks */
+	uint64_t total;	 /* bytes taken so far, below 2^61 */
+	uint8_t buf[64]; /* the incomplete block: total % 64 bytes */
 } dv_sha256_ctx;
 
 void dv_sha256_init(dv_sha256_ctx *ctx);
@@ -40,7 +40,8 @@ void dv_sha256_many(dv_oid *out, const void *const *p, const size_t *n, size_t c
  * `p` holds `count` chunks back to back, chunk i of lens[i] bytes. Writes the
  * digest of every chunk to ids[i] and feeds the same bytes to `stream`, in one
  * pass where the CPU can overlap the two, and then hardly slower than feeding
- * `stream` alone; else by whatever is fastest. Give many chunks at once. `stream` may have taken any number of bytes before.
+ * `stream` alone; else by whatever is fastest. Give many chunks at once.
+ * `stream` may have taken any number of bytes before.
  */
 void dv_sha256_stream_and_chunks(dv_sha256_ctx *stream, dv_oid *ids, const uint8_t *p,
 				 const size_t *lens, size_t count);

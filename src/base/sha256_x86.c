@@ -12,8 +12,8 @@
 #include <cpuid.h>
 #include <immintrin.h>
 
-#define INLINE static inline __attribute__((always_inline))
-#define TARGET_NI __attribute__((target("sha,sse4.1,ssse3")))
+#define INLINE	   static inline __attribute__((always_inline))
+#define TARGET_NI  __attribute__((target("sha,sse4.1,ssse3")))
 #define TARGET_512 __attribute__((target("avx512f,avx512bw")))
 
 /* Arrays of vectors live in registers only where their loops are unrolled. */
@@ -21,7 +21,7 @@
 #define UNROLL(n) _Pragma("unroll")
 #else
 #define UNROLL_TEXT(n) #n
-#define UNROLL(n) _Pragma(UNROLL_TEXT(GCC unroll n))
+#define UNROLL(n)      _Pragma(UNROLL_TEXT(GCC unroll n))
 #endif
 
 static const uint32_t k[64] __attribute__((aligned(64))) = {
@@ -177,10 +177,10 @@ TARGET_512 INLINE void transpose(__m512i r[16])
 	}
 }
 
-#define XOR3(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0x96)
-#define CHOOSE(e, f, g) _mm512_ternarylogic_epi32(e, f, g, 0xca)
+#define XOR3(a, b, c)	  _mm512_ternarylogic_epi32(a, b, c, 0x96)
+#define CHOOSE(e, f, g)	  _mm512_ternarylogic_epi32(e, f, g, 0xca)
 #define MAJORITY(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0xe8)
-#define ROTR(x, n) _mm512_ror_epi32(x, n)
+#define ROTR(x, n)	  _mm512_ror_epi32(x, n)
 
 /* Word r of the message schedule; `w` holds the sixteen before it. */
 TARGET_512 INLINE __m512i wide_word(__m512i w[16], int r)
@@ -201,7 +201,7 @@ TARGET_512 INLINE __m512i wide_word(__m512i w[16], int r)
 /* Round r. The variables a..h stand still; their names rotate: `a` is v[-r & 7]. */
 TARGET_512 INLINE void wide_round(__m512i v[8], __m512i w[16], int r)
 {
-#define V(n) v[((n) - r) & 7]
+#define V(n) v[((n)-r) & 7]
 	__m512i t, u;
 
 	t = XOR3(ROTR(V(4), 6), ROTR(V(4), 11), ROTR(V(4), 25));
@@ -239,8 +239,8 @@ TARGET_512 INLINE void wide_store(uint32_t *const *h, const __m512i s[8])
 
 TARGET_512 INLINE void wide_message(__m512i w[16], const uint8_t *const *p, size_t offset)
 {
-	__m512i swap = _mm512_broadcast_i32x4(
-		_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
+	__m512i swap =
+		_mm512_broadcast_i32x4(_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
 
 	UNROLL(16)
 	for (int j = 0; j < 16; j++)

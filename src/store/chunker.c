@@ -75,18 +75,17 @@ static uint64_t roll(uint64_t h, const uint8_t *p, size_t n)
  * Rolls *h over p[0..n) and stops after the first byte that brings it below t.
  * Returns the bytes taken; *found says whether it stopped for that reason.
  */
-static inline size_t find_below(const uint8_t *p, size_t n, uint64_t *hash, uint64_t t,
-				bool *found)
+static inline size_t find_below(const uint8_t *p, size_t n, uint64_t *hash, uint64_t t, bool *found)
 {
 	uint64_t h = *hash;
 	size_t i = 0;
 
-#define STEP(k)                                                                                    \
-	h = (h << 1) + gear[p[i + (k)]];                                                           \
-	if (__builtin_expect(h < t, 0)) {                                                          \
-		*hash = h;                                                                         \
-		*found = true;                                                                     \
-		return i + (k) + 1;                                                                \
+#define STEP(k)                           \
+	h = (h << 1) + gear[p[i + (k)]];  \
+	if (__builtin_expect(h < t, 0)) { \
+		*hash = h;                \
+		*found = true;            \
+		return i + (k) + 1;       \
 	}
 	for (; i + 8 <= n; i += 8) {
 		STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7)
@@ -197,8 +196,8 @@ size_t dv_chunker_resolve(const dv_chunker_params *params, uint64_t *start,
 		for (; pos > at && pos - at > params->max; at += params->max)
 			lens[count++] = params->max;
 		len = pos > at ? pos - at : 0;
-		if (i == ncand ? len == params->max || (last && len) :
-				 len >= params->min && (len > params->avg || (cand[i] & 1))) {
+		if (i == ncand ? len == params->max || (last && len)
+			       : len >= params->min && (len > params->avg || (cand[i] & 1))) {
 			lens[count++] = len;
 			at = pos;
 		}

@@ -38,7 +38,7 @@ enum dv_chunker_id {
 
 typedef struct dv_chunker_params {
 	const char *name;
-	uint8_t id; /* enum dv_chunker_id */
+	uint8_t id;		/* enum dv_chunker_id */
 	uint32_t min, avg, max; /* bytes */
 	uint64_t strict, loose; /* thresholds, strict <= loose */
 } dv_chunker_params;

@@ -12,8 +12,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SIZE_LIMIT ((size_t)1 << 16)
-#define CUTS_MAX (SIZE_LIMIT / 64 + 2)
-#define CANDS 5
+#define CUTS_MAX   (SIZE_LIMIT / 64 + 2)
+#define CANDS	   5
 
 static const dv_chunker_params tiny = {
 	.name = "tiny",

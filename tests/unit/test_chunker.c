@@ -15,10 +15,10 @@
 
 #include "base/sha256.h"
 
-#define KIB ((size_t)1024)
-#define MIB (KIB * 1024)
+#define KIB	  ((size_t)1024)
+#define MIB	  (KIB * 1024)
 #define DATA_SIZE (6 * MIB)
-#define CUTS_MAX (DATA_SIZE / (4 * KIB) + 16)
+#define CUTS_MAX  (DATA_SIZE / (4 * KIB) + 16)
 
 static uint8_t *data;
 static size_t want[CUTS_MAX], got[CUTS_MAX];
@@ -184,8 +184,9 @@ static void test_small_lengths(void **state)
 	fill_random(data, DATA_SIZE);
 	for (uint8_t id = 0; id <= 2; id++) {
 		const dv_chunker_params *q = dv_chunker_by_id(id);
-		const size_t sizes[] = { 1, 63, 64, q->min - 1, q->min, q->min + 1, q->avg - 1,
-					 q->avg, q->avg + 1, q->max - 1, q->max, q->max + 1 };
+		const size_t sizes[] = { 1,	     63,	 64,	     q->min - 1,
+					 q->min,     q->min + 1, q->avg - 1, q->avg,
+					 q->avg + 1, q->max - 1, q->max,     q->max + 1 };
 
 		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 			compare_all(q, sizes[i]);
@@ -298,7 +299,7 @@ struct vector {
 	uint8_t id;
 	size_t size;
 	size_t count;
-	size_t first[6]; /* ends of the first chunks */
+	size_t first[6];    /* ends of the first chunks */
 	const char *digest; /* SHA-256 of all ends, eight bytes each, little endian */
 };
 
@@ -321,21 +322,31 @@ static void check_vector(const struct vector *v)
 static void test_vectors(void **state)
 {
 	static const struct vector random[] = {
-		{ DV_CHUNKER_GEAR64_16K, 1048576, 54,
+		{ DV_CHUNKER_GEAR64_16K,
+		  1048576,
+		  54,
 		  { 18184, 28706, 45910, 60254, 83933, 103689 },
 		  "cafdb4cb5d42c8ebfef62ad8880bd77233b0bc3cf61cf6ebfaabbb77a6cd25ab" },
-		{ DV_CHUNKER_GEAR64_16K, 4194304, 228,
+		{ DV_CHUNKER_GEAR64_16K,
+		  4194304,
+		  228,
 		  { 18184, 28706, 45910, 60254, 83933, 103689 },
 		  "2ead012bc641e493f926fe98e13f99973a24c43627c96c8f839c07b8d1d6601f" },
-		{ DV_CHUNKER_GEAR64_64K, 4194304, 57,
+		{ DV_CHUNKER_GEAR64_64K,
+		  4194304,
+		  57,
 		  { 28706, 128446, 197218, 276515, 331473, 433297 },
 		  "f29c66234fac1e1aeb3b2b33e153caeb3e00716fea6023068db37c5cfc426b91" },
 	};
 	static const struct vector periodic[] = {
-		{ DV_CHUNKER_GEAR64_16K, 1048576, 16,
+		{ DV_CHUNKER_GEAR64_16K,
+		  1048576,
+		  16,
 		  { 65536, 131072, 196608, 262144, 327680, 393216 },
 		  "df8f047e25674b0c962ed9fc8e0783b517f04b15418e6cf8775f77ffa058af7d" },
-		{ DV_CHUNKER_GEAR64_64K, 1048576, 4,
+		{ DV_CHUNKER_GEAR64_64K,
+		  1048576,
+		  4,
 		  { 262144, 524288, 786432, 1048576 },
 		  "7493203cdfd76658ed6940812b2803458dfebe4c04738485fe7414768de19c04" },
 	};

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #define POOL_SIZE ((size_t)3 << 20)
-#define MANY_MAX 200
+#define MANY_MAX  200
 
 static const char *const backends[] = {
 	"portable", "sha-ni", "sha-ni-pairs", "avx512", "avx512-pairs",
@@ -265,9 +265,9 @@ static void test_oid_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lengths), cmocka_unit_test(test_stream),
-		cmocka_unit_test(test_many),	cmocka_unit_test(test_fused),
-		cmocka_unit_test(test_long),	cmocka_unit_test(test_force),
+		cmocka_unit_test(test_lengths),	 cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_many),	 cmocka_unit_test(test_fused),
+		cmocka_unit_test(test_long),	 cmocka_unit_test(test_force),
 		cmocka_unit_test(test_oid_text),
 	};
 
