@@ -109,25 +109,23 @@ void dv_lock_release(dv_lock *l);
 
 /** Writes a new file from its start to its end past the page cache (O_DIRECT) where the file system
  *  allows, which is steadier and cheaper for what is not read soon; buffered with early write-out
- *  where it does not. Small files are always buffered. Owns its buffer only, not the descriptor. */
+ *  where it does not. Small files are always buffered. While one buffer is being written (by a
+ *  thread of the writer's own) the other one is filled. For one thread at a time. */
 typedef struct dv_direct_writer {
-	int fd;
-	char *path;		/* for messages */
-	uint8_t *buf;		/* aligned */
-	size_t n;		/* bytes waiting in it */
-	uint64_t at, started;	/* handed to the kernel; of these, write-out was begun */
-	int mode;		/* undecided, direct or buffered */
+	struct dv_direct *d;
 } dv_direct_writer;
-#define DV_DIRECT_INIT { .fd = -1 }
-/** Starts writing at offset 0 of the empty file `fd` (of a dv_atomic, say), open for writing, of
- *  which nobody else changes the position or the flags before the finish. */
+#define DV_DIRECT_INIT { 0 }
+/** Starts writing at offset 0 of the empty file `fd` (of a dv_atomic, say), open for writing, which
+ *  nobody else touches before the finish or the release; it stays the caller's. */
 int dv_direct_open(dv_direct_writer *w, int fd, const char *path) DV_MUST_CHECK;
+/** A failure may be that of an earlier write; after one the writer can only be released. */
 int dv_direct_write(dv_direct_writer *w, const void *p, size_t n) DV_MUST_CHECK;
 /** Writes what waits, cuts the file to its length, and leaves `fd` an ordinary buffered descriptor
  *  positioned at the end. Does not sync. */
 int dv_direct_finish(dv_direct_writer *w) DV_MUST_CHECK;
-/** Bytes written so far, waiting ones included. */
+/** Bytes taken so far. */
 uint64_t dv_direct_size(const dv_direct_writer *w);
+/** Waits for the write under way: comes before the descriptor is closed. */
 void dv_direct_writer_release(dv_direct_writer *w);
 
 /** Replaces what DV_FAULT said and starts counting anew; NULL ends injection. For tests. */

@@ -3,9 +3,14 @@
  * Sequential writing past the page cache; see fs.h. O_DIRECT is switched on when the first buffer
  * is full, so small files never pay for it, and off for good when the file system refuses it, be it
  * at once (tmpfs) or only at a write. Every write goes through dv_fs_pwrite_all, where faults are.
+ *
+ * The thread that writes full buffers is started with the first of them. Where that fails, the
+ * caller's thread writes: slower, but no less right.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,11 +26,35 @@
 
 _Static_assert(ROOM % ALIGNMENT == 0, "a full buffer is written as it is");
 
+/* Small files never get beyond the first. */
 enum mode { UNDECIDED, DIRECT, BUFFERED };
 
-static int cannot_write(const dv_direct_writer *w)
+typedef struct dv_direct {
+	/* The caller's. */
+	char *path;
+	uint8_t *buf;
+	size_t n;	/* bytes waiting in it */
+	uint64_t total;
+	bool decided, has_thread;
+
+	/* The writing side's while `busy`, else the caller's. */
+	int fd;
+	uint8_t *full;
+	uint64_t at, started;	/* handed to the kernel; of these, write-out was begun */
+	enum mode mode;
+	int rc;
+	dv_error failure;
+
+	/* Under the lock. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool busy, ending;
+	pthread_t thread;
+} dv_direct;
+
+static int cannot_write(const dv_direct *d)
 {
-	return dv_err_sys("cannot write '%s'", w->path);
+	return dv_err_sys("cannot write '%s'", d->path);
 }
 
 /* Switches O_DIRECT; -1 with errno where it is refused. */
@@ -38,111 +67,213 @@ static int set_direct(int fd, bool on)
 	return fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
 }
 
-int dv_direct_open(dv_direct_writer *w, int fd, const char *path)
+/* Lets the kernel begin writing what is dirty, rather than all at once at the sync. */
+static void start_write_out(dv_direct *d)
 {
-	*w = (dv_direct_writer)DV_DIRECT_INIT;
-	w->path = dv_strdup(path);
-	w->buf = dv_aligned_alloc(ALIGNMENT, ROOM);
-	if (!w->path || !w->buf) {
-		dv_direct_writer_release(w);
-		return DV_ERROR;
+	if (d->at - d->started < AHEAD)
+		return;
+	/* Only a hint: where it is not supported the sync does all the work. */
+	sync_file_range(d->fd, (off_t)d->started, (off_t)(d->at - d->started),
+			SYNC_FILE_RANGE_WRITE);
+	d->started = d->at;
+}
+
+/* Hands `n` bytes over: an aligned number, unless the writer is buffered. */
+static int put(dv_direct *d, const uint8_t *p, size_t n)
+{
+	int rc = dv_fs_pwrite_all(d->fd, p, n, (off_t)d->at);
+
+	if (rc && d->mode == DIRECT && errno == EINVAL) {
+		d->mode = BUFFERED;
+		if (set_direct(d->fd, false))
+			return cannot_write(d);
+		rc = dv_fs_pwrite_all(d->fd, p, n, (off_t)d->at);
 	}
-	w->fd = fd;
-	w->mode = UNDECIDED;
+	if (rc)
+		return cannot_write(d);
+	d->at += n;
+	if (d->mode == BUFFERED)
+		start_write_out(d);
 	return 0;
 }
 
-/* Lets the kernel begin writing what is dirty, rather than all at once at the sync. */
-static void start_write_out(dv_direct_writer *w)
+static void *write_full_buffers(void *arg)
 {
-	if (w->at - w->started < AHEAD)
-		return;
-	/* Only a hint: where it is not supported the sync does all the work. */
-	sync_file_range(w->fd, (off_t)w->started, (off_t)(w->at - w->started),
-			SYNC_FILE_RANGE_WRITE);
-	w->started = w->at;
+	dv_direct *d = arg;
+
+	pthread_mutex_lock(&d->lock);
+	for (;;) {
+		while (!d->busy && !d->ending)
+			pthread_cond_wait(&d->changed, &d->lock);
+		if (!d->busy)
+			break;
+		pthread_mutex_unlock(&d->lock);
+		d->rc = put(d, d->full, ROOM);
+		if (d->rc)
+			dv_error_take(&d->failure);
+		pthread_mutex_lock(&d->lock);
+		d->busy = false;
+		pthread_cond_broadcast(&d->changed);
+	}
+	pthread_mutex_unlock(&d->lock);
+	return NULL;
 }
 
-/* Hands `n` bytes of the buffer over, an aligned number unless the writer is buffered. */
-static int put(dv_direct_writer *w, size_t n)
+static void start_thread(dv_direct *d)
 {
-	int rc = dv_fs_pwrite_all(w->fd, w->buf, n, (off_t)w->at);
+	sigset_t all, old;
 
-	if (rc && w->mode == DIRECT && errno == EINVAL) {
-		w->mode = BUFFERED;
-		if (set_direct(w->fd, false))
-			return cannot_write(w);
-		rc = dv_fs_pwrite_all(w->fd, w->buf, n, (off_t)w->at);
+	d->full = dv_aligned_alloc(ALIGNMENT, ROOM);
+	if (!d->full)
+		return;
+	/* Signals are for the program's own threads. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	d->has_thread = pthread_create(&d->thread, NULL, write_full_buffers, d) == 0;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* Waits for the write under way; its failure, or that of an earlier one. */
+static int settle(dv_direct *d)
+{
+	pthread_mutex_lock(&d->lock);
+	while (d->busy)
+		pthread_cond_wait(&d->changed, &d->lock);
+	pthread_mutex_unlock(&d->lock);
+	return d->rc ? dv_error_put(&d->failure) : 0;
+}
+
+/* Gives a full buffer away for an empty one. */
+static int hand_over(dv_direct *d)
+{
+	uint8_t *empty;
+	int rc;
+
+	if (!d->decided) {
+		d->decided = true;
+		d->mode = set_direct(d->fd, true) == 0 ? DIRECT : BUFFERED;
+		start_thread(d);
 	}
+	rc = settle(d);
 	if (rc)
-		return cannot_write(w);
-	w->at += n;
-	if (w->mode == BUFFERED)
-		start_write_out(w);
+		return rc;
+	if (!d->has_thread) {
+		d->rc = put(d, d->buf, ROOM);
+		if (d->rc)
+			dv_error_take(&d->failure);
+		d->n = 0;
+		return d->rc;
+	}
+	empty = d->full;
+	d->full = d->buf;
+	d->buf = empty;
+	d->n = 0;
+	pthread_mutex_lock(&d->lock);
+	d->busy = true;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+	return 0;
+}
+
+int dv_direct_open(dv_direct_writer *w, int fd, const char *path)
+{
+	dv_direct *d = dv_calloc(1, sizeof(*d));
+
+	w->d = d;
+	if (!d)
+		return DV_ERROR;
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_cond_init(&d->changed, NULL);
+	d->fd = fd;
+	d->path = dv_strdup(path);
+	d->buf = dv_aligned_alloc(ALIGNMENT, ROOM);
+	if (!d->path || !d->buf) {
+		dv_direct_writer_release(w);
+		return DV_ERROR;
+	}
 	return 0;
 }
 
 int dv_direct_write(dv_direct_writer *w, const void *p, size_t n)
 {
+	dv_direct *d = w->d;
 	const uint8_t *from = p;
 
 	while (n > 0) {
-		size_t part = ROOM - w->n;
+		size_t part = ROOM - d->n;
 		int rc;
 
+		/* The buffer stays full after a failure, which is told again. */
+		if (part == 0)
+			return settle(d);
 		if (part > n)
 			part = n;
-		memcpy(w->buf + w->n, from, part);
-		w->n += part;
+		memcpy(d->buf + d->n, from, part);
+		d->n += part;
+		d->total += part;
 		from += part;
 		n -= part;
-		if (w->n < ROOM)
+		if (d->n < ROOM)
 			break;
-		if (w->mode == UNDECIDED)
-			w->mode = set_direct(w->fd, true) == 0 ? DIRECT : BUFFERED;
-		rc = put(w, ROOM);
+		rc = hand_over(d);
 		if (rc)
 			return rc;
-		w->n = 0;
 	}
 	return 0;
 }
 
 int dv_direct_finish(dv_direct_writer *w)
 {
-	uint64_t size = dv_direct_size(w);
-	size_t padded = w->n;
-	int rc;
+	dv_direct *d = w->d;
+	size_t padded = d->n;
+	int rc = settle(d);
 
-	if (w->mode == DIRECT) {
-		padded = (w->n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-		memset(w->buf + w->n, 0, padded - w->n);
+	if (rc)
+		return rc;
+	if (d->mode == DIRECT) {
+		padded = (d->n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+		memset(d->buf + d->n, 0, padded - d->n);
 	}
 	if (padded > 0) {
-		rc = put(w, padded);
+		rc = put(d, d->buf, padded);
 		if (rc)
 			return rc;
 	}
-	w->n = 0;
-	if (w->at != size && dv_fs_ftruncate(w->fd, (off_t)size))
-		return cannot_write(w);
-	w->at = size;
-	if (w->mode == DIRECT && set_direct(w->fd, false))
-		return cannot_write(w);
-	w->mode = BUFFERED;
-	if (lseek(w->fd, (off_t)size, SEEK_SET) < 0)
-		return cannot_write(w);
+	d->n = 0;
+	if (d->at != d->total && dv_fs_ftruncate(d->fd, (off_t)d->total))
+		return cannot_write(d);
+	d->at = d->total;
+	if (d->mode == DIRECT && set_direct(d->fd, false))
+		return cannot_write(d);
+	d->mode = BUFFERED;
+	if (lseek(d->fd, (off_t)d->total, SEEK_SET) < 0)
+		return cannot_write(d);
 	return 0;
 }
 
 uint64_t dv_direct_size(const dv_direct_writer *w)
 {
-	return w->at + w->n;
+	return w->d ? w->d->total : 0;
 }
 
 void dv_direct_writer_release(dv_direct_writer *w)
 {
-	free(w->path);
-	free(w->buf);
-	*w = (dv_direct_writer)DV_DIRECT_INIT;
+	dv_direct *d = w->d;
+
+	w->d = NULL;
+	if (!d)
+		return;
+	if (d->has_thread) {
+		pthread_mutex_lock(&d->lock);
+		d->ending = true;
+		pthread_cond_broadcast(&d->changed);
+		pthread_mutex_unlock(&d->lock);
+		pthread_join(d->thread, NULL);
+	}
+	pthread_mutex_destroy(&d->lock);
+	pthread_cond_destroy(&d->changed);
+	free(d->path);
+	free(d->buf);
+	free(d->full);
+	free(d);
 }
