@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A remote store as seen from here: its log's state and its index segments, mirrored in a local
+ * folder. The mirror is a copy that can be deleted at any time: `state` and index/<sha256>. A
+ * segment comes into it only under the name that its bytes have.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "base/sha256.h"
+#include "transfer/internal.h"
+
+#define FORMAT_MAX (64u << 10)
+#define DESCRIPTION "dv-store.json"
+
+static void drop_segments(dv_remote_store *r)
+{
+	for (size_t i = 0; i < r->nsegs; i++)
+		dv_segment_free(r->segs[i].map);
+	free(r->segs);
+	r->segs = NULL;
+	r->nsegs = r->segs_cap = 0;
+}
+
+void dv_remote_store_free(dv_remote_store *r)
+{
+	if (!r)
+		return;
+	drop_segments(r);
+	if (r->r)
+		r->r->driver->close(r->r);
+	for (size_t i = 0; i < r->nfooters; i++) {
+		dv_pack_footer_release(&r->footers[i]->f);
+		free(r->footers[i]);
+	}
+	free(r->footers);
+	dv_log_state_release(&r->state);
+	pthread_mutex_destroy(&r->footers_lock);
+	free(r->name);
+	free(r->mirror);
+	free(r->folder);
+	free(r);
+}
+
+/* -- segments ---------------------------------------------------------------------------------- */
+
+static char *segment_path(const dv_remote_store *r, const dv_oid *id)
+{
+	char name[DV_NAME_ROOM], hex[DV_OID_HEX_SIZE + 1];
+
+	dv_oid_hex(hex, id);
+	snprintf(name, sizeof name, "index/%s", hex);
+	return dv_path_join(r->mirror, name);
+}
+
+int dv_remote_store_keep_segment(dv_remote_store *r, const dv_oid *id, const dv_buf *bytes)
+{
+	dv_autofree char *path = segment_path(r, id);
+
+	return path ? dv_fs_write_file(path, bytes->p, bytes->n, 0) : DV_ERROR;
+}
+
+typedef struct download {
+	int fd;
+	uint64_t n, max;
+	dv_sha256_ctx sum;
+	const char *name;
+} download;
+
+static int download_sink(const void *p, size_t n, void *payload)
+{
+	download *d = payload;
+
+	if (n > d->max - d->n)
+		return dv_err(DV_ECORRUPT, "'%s' is longer than it may be", d->name);
+	d->n += n;
+	dv_sha256_update(&d->sum, p, n);
+	if (dv_fs_write_all(d->fd, p, n))
+		return dv_err_sys("cannot write a copy of '%s'", d->name);
+	return 0;
+}
+
+static int fetch_segment(dv_remote_store *r, const dv_oid *id)
+{
+	char name[DV_NAME_ROOM], hex[DV_OID_HEX_SIZE + 1];
+	dv_autofree char *path = segment_path(r, id);
+	dv_auto(dv_atomic) a = DV_ATOMIC_INIT;
+	dv_oid real;
+
+	if (!path)
+		return DV_ERROR;
+	int rc = dv_atomic_open(&a, path, 0);
+	if (rc)
+		return rc;
+	dv_oid_hex(hex, id);
+	snprintf(name, sizeof name, "index/%s", hex);
+	download d = { .fd = a.fd, .max = DV_SEGMENT_MAX, .name = name };
+	dv_sha256_init(&d.sum);
+	rc = r->r->driver->get(r->r, name, 0, UINT64_MAX, download_sink, &d);
+	if (rc == DV_ENOTFOUND)
+		rc = dv_err(DV_ECORRUPT, "'%s' is missing, though the log names it", name);
+	if (rc)
+		return dv_err_ctx(rc, "remote '%s'", r->name);
+	dv_sha256_final(&d.sum, &real);
+	if (!dv_oid_eq(&real, id)) {
+		rc = dv_err(DV_ECORRUPT, "remote '%s': '%s' is damaged", r->name, name);
+		return dv_err_hint(rc, "run 'dv fsck --remote %s'", r->name);
+	}
+	return dv_atomic_commit(&a);
+}
+
+static int open_segment(dv_remote_store *r, const dv_oid *id, dv_segment **out)
+{
+	dv_autofree char *path = segment_path(r, id);
+
+	if (!path)
+		return DV_ERROR;
+	if (access(path, R_OK) == 0 && dv_segment_open(out, path) == 0)
+		return 0;
+	dv_error_clear();
+	int rc = fetch_segment(r, id);
+	if (rc == 0)
+		rc = dv_segment_open(out, path);
+	return rc ? dv_err_ctx(rc, "index of remote '%s'", r->name) : 0;
+}
+
+typedef struct fetch_job {
+	dv_remote_store *r;
+	const dv_oid *id;
+} fetch_job;
+static int fetch_job_run(void *arg, int worker)
+{
+	fetch_job *j = arg;
+
+	(void)worker;
+	return fetch_segment(j->r, j->id);
+}
+
+/* Brings all segments that are not in the mirror, several at a time. */
+static int fetch_missing(dv_remote_store *r)
+{
+	size_t n = 0;
+	dv_autofree fetch_job *jobs = dv_calloc(r->state.nsegments + 1, sizeof *jobs);
+
+	if (!jobs)
+		return DV_ERROR;
+	for (size_t i = 0; i < r->state.nsegments; i++) {
+		dv_autofree char *path = segment_path(r, &r->state.segments[i]);
+
+		if (!path)
+			return DV_ERROR;
+		if (access(path, R_OK))
+			jobs[n++] = (fetch_job){ r, &r->state.segments[i] };
+	}
+	if (n == 0)
+		return 0;
+	if (n == 1)
+		return fetch_job_run(&jobs[0], 0);
+	dv_autoptr(dv_pool) pool = NULL;
+	int rc = dv_pool_new(&pool, DV_MOVE_JOBS, 64);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = dv_pool_submit(pool, fetch_job_run, &jobs[i]);
+	return pool ? dv_pool_wait(pool) : rc;
+}
+
+/* Removes mirrored segments that the log no longer names. Best effort. */
+static void sweep_mirror(dv_remote_store *r)
+{
+	dv_autofree char *dir = dv_path_join(r->mirror, "index");
+	DIR *d = dir ? opendir(dir) : NULL;
+	dv_auto(dv_map) live = DV_MAP_INIT;
+	int rc = 0;
+
+	for (size_t i = 0; i < r->state.nsegments && rc == 0; i++)
+		rc = dv_map_put(&live, &r->state.segments[i], 1);
+	for (const struct dirent *e; d && rc == 0 && (e = readdir(d)) != NULL;) {
+		dv_oid id;
+
+		if (dv_oid_parse(&id, e->d_name, strlen(e->d_name)) == 0 &&
+		    !dv_map_has(&live, &id))
+			dv_fs_unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
+int dv_remote_store_sync_segments(dv_remote_store *r)
+{
+	dv_remote_segment *old = r->segs;
+	size_t nold = r->nsegs;
+	int rc = fetch_missing(r);
+
+	if (rc)
+		return rc;
+	r->segs = NULL;
+	r->nsegs = r->segs_cap = 0;
+	rc = dv_grow(&r->segs, &r->segs_cap, r->state.nsegments + 1, sizeof *r->segs);
+	for (size_t i = 0; rc == 0 && i < r->state.nsegments; i++) {
+		dv_remote_segment *s = &r->segs[r->nsegs];
+
+		*s = (dv_remote_segment){ .id = r->state.segments[i] };
+		for (size_t k = 0; k < nold && !s->map; k++)
+			if (dv_oid_eq(&old[k].id, &s->id))
+				s->map = dv_steal(&old[k].map);
+		if (!s->map)
+			rc = open_segment(r, &s->id, &s->map);
+		if (rc == 0)
+			r->nsegs++;
+	}
+	for (size_t k = 0; k < nold; k++)
+		dv_segment_free(old[k].map);
+	free(old);
+	return rc;
+}
+
+/* -- opening ----------------------------------------------------------------------------------- */
+
+static int check_description(const dv_remote_store *r, const dv_buf *b)
+{
+	dv_autoptr(dv_json) root = NULL;
+	dv_json *features = NULL;
+	uint64_t format = 0;
+	int rc = dv_json_parse(&root, b->p, b->n, FORMAT_MAX, 8, DESCRIPTION);
+
+	if (rc || (rc = dv_json_get_u64(root, "format", 1u << 30, &format)) ||
+	    (rc = dv_json_opt_array(root, "features", 64, &features)))
+		return dv_err_ctx(rc, "remote '%s'", r->name);
+	if (format > 1 || (features && json_array_size(features) > 0)) {
+		rc = dv_err(DV_ERROR, "remote '%s' is written in a newer format", r->name);
+		return dv_err_hint(rc, "install a newer version of dv");
+	}
+	return 0;
+}
+
+/* Reads dv-store.json, or creates it. */
+static int describe(dv_remote_store *r, bool create)
+{
+	static const char text[] = "{\"chunker\":1,\"features\":[],\"format\":1}\n";
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+
+	for (int i = 0; i < 2; i++) {
+		int rc = dv_remote_get_file(r, DESCRIPTION, FORMAT_MAX, &b);
+		if (rc == 0) {
+			r->exists = true;
+			return check_description(r, &b);
+		}
+		if (rc != DV_ENOTFOUND)
+			return rc;
+		if (!create || i > 0)
+			break;
+		rc = r->r->driver->put_if_absent(r->r, DESCRIPTION, text, sizeof text - 1);
+		if (rc == 0) {
+			r->exists = true;
+			return 0;
+		}
+		if (rc != DV_EEXISTS)
+			return dv_err_ctx(rc, "remote '%s'", r->name);
+	}
+	dv_error_clear();
+	return 0;
+}
+
+static int open_driver(dv_remote_store *r, const char *url, bool create)
+{
+	size_t n = strcspn(url, ":");
+	const char *scheme = url;
+
+	if (url[0] == '/')
+		scheme = "file", n = 4;
+	else if (strncmp(url + n, "://", 3) != 0)
+		return dv_err(DV_EUSAGE, "remote '%s': '%s' is no URL and no absolute path", r->name,
+			      url);
+	for (size_t i = 0; dv_drivers[i]; i++) {
+		const dv_driver *d = dv_drivers[i];
+
+		if (strlen(d->scheme) != n || memcmp(d->scheme, scheme, n) != 0)
+			continue;
+		int rc = d->open(&r->r, url, create);
+		if (rc == DV_ENOTFOUND && !create) {
+			dv_error_clear();
+			return 0;
+		}
+		if (rc)
+			return dv_err_ctx(rc, "remote '%s'", r->name);
+		return dv_fault_wrap(&r->r);
+	}
+	return dv_err(DV_EUSAGE, "remote '%s': this dv cannot reach '%.*s' URLs", r->name, (int)n,
+		      scheme);
+}
+
+/* The folder of a "file" URL without escapes. */
+static int note_folder(dv_remote_store *r, const char *url)
+{
+	if (strncmp(url, "file://", 7) == 0)
+		url += strncmp(url + 7, "localhost/", 10) == 0 ? 16 : 7;
+	if (url[0] != '/' || strchr(url, '%'))
+		return 0;
+	r->folder = dv_strdup(url);
+	return r->folder ? 0 : DV_ERROR;
+}
+
+int dv_remote_store_refresh(dv_remote_store *r)
+{
+	uint64_t before = r->state.head;
+
+	if (!r->r || !r->exists)
+		return 0;
+	int rc = dv_remote_log_replay(r);
+	if (rc || (rc = dv_remote_store_sync_segments(r)))
+		return rc;
+	if (r->state.head == before)
+		return 0;
+	sweep_mirror(r);
+	return dv_mirror_save(r);
+}
+
+static int open_all(dv_remote_store *r, const dv_remote_options *o)
+{
+	dv_autofree char *index = dv_path_join(o->mirror_dir, "index");
+	int rc = index ? dv_fs_mkdirs(index) : DV_ERROR;
+
+	if (rc || (rc = note_folder(r, o->url)) || (rc = open_driver(r, o->url, o->create)))
+		return rc;
+	if (!r->r)
+		return 0;
+	dv_mirror_load(r);
+	uint64_t mirrored = r->state.head;
+	if ((rc = dv_remote_log_verify(r)))
+		return rc;
+	if (r->state.head > 0)
+		r->exists = true;
+	else if ((rc = describe(r, o->create)))
+		return rc;
+	if (mirrored > 0 && r->state.head == 0 && (rc = dv_mirror_save(r)))
+		return rc;
+	return dv_remote_store_refresh(r);
+}
+
+int dv_remote_store_open(dv_remote_store **out, const dv_remote_options *o)
+{
+	dv_autoptr(dv_remote_store) r = dv_calloc(1, sizeof *r);
+
+	if (!r)
+		return DV_ERROR;
+	pthread_mutex_init(&r->footers_lock, NULL);
+	r->name = dv_strdup(o->name ? o->name : o->url);
+	r->mirror = dv_strdup(o->mirror_dir);
+	if (!r->name || !r->mirror)
+		return DV_ERROR;
+	int rc = open_all(r, o);
+	if (rc == 0)
+		*out = dv_steal(&r);
+	return rc;
+}
+
+/* -- lookups ----------------------------------------------------------------------------------- */
+
+const dv_log_state *dv_remote_store_state(const dv_remote_store *r)
+{
+	return &r->state;
+}
+
+const char *dv_remote_store_folder(const dv_remote_store *r)
+{
+	return r->folder;
+}
+
+/* The log's word on a container counts, not the segment's; a place outside it is none. */
+static bool place_ok(const dv_remote_store *r, dv_place *at)
+{
+	dv_pack_entry e;
+	uint64_t i;
+
+	if (!dv_map_get(&r->state.packs, &at->in.id, &i) || i >= r->state.ncontainers)
+		return false;
+	at->in = r->state.containers[i];
+	dv_place_entry(&e, &at->in.id, at);
+	if (at->in.kind == DV_CONTAINER_FILE)
+		return at->codec == DV_CODEC_RAW && at->stored == at->raw && at->nbases == 0 &&
+		       at->raw <= DV_RAW_MAX && at->stored <= at->in.size &&
+		       at->offset <= at->in.size - at->stored;
+	return dv_pack_entry_check(&e, at->in.size) == NULL;
+}
+
+bool dv_remote_store_find(const dv_remote_store *r, uint8_t kind, const dv_oid *id, dv_place *out)
+{
+	for (size_t i = r->nsegs; i-- > 0;)
+		if (dv_segment_find(r->segs[i].map, kind, id, out) && place_ok(r, out))
+			return true;
+	return false;
+}
+
+bool dv_remote_store_has_object(const dv_remote_store *r, const dv_oid *oid)
+{
+	dv_oid empty;
+	dv_place at;
+
+	if (dv_remote_store_find(r, DV_KIND_CHUNK, oid, &at) ||
+	    dv_remote_store_find(r, DV_KIND_RECIPE, oid, &at))
+		return true;
+	dv_sha256(&empty, NULL, 0);
+	return dv_oid_eq(&empty, oid);
+}
+
+bool dv_remote_store_has_root(const dv_remote_store *r, const dv_oid *oid)
+{
+	return dv_map_has(&r->state.roots, oid);
+}
