@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files into the store. Small files are read whole by a worker each. A large file goes through a
+ * ring of segments in three steps: read and scanned for candidates (workers), cut and hashed in
+ * order (the calling thread: the digest of a file is sequential), compressed and put (workers).
+ * Memory is the ring and 36 bytes a chunk.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "store/recipe.h"
+
+#define SEGMENT ((size_t)4 << 20)	/* bytes of the file that are in one slot */
+#define BEFORE 63u			/* bytes in front of a segment that its scan looks at */
+#define CARRY DV_CHUNK_SIZE_MAX		/* room in front of a segment for a chunk that began earlier */
+#define SLOTS_MAX 16
+#define HASH_BUFFER ((size_t)256 << 10)
+
+/* Scratch of one worker. */
+typedef struct station {
+	dv_encoder *enc;
+	uint8_t *buf;
+	size_t buf_cap;
+	dv_cuts cuts;
+	dv_buf recipe;
+} station;
+
+enum slot_state { SLOT_FREE, SLOT_READING, SLOT_READ, SLOT_PUTTING };
+typedef struct slot {
+	dv_ingest *in;
+	uint8_t *buf;		/* CARRY + SEGMENT */
+	dv_chunker_cand *cand;
+	size_t cand_cap, ncand;
+	dv_cuts cuts;
+	const uint8_t *first;	/* the first chunk of `cuts` */
+	uint64_t offset;	/* of the segment in the file */
+	size_t len;
+	enum slot_state state;
+} slot;
+
+/* The large file in work. */
+typedef struct large {
+	int fd;
+	const char *name;
+	const dv_chunker_params *params;
+	uint64_t size, nsegments;
+	uint64_t issued, cut;	/* segments given to readers; segments cut */
+	uint64_t start;		/* where the current chunk begins */
+	dv_sha256_ctx hash;
+	dv_buf recipe;
+	dv_sticky sticky;
+} large;
+
+struct dv_ingest {
+	dv_writer *w;
+	dv_pool *pool;
+	station *stations;	/* one a worker, and one for the thread that owns the pool */
+	int nstations;
+	slot slots[SLOTS_MAX];
+	size_t nslots;
+	pthread_mutex_t lock;	/* slot states and the sticky verdict */
+	pthread_cond_t changed;
+	bool failed;
+	large f;
+};
+
+int dv_ingest_new(dv_ingest **out, dv_writer *w, dv_pool *pool)
+{
+	dv_autoptr(dv_ingest) in = dv_calloc(1, sizeof(*in));
+	int threads = dv_pool_threads(pool);
+
+	if (!in)
+		return DV_ERROR;
+	pthread_mutex_init(&in->lock, NULL);
+	pthread_cond_init(&in->changed, NULL);
+	in->w = w;
+	in->pool = pool;
+	in->nslots = threads > 6 ? SLOTS_MAX : (size_t)threads * 2 + 4;
+	for (size_t i = 0; i < SLOTS_MAX; i++)
+		in->slots[i].in = in;
+	in->stations = dv_calloc((size_t)threads + 1, sizeof(*in->stations));
+	if (!in->stations)
+		return DV_ERROR;
+	in->nstations = threads + 1;
+	*out = dv_steal(&in);
+	return 0;
+}
+
+void dv_ingest_free(dv_ingest *in)
+{
+	if (!in)
+		return;
+	for (int i = 0; i < in->nstations; i++) {
+		dv_encoder_free(in->stations[i].enc);
+		free(in->stations[i].buf);
+		dv_cuts_release(&in->stations[i].cuts);
+		dv_buf_release(&in->stations[i].recipe);
+	}
+	for (size_t i = 0; i < SLOTS_MAX; i++) {
+		free(in->slots[i].buf);
+		free(in->slots[i].cand);
+		dv_cuts_release(&in->slots[i].cuts);
+	}
+	dv_buf_release(&in->f.recipe);
+	free(in->stations);
+	pthread_mutex_destroy(&in->lock);
+	pthread_cond_destroy(&in->changed);
+	free(in);
+}
+
+/* The worker's encoder, made when it is first needed. */
+static int station_encoder(dv_ingest *in, int worker, dv_encoder **enc)
+{
+	station *s = &in->stations[worker];
+	int rc = s->enc ? 0 : dv_encoder_new(&s->enc, dv_writer_level(in->w));
+
+	*enc = s->enc;
+	return rc;
+}
+
+/* -- reading files that may change ------------------------------------------------------------- */
+
+static int changed(const char *name)
+{
+	return dv_err(DV_ETRANSIENT, "file '%s' changed while it was read", name);
+}
+
+static int stat_file(int fd, const char *name, struct stat *st)
+{
+	if (fstat(fd, st) < 0)
+		return dv_err_sys("cannot read '%s'", name);
+	if (!S_ISREG(st->st_mode))
+		return dv_err(DV_ERROR, "cannot read '%s': not a regular file", name);
+	return 0;
+}
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static int check_unchanged(int fd, const char *name, const struct stat *st)
+{
+	struct stat now;
+
+	if (fstat(fd, &now) < 0)
+		return dv_err_sys("cannot read '%s'", name);
+	if (now.st_size != st->st_size || !same_time(now.st_mtim, st->st_mtim) ||
+	    !same_time(now.st_ctim, st->st_ctim))
+		return changed(name);
+	return 0;
+}
+
+/* Reads exactly `n` bytes. */
+static int read_exact(int fd, const char *name, uint8_t *p, size_t n, uint64_t at)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t r = pread(fd, p + done, n - done, (off_t)(at + done));
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return dv_err_sys("cannot read '%s'", name);
+		if (!r)
+			return changed(name);
+		done += (size_t)r;
+	}
+	return 0;
+}
+
+int dv_hash_file(int fd, const char *name, dv_oid *oid, struct stat *st)
+{
+	dv_autofree uint8_t *buf = NULL;
+	dv_sha256_ctx ctx;
+	uint64_t at = 0, size;
+	size_t room;
+	int rc = stat_file(fd, name, st);
+
+	if (rc < 0)
+		return rc;
+	size = (uint64_t)st->st_size;
+	room = size < HASH_BUFFER ? (size_t)size : HASH_BUFFER;
+	if (size > HASH_BUFFER)
+		posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	buf = dv_malloc(room + 1);
+	if (!buf)
+		return DV_ERROR;
+	dv_sha256_init(&ctx);
+	while (at < size && !rc) {
+		size_t n = size - at < room ? (size_t)(size - at) : room;
+
+		rc = dv_check_cancel();
+		if (!rc)
+			rc = read_exact(fd, name, buf, n, at);
+		if (!rc)
+			dv_sha256_update(&ctx, buf, n);
+		at += n;
+	}
+	if (rc < 0)
+		return rc;
+	dv_sha256_final(&ctx, oid);
+	return check_unchanged(fd, name, st);
+}
+
+/* -- small files ------------------------------------------------------------------------------- */
+
+static int station_room(station *s, size_t need)
+{
+	size_t cap = s->buf_cap ? s->buf_cap : 64 << 10;
+
+	if (need <= s->buf_cap)
+		return 0;
+	while (cap < need)
+		cap *= 2;
+	free(s->buf);
+	s->buf_cap = 0;
+	s->buf = dv_malloc(cap);
+	if (!s->buf)
+		return DV_ERROR;
+	s->buf_cap = cap;
+	return 0;
+}
+
+int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, dv_oid *oid,
+		    struct stat *st)
+{
+	station *s = &in->stations[worker];
+	dv_sticky sticky = { 0 };
+	dv_encoder *enc = NULL;
+	size_t n;
+	int rc = stat_file(fd, name, st);
+
+	if (!rc && st->st_size > (off_t)DV_INGEST_SMALL)
+		rc = changed(name); /* the caller chose by an older size */
+	if (!rc)
+		rc = station_encoder(in, worker, &enc);
+	if (rc < 0)
+		return rc;
+	n = (size_t)st->st_size;
+	rc = station_room(s, n);
+	if (!rc)
+		rc = read_exact(fd, name, s->buf, n, 0);
+	/* A file that grew shows in its size now; the read never goes past the old one. */
+	if (!rc)
+		rc = check_unchanged(fd, name, st);
+	if (!rc)
+		rc = dv_object_put_with(in->w, enc, &s->cuts, &s->recipe, &sticky, s->buf, n, oid);
+	return rc;
+}
+
+/* -- large files ------------------------------------------------------------------------------- */
+
+static void set_state(slot *s, enum slot_state state)
+{
+	pthread_mutex_lock(&s->in->lock);
+	s->state = state;
+	pthread_cond_broadcast(&s->in->changed);
+	pthread_mutex_unlock(&s->in->lock);
+}
+
+static int job_failed(dv_ingest *in, int rc)
+{
+	pthread_mutex_lock(&in->lock);
+	in->failed = true;
+	pthread_cond_broadcast(&in->changed);
+	pthread_mutex_unlock(&in->lock);
+	return rc;
+}
+
+static int scan_segment(slot *s)
+{
+	const large *f = &s->in->f;
+	uint64_t before = s->offset < BEFORE ? s->offset : BEFORE;
+	size_t at = 0;
+
+	s->ncand = 0;
+	while (at < s->len) {
+		size_t scanned = 0;
+		int rc = 0;
+
+		if (s->cand_cap - s->ncand < 1024)
+			rc = dv_grow(&s->cand, &s->cand_cap, s->cand_cap + 4096, sizeof(*s->cand));
+		if (rc < 0)
+			return rc;
+		s->ncand += dv_chunker_scan(f->params, s->buf + CARRY + at, before + at,
+					    s->len - at, s->offset + at, s->cand + s->ncand,
+					    s->cand_cap - s->ncand, &scanned);
+		at += scanned;
+	}
+	return 0;
+}
+
+static int read_job(void *arg, int worker)
+{
+	slot *s = arg;
+	const large *f = &s->in->f;
+	size_t before = s->offset < BEFORE ? (size_t)s->offset : BEFORE;
+	int rc = read_exact(f->fd, f->name, s->buf + CARRY - before, before + s->len,
+			    s->offset - before);
+
+	(void)worker;
+	if (!rc)
+		rc = scan_segment(s);
+	if (rc < 0)
+		return job_failed(s->in, rc);
+	set_state(s, SLOT_READ);
+	return 0;
+}
+
+static int put_job(void *arg, int worker)
+{
+	slot *s = arg;
+	dv_ingest *in = s->in;
+	const uint8_t *p = s->first;
+	dv_sticky sticky;
+	dv_encoder *enc;
+	int rc = station_encoder(in, worker, &enc);
+
+	pthread_mutex_lock(&in->lock);
+	sticky = in->f.sticky;
+	pthread_mutex_unlock(&in->lock);
+	for (size_t i = 0; i < s->cuts.n && !rc; i++) {
+		rc = dv_writer_put(in->w, enc, DV_KIND_CHUNK, &s->cuts.ids[i], p, s->cuts.lens[i],
+				   &sticky, NULL);
+		p += s->cuts.lens[i];
+	}
+	if (rc < 0)
+		return job_failed(in, rc);
+	pthread_mutex_lock(&in->lock);
+	in->f.sticky = sticky;
+	pthread_mutex_unlock(&in->lock);
+	set_state(s, SLOT_FREE);
+	return 0;
+}
+
+/* Gives segments to the readers as long as their slots are free. The slot of the segment cut last
+ * is left alone: the next one takes the beginning of its first chunk from there. */
+static int issue_reads(dv_ingest *in)
+{
+	large *f = &in->f;
+
+	while (f->issued < f->nsegments && f->issued + 1 < f->cut + in->nslots) {
+		slot *s = &in->slots[f->issued % in->nslots];
+		bool is_free;
+		int rc;
+
+		pthread_mutex_lock(&in->lock);
+		is_free = s->state == SLOT_FREE;
+		if (is_free)
+			s->state = SLOT_READING;
+		pthread_mutex_unlock(&in->lock);
+		if (!is_free)
+			return 0;
+		if (!s->buf)
+			s->buf = dv_malloc(CARRY + SEGMENT);
+		if (!s->buf)
+			return DV_ERROR;
+		s->offset = f->issued * SEGMENT;
+		s->len = f->size - s->offset < SEGMENT ? (size_t)(f->size - s->offset) : SEGMENT;
+		f->issued++;
+		rc = dv_pool_submit(in->pool, read_job, s);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Waits for something to change while `s` is not yet in `state`; looks for a stop now and then,
+ * because a job that the pool skips tells nobody. 1 when a job failed. */
+static int wait_change(dv_ingest *in, const slot *s, enum slot_state state)
+{
+	struct timespec until;
+	int failed;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 50000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&in->lock);
+	if (s->state != state && !in->failed)
+		pthread_cond_timedwait(&in->changed, &in->lock, &until);
+	failed = in->failed;
+	pthread_mutex_unlock(&in->lock);
+	return failed || dv_pool_stopping(in->pool);
+}
+
+static bool has_state(dv_ingest *in, const slot *s, enum slot_state state)
+{
+	bool has;
+
+	pthread_mutex_lock(&in->lock);
+	has = s->state == state;
+	pthread_mutex_unlock(&in->lock);
+	return has;
+}
+
+/* Cuts and hashes segment `k`, whose slot was read, and passes its chunks on. */
+static int cut_segment(dv_ingest *in, uint64_t k)
+{
+	large *f = &in->f;
+	slot *s = &in->slots[k % in->nslots];
+	uint64_t upto = s->offset + s->len;
+	size_t carry = (size_t)(s->offset - f->start), whole = 0;
+	int rc = dv_cuts_reserve(&s->cuts, dv_chunker_bound(f->params, carry + s->len));
+
+	if (rc < 0)
+		return rc;
+	if (carry) {
+		const slot *prev = &in->slots[(k - 1) % in->nslots];
+
+		/* A chunk that reached its longest was cut, so the rest fits. */
+		dv_assert(carry <= CARRY && prev->offset + prev->len == s->offset);
+		memcpy(s->buf + CARRY - carry, prev->buf + CARRY + prev->len - carry, carry);
+	}
+	s->first = s->buf + CARRY - carry;
+	s->cuts.n = dv_chunker_resolve(f->params, &f->start, s->cand, s->ncand, upto,
+				       upto == f->size, s->cuts.lens);
+	dv_sha256_stream_and_chunks(&f->hash, s->cuts.ids, s->first, s->cuts.lens, s->cuts.n);
+	for (size_t i = 0; i < s->cuts.n; i++) {
+		dv_recipe_append(&f->recipe, &s->cuts.ids[i], s->cuts.lens[i]);
+		whole += s->cuts.lens[i];
+	}
+	dv_assert(f->start == s->offset - carry + whole);
+	if (f->recipe.err)
+		return f->recipe.err;
+	f->cut = k + 1;
+	set_state(s, SLOT_PUTTING);
+	return dv_pool_submit(in->pool, put_job, s);
+}
+
+static int run_large(dv_ingest *in)
+{
+	large *f = &in->f;
+	int rc;
+
+	for (uint64_t k = 0; k < f->nsegments; k++) {
+		const slot *s = &in->slots[k % in->nslots];
+
+		for (;;) {
+			rc = issue_reads(in);
+			if (rc < 0)
+				return rc;
+			if (f->issued > k && has_state(in, s, SLOT_READ))
+				break;
+			if (wait_change(in, s, f->issued > k ? SLOT_READ : SLOT_FREE))
+				return 1;
+		}
+		rc = cut_segment(in, k);
+		if (rc < 0)
+			return rc;
+	}
+	for (size_t i = 0; i < in->nslots; i++)
+		while (!has_state(in, &in->slots[i], SLOT_FREE))
+			if (wait_change(in, &in->slots[i], SLOT_FREE))
+				return 1;
+	return 0;
+}
+
+/* The pool's own account of a failure says more than that there was one. */
+static int quiesce(dv_ingest *in, int rc)
+{
+	dv_error own;
+	int first;
+
+	dv_error_take(&own);
+	first = dv_pool_wait(in->pool);
+	for (size_t i = 0; i < SLOTS_MAX; i++)
+		in->slots[i].state = SLOT_FREE;
+	in->failed = false;
+	if (first < 0)
+		return first;
+	if (rc > 0)
+		return dv_err(DV_ERROR, "cannot store '%s': work was dropped", in->f.name);
+	return dv_error_put(&own);
+}
+
+int dv_ingest_large(dv_ingest *in, int fd, const char *name, dv_oid *oid, struct stat *st)
+{
+	large *f = &in->f;
+	dv_encoder *enc = NULL;
+	int rc = stat_file(fd, name, st);
+
+	if (rc < 0)
+		return rc;
+	if (st->st_size <= (off_t)DV_INGEST_SMALL)
+		return dv_ingest_small(in, in->nstations - 1, fd, name, oid, st);
+	f->fd = fd;
+	f->name = name;
+	f->size = (uint64_t)st->st_size;
+	f->params = dv_chunker_for_size(f->size);
+	f->nsegments = (f->size + SEGMENT - 1) / SEGMENT;
+	f->issued = f->cut = f->start = 0;
+	f->sticky = (dv_sticky){ 0 };
+	dv_sha256_init(&f->hash);
+	rc = dv_recipe_begin(&f->recipe, 0, f->params->id, f->size);
+	if (rc < 0)
+		return rc;
+	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	rc = run_large(in);
+	if (rc)
+		return quiesce(in, rc);
+	dv_sha256_final(&f->hash, oid);
+	rc = check_unchanged(fd, name, st);
+	if (!rc)
+		rc = station_encoder(in, in->nstations - 1, &enc);
+	if (!rc)
+		rc = dv_recipe_put(in->w, enc, oid, &f->recipe);
+	if (f->recipe.cap > (size_t)1 << 20)
+		dv_buf_release(&f->recipe);
+	return rc;
+}
