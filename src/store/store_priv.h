@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this layer share about an open store. */
+#ifndef DV_STORE_STORE_PRIV_H
+#define DV_STORE_STORE_PRIV_H
+
+#include <pthread.h>
+
+#include "store/store.h"
+
+typedef struct dv_mapped {
+	dv_oid id;
+	dv_segment *seg;
+} dv_mapped;
+
+struct dv_store {
+	char *dir;
+	unsigned flags;
+	dv_log_state state;
+	dv_mapped *segs;	/* live segments that could be mapped, oldest first */
+	size_t nsegs, segs_cap;
+	pthread_rwlock_t lock;	/* state and segs: lookups share it, commit and refresh do not */
+	dv_lock flock;
+	bool exclusive;		/* the kind of lock held, when one is */
+};
+
+/** "<store>/<folder>/<hex>" or, with `fan`, "<store>/<folder>/ab/<hex>"; owned. */
+char *dv_store_path(const dv_store *s, const char *folder, const dv_oid *id, bool fan);
+/** Loads and checks the footer of a pack of the store. */
+int dv_store_load_footer(const dv_store *s, const dv_container *c, dv_pack_footer *out)
+	DV_MUST_CHECK;
+/** Deletes temporary files older than `seconds`; the exclusive lock must be held. */
+int dv_store_clean(dv_store *s, int64_t seconds) DV_MUST_CHECK;
+
+#endif
