@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lines that dv keeps in .gitignore: "/NAME" for each output of the folder. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/path.h"
+#include "repo/ignore.h"
+#include "repo/wildmatch.h"
+
+#define GITIGNORE_MAX ((size_t)16 << 20)
+
+bool dv_glob_match(const char *pattern, const char *path)
+{
+	return dv_wildmatch(pattern, path);
+}
+
+/* "/NAME" with everything escaped that git would read otherwise. */
+static int line_of(dv_buf *out, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (strchr(name, '\n') || strchr(name, '\r'))
+		return dv_err(DV_EUSAGE, "a name with a line break cannot stand in .gitignore");
+	dv_buf_addc(out, '/');
+	for (size_t i = 0; i < n; i++) {
+		if (strchr("*?[\\", name[i]) || (name[i] == ' ' && i + 1 == n))
+			dv_buf_addc(out, '\\');
+		dv_buf_addc(out, name[i]);
+	}
+	return out->err;
+}
+
+static int read_text(dv_buf *out, const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : dv_err_sys("cannot read '%s'", path);
+	if (S_ISLNK(st.st_mode))
+		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' is a symbolic link", path),
+				   "replace the link with a file; git does not follow it either");
+	return dv_fs_read_file(out, path, GITIGNORE_MAX);
+}
+
+/* The next line's length without its ending; *step is the way to the one after. */
+static size_t line_length(const char *p, size_t n, size_t *step)
+{
+	const char *eol = memchr(p, '\n', n);
+	size_t len = eol ? (size_t)(eol - p) : n;
+
+	*step = eol ? len + 1 : len;
+	return len && p[len - 1] == '\r' ? len - 1 : len;
+}
+
+int dv_gitignore_add(const char *dir, const char *name, bool *changed)
+{
+	dv_autofree char *path = dv_path_join(dir, ".gitignore");
+	dv_auto(dv_buf) line = DV_BUF_INIT;
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	size_t step;
+
+	if (changed)
+		*changed = false;
+	if (!path)
+		return dv_err_nomem();
+	int rc = line_of(&line, name);
+	if (!rc)
+		rc = read_text(&text, path);
+	if (rc)
+		return rc;
+	bool crlf = false;
+	for (size_t at = 0; at < text.n; at += step) {
+		size_t len = line_length(text.p + at, text.n - at, &step);
+		if (len == line.n && !memcmp(text.p + at, line.p, len))
+			return 0;
+		crlf = step - len == 2;
+	}
+	if (text.n && text.p[text.n - 1] != '\n')
+		dv_buf_addc(&text, '\n');
+	dv_buf_add(&text, line.p, line.n);
+	dv_buf_adds(&text, crlf ? "\r\n" : "\n");
+	if (text.err)
+		return text.err;
+	if (changed)
+		*changed = true;
+	return dv_fs_write_file(path, text.p, text.n, DV_ATOMIC_SYNC);
+}
+
+int dv_gitignore_remove(const char *dir, const char *name, bool *changed)
+{
+	dv_autofree char *path = dv_path_join(dir, ".gitignore");
+	dv_auto(dv_buf) line = DV_BUF_INIT;
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	dv_auto(dv_buf) rest = DV_BUF_INIT;
+	size_t step;
+
+	if (changed)
+		*changed = false;
+	if (!path)
+		return dv_err_nomem();
+	int rc = line_of(&line, name);
+	if (!rc)
+		rc = read_text(&text, path);
+	if (rc)
+		return rc;
+	for (size_t at = 0; at < text.n; at += step) {
+		size_t len = line_length(text.p + at, text.n - at, &step);
+		if (len != line.n || memcmp(text.p + at, line.p, len) != 0)
+			dv_buf_add(&rest, text.p + at, step);
+	}
+	if (rest.err)
+		return rest.err;
+	if (rest.n == text.n)
+		return 0;
+	if (changed)
+		*changed = true;
+	if (rest.n)
+		return dv_fs_write_file(path, rest.p, rest.n, DV_ATOMIC_SYNC);
+	if (dv_fs_unlinkat(AT_FDCWD, path, 0) && errno != ENOENT)
+		return dv_err_sys("cannot remove '%s'", path);
+	return 0;
+}

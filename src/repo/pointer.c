@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading pointers: YAML from outside, bounded in size and depth, without aliases. */
+#include "repo/pointer.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <libfyaml.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/path.h"
+
+#define POINTER_DEPTH 32
+#define POINTER_VERSION 1
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+typedef struct fy_document dv_fydoc;
+static void dv_fydoc__freep(dv_fydoc **d)
+{
+	fy_document_destroy(*d);
+}
+
+void dv_pointer_release(dv_pointer *p)
+{
+	free(p->path);
+	free(p->remote);
+	free(p->comment);
+	free(p->extra_out);
+	free(p->extra_top);
+	*p = (dv_pointer)DV_POINTER_INIT;
+}
+
+bool dv_pointer_is_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 3 && !strcmp(name + n - 3, DV_POINTER_SUFFIX);
+}
+
+static int dup_field(char **out, const char *s)
+{
+	*out = s ? dv_strdup(s) : NULL;
+	return s && !*out ? DV_ERROR : 0;
+}
+
+int dv_pointer_copy(dv_pointer *out, const dv_pointer *p)
+{
+	dv_auto(dv_pointer) c = *p;
+
+	c.path = c.remote = c.comment = c.extra_out = c.extra_top = NULL;
+	if (dup_field(&c.path, p->path) || dup_field(&c.remote, p->remote) ||
+	    dup_field(&c.comment, p->comment) || dup_field(&c.extra_out, p->extra_out) ||
+	    dup_field(&c.extra_top, p->extra_top))
+		return DV_ERROR;
+	*out = c;
+	c = (dv_pointer)DV_POINTER_INIT;
+	return 0;
+}
+
+/* -- YAML nodes -------------------------------------------------------------------------------- */
+
+/* No aliases and no anchors anywhere, and a bounded depth: then nothing can grow. */
+static int check_node(struct fy_node *node, int depth, const char *name)
+{
+	void *it = NULL;
+	struct fy_node *item;
+	struct fy_node_pair *pair;
+
+	if (depth > POINTER_DEPTH)
+		return dv_err(DV_ECORRUPT, "'%s' is nested too deeply for a pointer", name);
+	if (!node)
+		return 0;
+	if (fy_node_is_alias(node) || fy_node_get_anchor(node))
+		return dv_err(DV_ECORRUPT, "'%s' has an anchor or an alias; pointers have none",
+			      name);
+	if (fy_node_get_type(node) == FYNT_SEQUENCE) {
+		while ((item = fy_node_sequence_iterate(node, &it))) {
+			int rc = check_node(item, depth + 1, name);
+			if (rc)
+				return rc;
+		}
+	} else if (fy_node_get_type(node) == FYNT_MAPPING) {
+		while ((pair = fy_node_mapping_iterate(node, &it))) {
+			int rc = check_node(fy_node_pair_key(pair), depth + 1, name);
+			if (!rc)
+				rc = check_node(fy_node_pair_value(pair), depth + 1, name);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static bool is_kind(struct fy_node *node, enum fy_node_type type)
+{
+	return node && fy_node_get_type(node) == type;
+}
+
+/* The text of a scalar, or NULL for anything else and for text with a NUL. */
+static char *scalar(struct fy_node *node)
+{
+	size_t n = 0;
+	const char *s = is_kind(node, FYNT_SCALAR) ? fy_node_get_scalar(node, &n) : NULL;
+
+	if (!s || memchr(s, 0, n))
+		return NULL;
+	return dv_strndup(s, n);
+}
+
+static bool parse_u64(const char *s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (!s || !*s)
+		return false;
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9' || v > (UINT64_MAX - (uint64_t)(*s - '0')) / 10)
+			return false;
+		v = v * 10 + (uint64_t)(*s - '0');
+	}
+	*out = v;
+	return v <= INT64_MAX;
+}
+
+static bool parse_bool(const char *s, bool *out)
+{
+	*out = s && !strcmp(s, "true");
+	return s && (*out || !strcmp(s, "false"));
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static char *parse_hex(const char *s)
+{
+	size_t n = s ? strlen(s) : 0;
+	char *out = n && n % 2 == 0 ? dv_malloc(n / 2 + 1) : NULL;
+
+	for (size_t i = 0; out && i < n; i += 2) {
+		int a = hex_digit(s[i]), b = hex_digit(s[i + 1]);
+		if (a < 0 || b < 0 || (a == 0 && b == 0)) {
+			free(out);
+			return NULL;
+		}
+		out[i / 2] = (char)(a << 4 | b);
+	}
+	if (out)
+		out[n / 2] = 0;
+	return out;
+}
+
+/* Appends "KEY: VALUE" on one line, as it will be written again. */
+static int keep(dv_buf *out, struct fy_node_pair *pair, const char *name)
+{
+	enum fy_emitter_cfg_flags flags = FYECF_MODE_FLOW_ONELINE | FYECF_WIDTH_INF |
+					  FYECF_NO_ENDING_NEWLINE;
+	struct fy_node *value = fy_node_pair_value(pair);
+	dv_autofree char *k = fy_emit_node_to_string(fy_node_pair_key(pair), flags);
+	dv_autofree char *v = value ? fy_emit_node_to_string(value, flags) : dv_strdup("null");
+
+	if (!k || !v || strchr(k, '\n') || strchr(v, '\n'))
+		return dv_err(DV_ECORRUPT, "'%s' has a value that cannot be kept on one line",
+			      name);
+	return dv_buf_addf(out, "%s: %s\n", k, v);
+}
+
+/* -- fields ------------------------------------------------------------------------------------ */
+
+struct fields {
+	dv_pointer p;
+	bool has_oid, has_size;
+	dv_buf extra;
+	const char *name;
+};
+
+static bool one_of(const char *k, const char *const *list)
+{
+	for (; *list; list++)
+		if (!strcmp(k, *list))
+			return true;
+	return false;
+}
+
+/* One of the output's own keys; *known tells whether it was. A malformed value is -1. */
+static int parse_field(struct fields *f, const char *key, struct fy_node *node, bool *known)
+{
+	dv_autofree char *s = scalar(node);
+	bool good = true, b = false;
+
+	*known = true;
+	if (!strcmp(key, "path")) {
+		good = s && !f->p.path;
+		if (good)
+			f->p.path = dv_steal(&s);
+	} else if (!strcmp(key, "path_hex")) {
+		good = !f->p.path && (f->p.path = parse_hex(s));
+	} else if (!strcmp(key, "oid")) {
+		good = f->has_oid = s && !strncmp(s, "sha256:", 7) &&
+				    !dv_oid_parse(&f->p.oid, s + 7, strlen(s + 7));
+	} else if (!strcmp(key, "size")) {
+		good = f->has_size = parse_u64(s, &f->p.size);
+	} else if (!strcmp(key, "nfiles")) {
+		good = f->p.is_dir = parse_u64(s, &f->p.nfiles);
+	} else if (!strcmp(key, "isexec")) {
+		good = parse_bool(s, &f->p.isexec);
+	} else if (!strcmp(key, "push")) {
+		good = parse_bool(s, &b);
+		f->p.no_push = !b;
+	} else if (!strcmp(key, "remote")) {
+		good = s && *s && !s[strspn(s, NAME_CHARS)];
+		if (good)
+			f->p.remote = dv_steal(&s);
+	} else {
+		*known = false;
+	}
+	return good ? 0 : -1;
+}
+
+static int parse_out(struct fields *f, struct fy_node *out)
+{
+	static const char *const quiet[] = { "desc", "meta", "type", "labels", NULL };
+	struct fy_node_pair *pair;
+	void *it = NULL;
+
+	while ((pair = fy_node_mapping_iterate(out, &it))) {
+		dv_autofree char *key = scalar(fy_node_pair_key(pair));
+		bool known = false;
+		if (!key)
+			return dv_err(DV_ECORRUPT, "'%s' has a key that is not text", f->name);
+		if (parse_field(f, key, fy_node_pair_value(pair), &known))
+			return dv_err(DV_ECORRUPT, "'%s' has a malformed '%s'", f->name, key);
+		if (known)
+			continue;
+		if (!one_of(key, quiet))
+			dv_warn("'%s' has the unknown key '%s', which is kept", f->name, key);
+		int rc = keep(&f->extra, pair, f->name);
+		if (rc)
+			return rc;
+	}
+	if (!f->p.path || !f->has_oid || !f->has_size)
+		return dv_err(DV_ECORRUPT, "'%s' is no pointer: it lacks '%s'", f->name,
+			      !f->p.path ? "path" : !f->has_oid ? "oid" : "size");
+	if (f->p.is_dir && f->p.isexec)
+		return dv_err(DV_ECORRUPT, "'%s' has both 'nfiles' and 'isexec'", f->name);
+	if (!dv_name_is_safe(f->p.path, strlen(f->p.path)) || !strcmp(f->p.path, ".git") ||
+	    !strcmp(f->p.path, ".dv"))
+		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' names the path '%s', which is not a "
+					  "name in its own folder", f->name, f->p.path),
+				   "correct the path in the pointer, or remove the pointer");
+	return 0;
+}
+
+static int parse_version(const char *name, struct fy_node *node)
+{
+	dv_autofree char *s = scalar(node);
+	uint64_t v = 0;
+
+	if (!parse_u64(s, &v) || v < 1)
+		return dv_err(DV_ECORRUPT, "'%s' has a malformed 'version'", name);
+	if (v > POINTER_VERSION)
+		return dv_err_hint(dv_err(DV_ERROR, "'%s' was written by a newer dv (format %llu, "
+					  "this dv knows %d)", name, (unsigned long long)v,
+					  POINTER_VERSION), "upgrade dv");
+	return 0;
+}
+
+static int parse_top(struct fields *f, struct fy_node *root, struct fy_node **out, dv_buf *top)
+{
+	static const char *const quiet[] = { "desc", "meta", NULL };
+	struct fy_node_pair *pair;
+	void *it = NULL, *seq = NULL;
+
+	while ((pair = fy_node_mapping_iterate(root, &it))) {
+		struct fy_node *value = fy_node_pair_value(pair);
+		dv_autofree char *key = scalar(fy_node_pair_key(pair));
+		int rc = 0;
+		if (!key)
+			return dv_err(DV_ECORRUPT, "'%s' has a key that is not text", f->name);
+		if (!strcmp(key, "version")) {
+			rc = parse_version(f->name, value);
+		} else if (!strcmp(key, "outs")) {
+			if (!is_kind(value, FYNT_SEQUENCE) ||
+			    fy_node_sequence_item_count(value) != 1)
+				return dv_err(DV_ECORRUPT, "'%s' does not have exactly one output",
+					      f->name);
+			*out = fy_node_sequence_iterate(value, &seq);
+		} else {
+			if (!one_of(key, quiet))
+				dv_warn("'%s' has the unknown key '%s', which is kept", f->name,
+					key);
+			rc = keep(top, pair, f->name);
+		}
+		if (rc)
+			return rc;
+	}
+	if (!is_kind(*out, FYNT_MAPPING))
+		return dv_err(DV_ECORRUPT, "'%s' is no pointer: it lacks 'outs'", f->name);
+	return 0;
+}
+
+static char *detach_or_null(dv_buf *b)
+{
+	return b->n ? dv_buf_detach(b) : NULL;
+}
+
+/* The comment lines before anything else. */
+static char *head_comment(const char *text, size_t n)
+{
+	size_t at = 0;
+
+	while (at < n && text[at] == '#') {
+		const char *eol = memchr(text + at, '\n', n - at);
+		if (!eol)
+			break;
+		at = (size_t)(eol - text) + 1;
+	}
+	return at ? dv_strndup(text, at) : NULL;
+}
+
+/* Does the text hold any merge-conflict marker of git? They deserve words of their own. */
+static bool has_conflict(const char *text, size_t n)
+{
+	return (n > 8 && !memcmp(text, "<<<<<<< ", 8)) || memmem(text, n, "\n<<<<<<< ", 9);
+}
+
+static int parse_fields(struct fields *f, const char *text, size_t n, dv_buf *top)
+{
+	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG |
+					     FYPCF_DISABLE_RECYCLING };
+	struct fy_node *out = NULL;
+
+	__attribute__((cleanup(dv_fydoc__freep))) dv_fydoc *doc =
+		fy_document_build_from_string(&cfg, text, n);
+	struct fy_node *root = doc ? fy_document_root(doc) : NULL;
+	if (!is_kind(root, FYNT_MAPPING))
+		return dv_err(DV_ECORRUPT, "'%s' is no pointer: not a YAML mapping", f->name);
+	int rc = check_node(root, 0, f->name);
+	if (!rc)
+		rc = parse_top(f, root, &out, top);
+	if (!rc)
+		rc = parse_out(f, out);
+	return rc;
+}
+
+int dv_pointer_parse(dv_pointer *out, const char *text, size_t n, const char *name)
+{
+	struct fields f = { .name = name };
+	dv_auto(dv_buf) top = DV_BUF_INIT;
+
+	*out = (dv_pointer)DV_POINTER_INIT;
+	if (n > DV_POINTER_MAX)
+		return dv_err(DV_ECORRUPT, "'%s' is too large for a pointer", name);
+	if (has_conflict(text, n))
+		return dv_err_hint(dv_err(DV_ECORRUPT, "'%s' has conflict markers of git", name),
+				   "resolve the conflict, for example with 'git checkout --ours'");
+	if (memchr(text, 0, n))
+		return dv_err(DV_ECORRUPT, "'%s' is no pointer: it has a NUL byte", name);
+	int rc = parse_fields(&f, text, n, &top);
+	if (!rc && (f.extra.err || top.err))
+		rc = dv_err_nomem();
+	if (!rc) {
+		f.p.extra_out = detach_or_null(&f.extra);
+		f.p.extra_top = detach_or_null(&top);
+		f.p.comment = head_comment(text, n);
+		*out = f.p;
+	} else {
+		dv_pointer_release(&f.p);
+	}
+	dv_buf_release(&f.extra);
+	return rc;
+}
+
+int dv_pointer_read(dv_pointer *out, const char *path)
+{
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	dv_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	*out = (dv_pointer)DV_POINTER_INIT;
+	if (fd < 0 && errno == ELOOP)
+		return dv_err(DV_EUNSAFE, "'%s' is a symbolic link; a pointer is a file", path);
+	if (fd < 0 || fstat(fd, &st))
+		return dv_err_sys("cannot open '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return dv_err(DV_ECORRUPT, "'%s' is no pointer: not a regular file", path);
+	int rc = dv_fs_read_fd(&text, fd, path, DV_POINTER_MAX);
+	return rc ? rc : dv_pointer_parse(out, dv_buf_str(&text), text.n, path);
+}

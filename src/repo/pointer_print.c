@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing pointers: the same fields always give the same bytes. */
+#include "repo/pointer.h"
+
+#include <string.h>
+
+#include "base/fs.h"
+
+/* The length of the UTF-8 character at `s` when YAML can show it as it is, else 0. */
+static size_t printable(const unsigned char *s)
+{
+	unsigned c = s[0];
+	size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 :
+		   c >= 0xf0 && c < 0xf5 ? 4 : 0;
+
+	if (n > 1)
+		c &= 0x7fu >> n;
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (n == 3 && c < 0x800) ||
+	    (n == 4 && (c < 0x10000 || c > 0x10ffff)))
+		return 0;
+	if ((c >= 0xd800 && c < 0xe000) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
+	    (c & 0xfffe) == 0xfffe)
+		return 0;
+	return n;
+}
+
+static bool is_plain(const char *s)
+{
+	static const char *const words[] = { "true", "false", "null", "yes", "no", "on", "off",
+					     "y", "n", NULL };
+
+	for (const char *const *w = words; *w; w++)
+		if (!strcasecmp(s, *w))
+			return false;
+	if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z')))
+		return false;
+	return s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+")] ==
+	       0;
+}
+
+static void print_text(dv_buf *out, const char *key, const char *s)
+{
+	const unsigned char *u = (const unsigned char *)s;
+	size_t k;
+
+	for (k = 0; u[k] && printable(u + k); k += printable(u + k))
+		;
+	if (u[k]) {
+		dv_buf_addf(out, "%s_hex: ", key);
+		for (k = 0; u[k]; k++)
+			dv_buf_addf(out, "%02x", u[k]);
+	} else if (is_plain(s)) {
+		dv_buf_addf(out, "%s: %s", key, s);
+	} else {
+		dv_buf_addf(out, "%s: \"", key);
+		for (; *s; s++) {
+			if (*s == '"' || *s == '\\')
+				dv_buf_addc(out, '\\');
+			dv_buf_addc(out, *s);
+		}
+		dv_buf_addc(out, '"');
+	}
+	dv_buf_addc(out, '\n');
+}
+
+/* Kept lines, each behind `indent`. */
+static void print_lines(dv_buf *out, const char *lines, const char *indent)
+{
+	while (lines && *lines) {
+		size_t n = strcspn(lines, "\n");
+		dv_buf_adds(out, indent);
+		dv_buf_add(out, lines, n);
+		dv_buf_addc(out, '\n');
+		lines += n + (lines[n] == '\n');
+	}
+}
+
+int dv_pointer_print(dv_buf *out, const dv_pointer *p)
+{
+	char hex[DV_OID_HEX_SIZE + 1];
+
+	dv_oid_hex(hex, &p->oid);
+	print_lines(out, p->comment, "");
+	dv_buf_adds(out, "outs:\n- ");
+	print_text(out, "path", p->path);
+	dv_buf_addf(out, "  oid: sha256:%s\n  size: %llu\n", hex, (unsigned long long)p->size);
+	if (p->is_dir)
+		dv_buf_addf(out, "  nfiles: %llu\n", (unsigned long long)p->nfiles);
+	if (p->isexec && !p->is_dir)
+		dv_buf_adds(out, "  isexec: true\n");
+	if (p->remote) {
+		dv_buf_adds(out, "  ");
+		print_text(out, "remote", p->remote);
+	}
+	if (p->no_push)
+		dv_buf_adds(out, "  push: false\n");
+	print_lines(out, p->extra_out, "  ");
+	print_lines(out, p->extra_top, "");
+	return out->err;
+}
+
+int dv_pointer_write(const dv_pointer *p, const char *path, bool *changed)
+{
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	dv_auto(dv_buf) old = DV_BUF_INIT;
+	int rc = dv_pointer_print(&text, p);
+
+	if (changed)
+		*changed = false;
+	if (rc)
+		return rc;
+	rc = dv_fs_read_file(&old, path, DV_POINTER_MAX);
+	if (!rc && old.n == text.n && !memcmp(dv_buf_str(&old), dv_buf_str(&text), text.n))
+		return 0;
+	if (changed)
+		*changed = true;
+	return dv_fs_write_file(path, dv_buf_str(&text), text.n, DV_ATOMIC_SYNC);
+}

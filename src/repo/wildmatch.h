@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Patterns as in gitignore: ?, *, [class], [!class], [[:name:]], \x and ** between slashes. */
+#ifndef DV_REPO_WILDMATCH_H
+#define DV_REPO_WILDMATCH_H
+
+#include <stdbool.h>
+
+/** Does `pattern` match the whole of `text`? Only ** crosses a slash: "**" + "/" at the start, "/" +
+ *  "**" at the end, or between two slashes, where it stands for any number of folders. Time is
+ *  bounded by the product of the lengths, whatever the pattern. */
+bool dv_wildmatch(const char *pattern, const char *text);
+
+#endif
