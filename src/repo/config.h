@@ -38,11 +38,11 @@ int dv_config_load(dv_config *c, const char *root, const char *local) DV_MUST_CH
 
 /** The strongest value of a normal key, or NULL. Borrowed; *level may be NULL. */
 const char *dv_config_string(const dv_config *c, const char *key, enum dv_config_level *level);
-/** A boolean as git reads it (true/yes/on/1, false/no/off/0, a bare key is true); `dflt` when absent
- *  or not a boolean (with a warning). */
+/** A boolean as git reads it (true/yes/on/1, false/no/off/0, a bare key is true); `dflt` when
+ *  absent or not a boolean (with a warning). */
 bool dv_config_bool(const dv_config *c, const char *key, bool dflt);
-/** An integer with an optional k, m or g; `dflt` when absent, malformed or outside min … max (with a
- *  warning). */
+/** An integer with an optional k, m or g; `dflt` when absent, malformed or outside min … max (with
+ *  a warning). */
 int64_t dv_config_int(const dv_config *c, const char *key, int64_t dflt, int64_t min, int64_t max);
 
 /** "REMOTE.Origin.URL" -> "remote.Origin.url", owned. DV_EUSAGE for what is no key, also when it is
@@ -59,15 +59,15 @@ int dv_config_remote(const dv_config *c, const char *root, const char *name, cha
 
 /* -- the syntax (config_file.c) ---------------------------------------------------------------- */
 
-/** Called for each setting; `begin` and `end` are the bytes of its lines in the text. Key is normal,
- *  value NULL for a bare key. Returns 0 to go on. */
+/** Called for each setting; `begin` and `end` are the bytes of its lines in the text. Key is
+ *  normal, value NULL for a bare key. Returns 0 to go on. */
 typedef int (*dv_config_parse_cb)(const char *key, const char *value, size_t begin, size_t end,
 				  void *payload);
 /** Parses git-config syntax. Any bytes are safe. DV_ERROR "NAME:LINE: …". */
 int dv_config_parse(const char *text, size_t n, const char *name, dv_config_parse_cb cb,
 		    void *payload) DV_MUST_CHECK;
-/** The text with `key` set to `value` (NULL: taken out; DV_ENOTFOUND when it is not in it). All else
- *  stays as it is, comments too. */
+/** The text with `key` set to `value` (NULL: taken out; DV_ENOTFOUND when it is not in it). All
+ *  else stays as it is, comments too. */
 int dv_config_edit(dv_buf *out, const char *text, size_t n, const char *name, const char *key,
 		   const char *value) DV_MUST_CHECK;
 /** The text with section `old` ("remote.a") renamed to `new_`, or taken out when `new_` is NULL.

@@ -2,8 +2,8 @@
 /*
  * Everything dv asks of git. Finding the repository costs a few stat calls; libgit2 itself is
  * started by the first dv_git_open(). Paths are relative to the root of the dv workspace, which may
- * lie below the root of the git work tree; what is outside the workspace is never seen. Hooks do not
- * run. Files named "git-*" are not involved: no program is started.
+ * lie below the root of the git work tree; what is outside the workspace is never seen. No program
+ * is started, so hooks do not run.
  *
  * A dv_git belongs to one thread at a time. Failures carry libgit2's words.
  */
@@ -28,8 +28,8 @@ typedef struct dv_git_dirs {
 #define DV_GIT_DIRS_INIT { 0 }
 void dv_git_dirs_release(dv_git_dirs *d);
 /** Looks for git from the absolute folder `start` upwards, without libgit2. GIT_DIR and
- *  GIT_WORK_TREE are respected. Returns 0 and leaves `out` all NULL when there is none; DV_ERROR for
- *  a bare repository or a damaged ".git" file. */
+ *  GIT_WORK_TREE are respected. Returns 0 and leaves `out` all NULL when there is none;
+ *  DV_ERROR for a bare repository or a damaged ".git" file. */
 int dv_git_discover(dv_git_dirs *out, const char *start) DV_MUST_CHECK;
 
 typedef struct dv_git dv_git;
@@ -79,8 +79,8 @@ typedef struct dv_git_scope {
 	bool all_commits;	/* everything reachable from any reference and from HEAD */
 	const char *const *revs;
 	size_t nrevs;
-	int last_n;		/* also the last n commits, along first parents, of each rev (of HEAD
-				   when there are no revs) */
+	int last_n;		/* also the last n commits, along first parents, of each rev (of
+				   HEAD when there are no revs) */
 } dv_git_scope;
 typedef int (*dv_git_commit_cb)(const char *hex, void *payload);
 /** Every commit of the scope once. */
@@ -90,9 +90,10 @@ int dv_git_commits(dv_git *g, const dv_git_scope *s, dv_git_commit_cb cb, void *
  *  comes once, with the first commit met. */
 int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, void *payload)
 	DV_MUST_CHECK;
-/** What gc must keep beside commits: the pointers in the indexes of all work trees, in all stashes,
- *  and in all commits that a reflog (of any reference, of HEAD of any work tree) still names. The
- *  pointers of *other* work trees' folders come too, read from their files. */
+/** What gc must keep beside commits: the pointers in the indexes of all work trees, in their HEADs, in
+ *  all stashes, and in all commits that a reflog (of any reference, of HEAD of any work tree) still
+ *  names. Pointers that lie in the folders of other work trees and were never staged are found by
+ *  opening those (dv_git_worktrees). */
 int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload) DV_MUST_CHECK;
 
 typedef int (*dv_git_root_cb)(const char *root, void *payload);

@@ -33,9 +33,9 @@ DV_DEFINE_AUTOPTR(dv_ignore)
 bool dv_ignore_match(dv_ignore *i, const char *path, bool is_dir, const dv_ignore_rule **why);
 /** As match, for walks that did not descend into ignored folders: looks at the path itself only. */
 bool dv_ignore_match_here(dv_ignore *i, const char *path, bool is_dir, const dv_ignore_rule **why);
-/** Adds the rules of text as those of folder `dir` ("" is the root). For tests and for revisions. */
+/** Adds the rules of text as those of folder `dir` ("" is the root). */
 int dv_ignore_add_text(dv_ignore *i, const char *dir, const char *text, size_t n) DV_MUST_CHECK;
-/** Does a gitignore-style pattern (*, ?, [], ** across folders) match the whole path? For --glob. */
+/** Does a gitignore-style pattern (*, ?, [], ** across folders) match the whole path? */
 bool dv_glob_match(const char *pattern, const char *path);
 
 /** Adds the line "/NAME", escaped, to DIR/.gitignore (made when absent). *changed may be NULL. The

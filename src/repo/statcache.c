@@ -297,7 +297,8 @@ bool dv_statcache_get(const dv_statcache *c, const char *dir, dv_dircache *out)
 
 static void add_change(dv_statcache *c, char kind, const char *path, const char *to, dv_buf *data)
 {
-	struct change g = { .kind = kind, .path = dv_strdup(path), .to = to ? dv_strdup(to) : NULL };
+	struct change g = { .kind = kind, .path = dv_strdup(path),
+			    .to = to ? dv_strdup(to) : NULL };
 	bool good = g.path && (!to || g.to);
 
 	if (data) {

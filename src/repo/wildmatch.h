@@ -5,9 +5,9 @@
 
 #include <stdbool.h>
 
-/** Does `pattern` match the whole of `text`? Only ** crosses a slash: "**" + "/" at the start, "/" +
- *  "**" at the end, or between two slashes, where it stands for any number of folders. Time is
- *  bounded by the product of the lengths, whatever the pattern. */
+/** Does `pattern` match the whole of `text`? Only ** crosses a slash, where it is a component of its
+ *  own: any number of folders, or at the end everything below. Time is bounded by the product of
+ *  the lengths, whatever the pattern. */
 bool dv_wildmatch(const char *pattern, const char *text);
 
 #endif

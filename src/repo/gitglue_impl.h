@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to src/repo/git*.c: what they share of libgit2. */
+#ifndef DV_REPO_GITGLUE_IMPL_H
+#define DV_REPO_GITGLUE_IMPL_H
+
+#include <git2.h>
+
+#include "repo/gitglue.h"
+
+struct dv_git {
+	git_repository *repo;
+	char *root;	/* of the workspace */
+	char *workdir, *commondir;
+	char *prefix;	/* of the workspace in the work tree: "" or "sub/" */
+};
+
+/* Owned libgit2 objects for dv_autoptr. */
+DV_DEFINE_AUTOPTR(git_repository)
+DV_DEFINE_AUTOPTR(git_index)
+DV_DEFINE_AUTOPTR(git_object)
+DV_DEFINE_AUTOPTR(git_commit)
+DV_DEFINE_AUTOPTR(git_tree)
+DV_DEFINE_AUTOPTR(git_tree_entry)
+DV_DEFINE_AUTOPTR(git_blob)
+DV_DEFINE_AUTOPTR(git_odb)
+DV_DEFINE_AUTOPTR(git_signature)
+DV_DEFINE_AUTOPTR(git_reference)
+DV_DEFINE_AUTOPTR(git_reference_iterator)
+DV_DEFINE_AUTOPTR(git_reflog)
+DV_DEFINE_AUTOPTR(git_worktree)
+
+/** Records libgit2's last failure `gc` behind "WHAT: " and returns our code for it. */
+int dv_git_fail(int gc, const char *fmt, ...) DV_PRINTF(2, 3);
+/** "PREFIXpath", owned. */
+char *dv_git_full(const dv_git *g, const char *path);
+/** The path below the workspace, or NULL. Borrowed. */
+const char *dv_git_own(const dv_git *g, const char *full);
+int dv_git_lookup(dv_git *g, const char *rev, git_commit **out) DV_MUST_CHECK;
+
+#endif

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pointers in git's history: trees, sets of commits, and what only indexes and reflogs name. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "base/path.h"
+#include "base/sha256.h"
+#include "repo/gitglue_impl.h"
+#include "repo/pointer.h"
+
+#define TREE_DEPTH_MAX 256
+
+/* -- one tree ---------------------------------------------------------------------------------- */
+
+struct walk {
+	dv_git *g;
+	dv_git_pointer_cb cb;
+	void *payload;
+	dv_map *seen;		/* of id and path; NULL: everything is reported */
+	const char *where;
+};
+
+/* Marks (id, path) as seen; true when it was new. */
+static int first_time(struct walk *w, const git_oid *id, const char *path, bool *fresh)
+{
+	dv_sha256_ctx c;
+	dv_oid key;
+
+	*fresh = true;
+	if (!w->seen)
+		return 0;
+	dv_sha256_init(&c);
+	dv_sha256_update(&c, id->id, sizeof(id->id));
+	dv_sha256_update(&c, path, strlen(path));
+	dv_sha256_final(&c, &key);
+	return dv_map_put(w->seen, &key, 1, fresh);
+}
+
+static int report(struct walk *w, const git_oid *id, const char *path)
+{
+	dv_autoptr(git_odb) odb = NULL;
+	dv_autoptr(git_blob) blob = NULL;
+	git_object_t type;
+	size_t size = 0;
+	bool fresh;
+	int rc = first_time(w, id, path, &fresh);
+
+	if (rc || !fresh)
+		return rc;
+	int gc = git_repository_odb(&odb, w->g->repo);
+	if (!gc)
+		gc = git_odb_read_header(&size, &type, odb, id);
+	if (!gc && size > DV_GIT_POINTER_MAX) {
+		dv_warn("'%s' in %s is too large for a pointer", path, w->where);
+		return 0;
+	}
+	if (!gc)
+		gc = git_blob_lookup(&blob, w->g->repo, id);
+	if (gc)
+		return dv_git_fail(gc, "cannot read '%s' in %s", path, w->where);
+	return w->cb(w->where, path, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob),
+		     w->payload);
+}
+
+static int walk_tree(struct walk *w, const git_tree *tree, const char *path, int depth);
+
+static int walk_entry(struct walk *w, const git_tree_entry *e, const char *dir, int depth)
+{
+	const char *name = git_tree_entry_name(e);
+	git_filemode_t mode = git_tree_entry_filemode(e);
+	bool fresh;
+
+	if (!dv_name_is_safe(name, strlen(name)) || !strcmp(name, ".git") || !strcmp(name, ".dv"))
+		return 0;
+	bool pointer = (mode == GIT_FILEMODE_BLOB || mode == GIT_FILEMODE_BLOB_EXECUTABLE) &&
+		       dv_pointer_is_name(name);
+	if (!pointer && mode != GIT_FILEMODE_TREE)
+		return 0;
+	dv_autofree char *path = *dir ? dv_path_join(dir, name) : dv_strdup(name);
+	if (!path)
+		return DV_ERROR;
+	if (pointer)
+		return report(w, git_tree_entry_id(e), path);
+	int rc = first_time(w, git_tree_entry_id(e), path, &fresh);
+	if (rc || !fresh)
+		return rc;
+	dv_autoptr(git_tree) sub = NULL;
+	int gc = git_tree_lookup(&sub, w->g->repo, git_tree_entry_id(e));
+	if (gc)
+		return dv_git_fail(gc, "cannot read the folder '%s' in %s", path, w->where);
+	return walk_tree(w, sub, path, depth + 1);
+}
+
+static int walk_tree(struct walk *w, const git_tree *tree, const char *path, int depth)
+{
+	size_t n = git_tree_entrycount(tree);
+	int rc = dv_check_cancel();
+
+	if (depth > TREE_DEPTH_MAX)
+		return dv_err(DV_ECORRUPT, "the folders in %s are nested too deeply", w->where);
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = walk_entry(w, git_tree_entry_byindex(tree, i), path, depth);
+	return rc;
+}
+
+static int walk_commit(struct walk *w, git_commit *c)
+{
+	dv_autoptr(git_tree) tree = NULL;
+	dv_autoptr(git_tree) own = NULL;
+	char hex[DV_GIT_HEX + 1];
+	bool fresh;
+
+	git_oid_tostr(hex, sizeof(hex), git_commit_id(c));
+	w->where = hex;
+	int rc = first_time(w, git_commit_tree_id(c), "", &fresh);
+	if (rc || !fresh)
+		return rc;
+	int gc = git_commit_tree(&tree, c);
+	if (!gc && *w->g->prefix) {
+		dv_autoptr(git_tree_entry) e = NULL;
+		dv_autofree char *prefix = dv_strndup(w->g->prefix, strlen(w->g->prefix) - 1);
+		if (!prefix)
+			return DV_ERROR;
+		gc = git_tree_entry_bypath(&e, tree, prefix);
+		if (gc == GIT_ENOTFOUND || (e && git_tree_entry_type(e) != GIT_OBJECT_TREE))
+			return 0;
+		if (!gc)
+			gc = git_tree_lookup(&own, w->g->repo, git_tree_entry_id(e));
+	}
+	if (gc)
+		return dv_git_fail(gc, "cannot read commit %s", hex);
+	return walk_tree(w, own ? own : tree, "", 0);
+}
+
+int dv_git_pointers_at(dv_git *g, const char *rev, dv_git_pointer_cb cb, void *payload)
+{
+	struct walk w = { .g = g, .cb = cb, .payload = payload };
+	dv_autoptr(git_commit) c = NULL;
+
+	if (!strcmp(rev, "HEAD") && git_repository_head_unborn(g->repo) == 1)
+		return 0;
+	int rc = dv_git_lookup(g, rev, &c);
+	return rc ? rc : walk_commit(&w, c);
+}
+
+/* -- sets of commits --------------------------------------------------------------------------- */
+
+typedef int (*commit_fn)(git_commit *c, void *payload);
+
+struct set {
+	dv_git *g;
+	dv_map seen;
+	git_oid *todo;		/* for all_commits */
+	size_t n, cap;
+	bool deep, shallow;
+	commit_fn fn;
+	void *payload;
+};
+
+static void set_release(struct set *s)
+{
+	dv_map_release(&s->seen);
+	free(s->todo);
+}
+
+/* Reports a commit the first time; notes it for the walk over parents. */
+static int add_commit(struct set *s, git_commit *c)
+{
+	dv_oid key = { { 0 } };
+	bool fresh;
+
+	memcpy(key.b, git_commit_id(c)->id, GIT_OID_RAWSZ);
+	int rc = dv_map_put(&s->seen, &key, 1, &fresh);
+	if (rc || !fresh)
+		return rc;
+	if (s->deep) {
+		rc = dv_grow(&s->todo, &s->cap, s->n + 1, sizeof(*s->todo));
+		if (rc)
+			return rc;
+		git_oid_cpy(&s->todo[s->n++], git_commit_id(c));
+	}
+	return s->fn(c, s->payload);
+}
+
+/* The commit that a reference or an id stands for; nothing when it stands for something else. */
+static int add_ref(struct set *s, git_reference *ref)
+{
+	git_object *c = NULL;
+
+	if (git_reference_peel(&c, ref, GIT_OBJECT_COMMIT)) {
+		git_error_clear();
+		return 0;
+	}
+	int rc = add_commit(s, (git_commit *)c);
+	git_object_free(c);
+	return rc;
+}
+
+static int add_glob(struct set *s, const char *glob)
+{
+	dv_autoptr(git_reference_iterator) it = NULL;
+	git_reference *ref = NULL;
+	int rc = 0, gc = git_reference_iterator_glob_new(&it, s->g->repo, glob);
+
+	while (!gc && !rc && !(gc = git_reference_next(&ref, it))) {
+		rc = add_ref(s, ref);
+		git_reference_free(ref);
+	}
+	if (!rc && gc && gc != GIT_ITEROVER)
+		rc = dv_git_fail(gc, "cannot list git's references");
+	return rc;
+}
+
+static int add_head(struct set *s, git_repository *repo)
+{
+	dv_autoptr(git_reference) head = NULL;
+
+	if (git_repository_head(&head, repo)) {
+		git_error_clear();
+		return 0;
+	}
+	return add_ref(s, head);
+}
+
+static int add_parents(struct set *s)
+{
+	while (s->n) {
+		dv_autoptr(git_commit) c = NULL;
+		int rc = dv_check_cancel();
+		int gc = rc ? 0 : git_commit_lookup(&c, s->g->repo, &s->todo[--s->n]);
+		if (gc)
+			return dv_git_fail(gc, "cannot read git's history");
+		for (unsigned i = 0; !rc && i < git_commit_parentcount(c); i++) {
+			dv_autoptr(git_commit) parent = NULL;
+			gc = git_commit_parent(&parent, c, i);
+			/* A shallow clone ends somewhere. */
+			if (gc == GIT_ENOTFOUND && s->shallow)
+				continue;
+			rc = gc ? dv_git_fail(gc, "cannot read git's history") :
+				  add_commit(s, parent);
+		}
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* A revision and, with last_n, its n-1 first parents. */
+static int add_rev(struct set *s, const char *rev, int last_n)
+{
+	dv_autoptr(git_commit) c = NULL;
+	int rc = dv_git_lookup(s->g, rev, &c);
+
+	if (!rc)
+		rc = add_commit(s, c);
+	for (int i = 1; !rc && i < last_n && git_commit_parentcount(c); i++) {
+		git_commit *parent = NULL;
+		int gc = git_commit_parent(&parent, c, 0);
+		if (gc == GIT_ENOTFOUND && s->shallow)
+			break;
+		if (gc)
+			return dv_git_fail(gc, "cannot read git's history");
+		git_commit_free(c);
+		c = parent;
+		rc = add_commit(s, c);
+	}
+	return rc;
+}
+
+static int each_commit(dv_git *g, const dv_git_scope *o, commit_fn fn, void *payload)
+{
+	__attribute__((cleanup(set_release))) struct set s = {
+		.g = g, .fn = fn, .payload = payload, .deep = o->all_commits,
+		.shallow = git_repository_is_shallow(g->repo) == 1 };
+	int rc = 0;
+
+	if (o->all_commits) {
+		rc = add_head(&s, g->repo);
+		if (!rc)
+			rc = add_glob(&s, "refs/*");
+		if (!rc)
+			rc = add_parents(&s);
+		s.deep = false;
+	}
+	if (!rc && o->branches)
+		rc = add_glob(&s, "refs/heads/*");
+	if (!rc && o->branches)
+		rc = add_glob(&s, "refs/remotes/*");
+	if (!rc && o->tags)
+		rc = add_glob(&s, "refs/tags/*");
+	for (size_t i = 0; !rc && i < o->nrevs; i++)
+		rc = add_rev(&s, o->revs[i], o->last_n);
+	if (!rc && o->last_n > 0 && !o->nrevs && git_repository_head_unborn(g->repo) != 1)
+		rc = add_rev(&s, "HEAD", o->last_n);
+	return rc;
+}
+
+struct plain {
+	dv_git_commit_cb cb;
+	void *payload;
+};
+
+static int plain_commit(git_commit *c, void *payload)
+{
+	const struct plain *p = payload;
+	char hex[DV_GIT_HEX + 1];
+
+	git_oid_tostr(hex, sizeof(hex), git_commit_id(c));
+	return p->cb(hex, p->payload);
+}
+
+int dv_git_commits(dv_git *g, const dv_git_scope *s, dv_git_commit_cb cb, void *payload)
+{
+	struct plain p = { .cb = cb, .payload = payload };
+
+	return each_commit(g, s, plain_commit, &p);
+}
+
+static int pointers_of_commit(git_commit *c, void *payload)
+{
+	return walk_commit(payload, c);
+}
+
+int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, void *payload)
+{
+	dv_auto(dv_map) seen = DV_MAP_INIT;
+	struct walk w = { .g = g, .cb = cb, .payload = payload, .seen = &seen };
+
+	return each_commit(g, s, pointers_of_commit, &w);
+}
+
+/* -- work trees -------------------------------------------------------------------------------- */
+
+typedef int (*repository_fn)(git_repository *repo, void *payload);
+
+static int each_repository(dv_git *g, repository_fn fn, void *payload)
+{
+	git_repository *main_repo = NULL;
+	git_strarray names = { 0 };
+	int rc = 0;
+
+	/* The main work tree first, also when we are in a linked one. */
+	if (!git_repository_open_ext(&main_repo, g->commondir,
+				     GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_NO_DOTGIT,
+				     NULL))
+		rc = fn(main_repo, payload);
+	git_repository_free(main_repo);
+	int gc = rc ? 0 : git_worktree_list(&names, g->repo);
+	if (gc)
+		return dv_git_fail(gc, "cannot list git's work trees");
+	for (size_t i = 0; !rc && i < names.count; i++) {
+		dv_autoptr(git_worktree) wt = NULL;
+		dv_autoptr(git_repository) repo = NULL;
+		if (!git_worktree_lookup(&wt, g->repo, names.strings[i]) &&
+		    !git_repository_open_from_worktree(&repo, wt))
+			rc = fn(repo, payload);
+		else
+			dv_warn("the work tree '%s' cannot be read and is passed over",
+				names.strings[i]);
+	}
+	git_strarray_dispose(&names);
+	git_error_clear();
+	return rc;
+}
+
+struct roots {
+	dv_git *g;
+	dv_git_root_cb cb;
+	void *payload;
+};
+
+static int report_root(git_repository *repo, void *payload)
+{
+	const struct roots *r = payload;
+	const char *dir = git_repository_workdir(repo);
+	dv_autofree char *joined = dir ? dv_path_join(dir, r->g->prefix) : NULL;
+	dv_autofree char *root = joined ? dv_path_normal(joined) : NULL;
+
+	if (!dir)
+		return 0;
+	if (!root)
+		return dv_err_nomem();
+	return access(root, F_OK) == 0 ? r->cb(root, r->payload) : 0;
+}
+
+int dv_git_worktrees(dv_git *g, dv_git_root_cb cb, void *payload)
+{
+	struct roots r = { .g = g, .cb = cb, .payload = payload };
+
+	return each_repository(g, report_root, &r);
+}
+
+/* -- what only the index and reflogs name ------------------------------------------------------ */
+
+struct hidden {
+	dv_git *g;
+	struct walk w;
+	struct set s;
+};
+
+static int commit_by_id(struct hidden *h, const git_oid *id, bool with_parents)
+{
+	dv_autoptr(git_commit) c = NULL;
+
+	/* git prunes what it forgot; an entry of a reflog may outlive its commit. */
+	if (git_oid_is_zero(id) || git_commit_lookup(&c, h->g->repo, id)) {
+		git_error_clear();
+		return 0;
+	}
+	int rc = add_commit(&h->s, c);
+	for (unsigned i = 0; !rc && with_parents && i < git_commit_parentcount(c); i++)
+		rc = commit_by_id(h, git_commit_parent_id(c, i), false);
+	return rc;
+}
+
+static int read_reflog(struct hidden *h, git_repository *repo, const char *name)
+{
+	dv_autoptr(git_reflog) log = NULL;
+	/* A stash keeps its index and its untracked files in further parents. */
+	bool stash = !strcmp(name, "refs/stash");
+	int rc = 0;
+
+	if (git_reflog_read(&log, repo, name)) {
+		git_error_clear();
+		return 0;
+	}
+	for (size_t i = 0; !rc && i < git_reflog_entrycount(log); i++) {
+		const git_reflog_entry *e = git_reflog_entry_byindex(log, i);
+		rc = commit_by_id(h, git_reflog_entry_id_new(e), stash);
+		if (!rc)
+			rc = commit_by_id(h, git_reflog_entry_id_old(e), stash);
+	}
+	return rc;
+}
+
+static int read_index(struct hidden *h, git_repository *repo)
+{
+	dv_autoptr(git_index) index = NULL;
+	int rc = 0, gc = git_repository_index(&index, repo);
+
+	if (!gc)
+		gc = git_index_read(index, 1);
+	if (gc)
+		return dv_git_fail(gc, "cannot read git's index");
+	h->w.where = "the index";
+	for (size_t i = 0; !rc && i < git_index_entrycount(index); i++) {
+		const git_index_entry *e = git_index_get_byindex(index, i);
+		const char *path = dv_git_own(h->g, e->path);
+		if (path && (e->mode & 0170000) == 0100000 && dv_path_is_safe(path) &&
+		    dv_pointer_is_name(dv_path_base(path)))
+			rc = report(&h->w, &e->id, path);
+	}
+	return rc;
+}
+
+static int read_worktree(git_repository *repo, void *payload)
+{
+	struct hidden *h = payload;
+	int rc = git_repository_is_bare(repo) ? 0 : read_index(h, repo);
+
+	if (!rc)
+		rc = add_head(&h->s, repo);
+	return rc ? rc : read_reflog(h, repo, "HEAD");
+}
+
+int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload)
+{
+	dv_auto(dv_map) seen = DV_MAP_INIT;
+	struct hidden h = { .g = g, .w = { .g = g, .cb = cb, .payload = payload, .seen = &seen } };
+	git_strarray names = { 0 };
+
+	h.s = (struct set){ .g = g, .fn = pointers_of_commit, .payload = &h.w };
+	int rc = each_repository(g, read_worktree, &h);
+	int gc = rc ? 0 : git_reference_list(&names, g->repo);
+	if (gc)
+		rc = dv_git_fail(gc, "cannot list git's references");
+	for (size_t i = 0; !rc && i < names.count; i++)
+		rc = read_reflog(&h, g->repo, names.strings[i]);
+	git_strarray_dispose(&names);
+	set_release(&h.s);
+	return rc;
+}
