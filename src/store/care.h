@@ -27,11 +27,10 @@ int dv_store_check_object(dv_reader *r, const dv_oid *oid, bool is_tree, dv_stor
 			  void *payload) DV_MUST_CHECK;
 /** Writes a new segment over all readable containers and drops the old ones: repairs the index. */
 int dv_store_reindex(dv_store *s) DV_MUST_CHECK;
-/** Puts an entry into the store although the index knows it: for repair, where the place it knows is
- *  damaged. The damaged containers are condemned by the caller through dv_store_sweep. */
 typedef struct dv_sweep {
 	const dv_closure *keep;	/* entries that stay; bases of kept deltas are added by the sweep */
-	bool (*drop_container)(const dv_container *c, void *payload);	/* NULL, or containers that must go */
+	bool (*drop_container)(const dv_container *c, void *payload);	/* NULL, or containers that must go:
+				   what is kept and readable in them is written anew */
 	void *payload;
 	bool dry;
 	int level;		/* compression for rewritten entries */

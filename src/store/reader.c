@@ -72,6 +72,11 @@ int dv_reader_new(dv_reader **out, dv_store *s)
 	return 0;
 }
 
+dv_store *dv_reader_store(const dv_reader *r)
+{
+	return r->s;
+}
+
 void dv_reader_free(dv_reader *r)
 {
 	if (!r)

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What fsck, reindex and sweep share inside the store layer. */
+#ifndef DV_STORE_CARE_IMPL_H
+#define DV_STORE_CARE_IMPL_H
+
+#include "store/care.h"
+
+/** The path of a segment's file; owned. */
+char *dv_store_segment_path(const dv_store *s, const dv_oid *name);
+/** Finishes the builder and makes the segment durable under its name. */
+int dv_store_put_segment(dv_store *s, dv_segment_builder *b, dv_oid *name) DV_MUST_CHECK;
+
+/** A container and what is known of its entries: from its footer or, where that cannot be read and
+ *  for whole files, from the index. */
+typedef struct dv_holding {
+	dv_container c;
+	dv_pack_footer f;
+	bool readable;	/* the footer was read */
+} dv_holding;
+typedef struct dv_holdings {
+	dv_holding *h;
+	size_t n;
+	dv_map at;	/* container id -> index into h */
+} dv_holdings;
+#define DV_HOLDINGS_INIT { 0 }
+void dv_holdings_release(dv_holdings *h);
+/** All live containers of the store, in the order of its state. */
+int dv_holdings_load(dv_holdings *out, const dv_store *s) DV_MUST_CHECK;
+/** Adds to the builder those entries of holding `i` that `use` says. */
+int dv_holding_index(dv_segment_builder *b, const dv_holding *h, const bool *use) DV_MUST_CHECK;
+
+#endif

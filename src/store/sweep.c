@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The collection of garbage: which copy of each kept entry stays, which containers go, and the
+ * order in which that becomes true on disk. Until the CONDEMN entry is durable everything that was
+ * there is there; from then on everything kept is in containers that stay.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "base/sha256.h"
+#include "store/care_impl.h"
+#include "store/recipe.h"
+#include "store/store_priv.h"
+
+#define SMALL_PACK ((uint64_t)8 << 20)
+#define ALIVE_MIN 60			/* percent */
+#define FLUSH ((size_t)1 << 20)
+#define STRANGER_AGE (24 * 60 * 60)	/* seconds before a file that no entry names is litter */
+
+/* Where the copy that stays is: rank, holding, entry. A lower value is the better copy: not in a
+ * container that must go, then of the least depth. As a base is less deep than what was made from
+ * it, this choice never closes a circle of deltas. */
+#define COPY(rank, holding, entry)                                                                 \
+	((uint64_t)(rank) << 56 | (uint64_t)(holding) << 32 | (uint64_t)(entry))
+#define COPY_HOLDING(v) ((size_t)((v) >> 32 & 0xffffff))
+#define COPY_ENTRY(v) ((size_t)((v)&0xffffffff))
+#define RANK_FORCED 0x80u
+#define HOLDINGS_MAX 0xffffffu
+
+typedef struct fate {
+	bool forced, drop, rewrite;
+	bool *use;		/* entries whose copy stays */
+	size_t live;
+	uint64_t live_bytes;
+} fate;
+typedef struct sweep {
+	dv_store *s;
+	const dv_sweep *o;
+	dv_holdings all;
+	fate *fates;
+	dv_map chunks, recipes;	/* wanted entries that were found -> copy */
+	dv_map bases;		/* wanted beside what the caller keeps */
+	dv_reader *r;
+	dv_encoder *enc;
+	/* The pack being written. */
+	dv_atomic file;
+	dv_sha256_ctx hash;
+	dv_buf buf;
+	uint64_t offset;
+	dv_pack_footer f;
+	size_t e_cap, bases_cap;
+	/* The packs written. */
+	dv_holding *made;
+	size_t nmade, made_cap;
+} sweep;
+
+static void sweep_release(sweep *w)
+{
+	for (size_t i = 0; w->fates && i < w->all.n; i++)
+		free(w->fates[i].use);
+	free(w->fates);
+	dv_holdings_release(&w->all);
+	dv_map_release(&w->chunks);
+	dv_map_release(&w->recipes);
+	dv_map_release(&w->bases);
+	dv_reader_free(w->r);
+	dv_encoder_free(w->enc);
+	dv_atomic_release(&w->file);
+	dv_buf_release(&w->buf);
+	dv_pack_footer_release(&w->f);
+	for (size_t i = 0; i < w->nmade; i++)
+		dv_pack_footer_release(&w->made[i].f);
+	free(w->made);
+}
+
+/* -- choosing ---------------------------------------------------------------------------------- */
+
+static bool is_wanted(const sweep *w, const dv_pack_entry *e)
+{
+	if (e->kind == DV_KIND_RECIPE)
+		return dv_map_has(&w->o->keep->recipes, &e->id);
+	return dv_map_has(&w->o->keep->chunks, &e->id) || dv_map_has(&w->bases, &e->id);
+}
+
+/* Looks at every copy of every wanted entry and keeps the best. */
+static int choose_copies(sweep *w)
+{
+	for (size_t i = 0; i < w->all.n; i++) {
+		const dv_holding *h = &w->all.h[i];
+
+		for (size_t k = 0; k < h->f.n; k++) {
+			const dv_pack_entry *e = &h->f.e[k];
+			dv_map *found = e->kind == DV_KIND_CHUNK ? &w->chunks : &w->recipes;
+			unsigned rank = e->depth | (w->fates[i].forced ? RANK_FORCED : 0);
+			uint64_t copy = COPY(rank, i, k), *have;
+
+			if (!is_wanted(w, e))
+				continue;
+			have = dv_map_find(found, &e->id);
+			if (have && *have > copy)
+				*have = copy;
+			else if (!have && dv_map_put(found, &e->id, copy) < 0)
+				return DV_ERROR;
+		}
+	}
+	return 0;
+}
+
+/* Wants the bases of the copies chosen in one map; *more tells whether there were new ones. */
+static int want_bases(sweep *w, const dv_map *found, bool *more)
+{
+	const dv_map_entry *m;
+	size_t pos = 0;
+
+	while ((m = dv_map_next(found, &pos))) {
+		const dv_holding *h = &w->all.h[COPY_HOLDING(m->value)];
+		const dv_pack_entry *e = &h->f.e[COPY_ENTRY(m->value)];
+
+		/* What moves out of a container that must go is stored without bases. */
+		if (w->fates[COPY_HOLDING(m->value)].forced || !h->readable)
+			continue;
+		for (size_t i = 0; i < e->nbases; i++) {
+			const dv_oid *base = &h->f.bases[e->bases_at + i];
+			bool added = false;
+			int rc = 0;
+
+			if (!dv_map_has(&w->o->keep->chunks, base))
+				rc = dv_map_add(&w->bases, base, 1, &added);
+			if (rc < 0)
+				return rc;
+			*more |= added;
+		}
+	}
+	return 0;
+}
+
+static void mark_copies(sweep *w, const dv_map *found)
+{
+	const dv_map_entry *m;
+	size_t pos = 0;
+
+	while ((m = dv_map_next(found, &pos))) {
+		fate *f = &w->fates[COPY_HOLDING(m->value)];
+		size_t k = COPY_ENTRY(m->value);
+
+		f->use[k] = true;
+		f->live++;
+		f->live_bytes += w->all.h[COPY_HOLDING(m->value)].f.e[k].stored;
+	}
+}
+
+static int choose(sweep *w)
+{
+	bool more = true;
+	int rc = 0;
+
+	w->fates = dv_calloc(w->all.n + 1, sizeof(*w->fates));
+	if (!w->fates)
+		return DV_ERROR;
+	if (w->all.n > HOLDINGS_MAX)
+		return dv_err(DV_ERROR, "the store has too many packs to collect");
+	for (size_t i = 0; i < w->all.n; i++) {
+		fate *f = &w->fates[i];
+
+		f->forced = w->o->drop_container &&
+			    w->o->drop_container(&w->all.h[i].c, w->o->payload);
+		f->use = dv_calloc(w->all.h[i].f.n + 1, sizeof(bool));
+		if (!f->use)
+			return DV_ERROR;
+	}
+	while (more && !rc) {
+		more = false;
+		rc = choose_copies(w);
+		if (!rc)
+			rc = want_bases(w, &w->chunks, &more);
+		if (!rc)
+			rc = want_bases(w, &w->recipes, &more);
+	}
+	mark_copies(w, &w->chunks);
+	mark_copies(w, &w->recipes);
+	return rc;
+}
+
+static void decide(sweep *w, dv_sweep_stats *st)
+{
+	size_t small = 0;
+
+	for (size_t i = 0; i < w->all.n; i++)
+		small += w->all.h[i].readable && !w->fates[i].forced && w->fates[i].live &&
+			 w->all.h[i].c.size < SMALL_PACK;
+	for (size_t i = 0; i < w->all.n; i++) {
+		const dv_holding *h = &w->all.h[i];
+		fate *f = &w->fates[i];
+
+		f->drop = f->forced || !f->live;
+		if (h->readable && !f->drop)
+			f->drop = (small > 1 && h->c.size < SMALL_PACK) ||
+				  f->live_bytes * 100 < h->c.size * ALIVE_MIN;
+		f->rewrite = f->drop && f->live;
+		st->packs_dropped += f->drop && !f->rewrite;
+		st->packs_rewritten += f->rewrite;
+		st->bytes_freed += f->drop ? h->c.size - (f->rewrite ? f->live_bytes : 0) : 0;
+		st->bytes_kept += f->drop ? (f->rewrite ? f->live_bytes : 0) : h->c.size;
+		for (size_t k = 0; k < h->f.n; k++) {
+			if (h->f.e[k].kind != DV_KIND_CHUNK)
+				continue;
+			st->chunks_kept += f->use[k];
+			st->chunks_dropped += f->drop && !f->use[k];
+		}
+	}
+}
+
+/* -- writing packs anew ------------------------------------------------------------------------ */
+
+static int flush(sweep *w)
+{
+	if (w->buf.err)
+		return w->buf.err;
+	if (dv_fs_write_all(w->file.fd, w->buf.p, w->buf.n) < 0)
+		return dv_err_sys("cannot write '%s'", w->file.tmp);
+	dv_sha256_update(&w->hash, w->buf.p, w->buf.n);
+	dv_buf_clear(&w->buf);
+	return 0;
+}
+
+static int pack_begin(sweep *w)
+{
+	dv_autofree char *path = dv_path_join(w->s->dir, "packs/new");
+	uint8_t nonce[16], head[DV_PACK_HEADER];
+	int rc = dv_random(nonce, sizeof(nonce));
+
+	if (!path)
+		return DV_ERROR;
+	if (!rc)
+		rc = dv_atomic_open(&w->file, path,
+				    DV_ATOMIC_SYNC | DV_ATOMIC_NOREPLACE | DV_ATOMIC_READONLY);
+	if (rc < 0)
+		return rc;
+	dv_pack_header(head, nonce);
+	dv_sha256_init(&w->hash);
+	w->offset = DV_PACK_HEADER;
+	return dv_buf_add(&w->buf, head, sizeof(head));
+}
+
+static int pack_end(sweep *w)
+{
+	dv_autofree char *path = NULL, *dir = NULL, *packs = dv_path_join(w->s->dir, "packs");
+	dv_holding made = { .readable = true };
+	int rc = flush(w);
+
+	if (!rc)
+		rc = dv_pack_footer_write(&w->buf, &w->f, w->offset);
+	made.c.size = w->offset + w->buf.n;
+	if (!rc)
+		rc = flush(w);
+	if (rc < 0)
+		return rc;
+	dv_sha256_final(&w->hash, &made.c.id);
+	made.f = w->f;
+	path = dv_store_container_path(w->s, &made.c);
+	dir = path ? dv_path_dir(path) : NULL;
+	if (!dir || !packs)
+		return DV_ERROR;
+	rc = dv_fs_mkdirs(dir);
+	if (!rc)
+		rc = dv_atomic_commit_as(&w->file, path);
+	if (!rc)
+		rc = dv_fs_sync_dir(packs);
+	if (!rc)
+		rc = dv_grow(&w->made, &w->made_cap, w->nmade + 1, sizeof(*w->made));
+	if (rc < 0)
+		return rc;
+	dv_atomic_release(&w->file);
+	w->made[w->nmade++] = made;
+	w->f = (dv_pack_footer)DV_PACK_FOOTER_INIT;
+	w->e_cap = w->bases_cap = 0;
+	return 0;
+}
+
+static int pack_add(sweep *w, dv_pack_entry e, const uint8_t *stored, const dv_oid *bases)
+{
+	int rc = 0;
+
+	if (w->file.fd >= 0 && w->offset + e.stored > DV_PACK_TARGET)
+		rc = pack_end(w);
+	if (!rc && w->file.fd < 0)
+		rc = pack_begin(w);
+	if (!rc)
+		rc = dv_grow(&w->f.e, &w->e_cap, w->f.n + 1, sizeof(*w->f.e));
+	if (!rc && e.nbases)
+		rc = dv_grow(&w->f.bases, &w->bases_cap, w->f.nbases + e.nbases,
+			     sizeof(*w->f.bases));
+	if (rc < 0)
+		return rc;
+	e.offset = w->offset;
+	e.bases_at = (uint32_t)w->f.nbases;
+	for (size_t i = 0; i < e.nbases; i++)
+		w->f.bases[w->f.nbases++] = bases[i];
+	w->f.e[w->f.n++] = e;
+	w->offset += e.stored;
+	dv_buf_add(&w->buf, stored, e.stored);
+	return w->buf.n < FLUSH ? w->buf.err : flush(w);
+}
+
+/* From a container that must go: only what proves good moves, and without bases. */
+static int salvage(sweep *w, const dv_pack_entry *from, const dv_place *at)
+{
+	dv_pack_entry e = { .id = from->id, .raw = from->raw, .kind = from->kind };
+	const uint8_t *p, *stored;
+	size_t n, len;
+	int rc = dv_reader_get_at(w->r, &e.id, at, &p, &n);
+
+	if (!rc && e.kind == DV_KIND_CHUNK) {
+		dv_oid is;
+
+		dv_sha256(&is, p, n);
+		if (!dv_oid_eq(&is, &e.id))
+			return 0;
+	} else if (!rc) {
+		dv_auto(dv_recipe) recipe = DV_RECIPE_INIT;
+		uint8_t level;
+
+		rc = dv_recipe_parse(&recipe, &level, p, n);
+	}
+	if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND)
+		return 0;
+	if (!rc)
+		rc = dv_encode(w->enc, p, n, NULL, &stored, &len, &e.codec);
+	if (rc < 0)
+		return rc;
+	e.stored = (uint32_t)len;
+	return pack_add(w, e, stored, NULL);
+}
+
+static int move_entry(sweep *w, const dv_holding *h, const dv_pack_entry *e, bool forced)
+{
+	dv_place at = { .in = h->c, .offset = e->offset, .stored = e->stored, .raw = e->raw,
+			.kind = e->kind, .codec = e->codec, .nbases = e->nbases,
+			.depth = e->depth };
+	const dv_oid *bases = NULL;
+	const uint8_t *p;
+	int rc;
+
+	if (forced)
+		return salvage(w, e, &at);
+	rc = dv_reader_stored(w->r, &e->id, &at, &p, &bases);
+	return rc < 0 ? rc : pack_add(w, *e, p, h->f.bases + e->bases_at);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	const dv_pack_entry *x = *(const dv_pack_entry *const *)a;
+	const dv_pack_entry *y = *(const dv_pack_entry *const *)b;
+
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* In the order in which they lay, because what was stored together is read together. */
+static int rewrite(sweep *w, size_t i)
+{
+	const dv_holding *h = &w->all.h[i];
+	dv_autofree const dv_pack_entry **order = dv_calloc(w->fates[i].live + 1, sizeof(*order));
+	size_t n = 0;
+	int rc = 0;
+
+	if (!order)
+		return DV_ERROR;
+	for (size_t k = 0; k < h->f.n; k++)
+		if (w->fates[i].use[k])
+			order[n++] = &h->f.e[k];
+	qsort(order, n, sizeof(*order), by_offset);
+	for (size_t k = 0; k < n && !rc; k++) {
+		rc = dv_check_cancel();
+		if (!rc)
+			rc = move_entry(w, h, order[k], w->fates[i].forced);
+	}
+	return rc;
+}
+
+/* -- making it true ---------------------------------------------------------------------------- */
+
+static int write_index(sweep *w, dv_oid *name, size_t *entries)
+{
+	dv_autoptr(dv_segment_builder) b = NULL;
+	int rc = dv_segment_builder_new(&b);
+
+	/* Dead entries of packs that stay are left out: their bases may be gone. */
+	for (size_t i = 0; i < w->all.n && !rc; i++)
+		if (!w->fates[i].drop)
+			rc = dv_holding_index(b, &w->all.h[i], w->fates[i].use);
+	for (size_t i = 0; i < w->nmade && !rc; i++)
+		rc = dv_segment_builder_add(b, &w->made[i].c, &w->made[i].f);
+	if (rc < 0)
+		return rc;
+	*entries = dv_segment_builder_count(b);
+	return *entries ? dv_store_put_segment(w->s, b, name) : 0;
+}
+
+static bool is_live_segment(const dv_log_state *state, const dv_oid *name)
+{
+	for (size_t i = 0; i < state->nsegments; i++)
+		if (dv_oid_eq(&state->segments[i], name))
+			return true;
+	return false;
+}
+
+static int commit_packs(sweep *w, const dv_oid *segment)
+{
+	dv_auto(dv_log_entry) e = DV_LOG_ENTRY_INIT;
+	int rc = 0;
+
+	e.kind = DV_LOG_COMMIT;
+	for (size_t i = 0; i < w->nmade && !rc; i++)
+		rc = dv_log_add_pack(&e, &w->made[i].c.id, w->made[i].c.size, DV_CONTAINER_PACK);
+	if (!rc && !is_live_segment(dv_store_state(w->s), segment))
+		rc = dv_log_add_segment(&e, segment);
+	return rc < 0 ? rc : dv_store_append(w->s, &e);
+}
+
+static int condemn(sweep *w, const dv_oid *segment)
+{
+	const dv_log_state *state = dv_store_state(w->s);
+	dv_auto(dv_log_entry) e = DV_LOG_ENTRY_INIT;
+	int rc = 0;
+
+	e.kind = DV_LOG_CONDEMN;
+	for (size_t i = 0; i < w->all.n && !rc; i++)
+		if (w->fates[i].drop)
+			rc = dv_log_add_pack(&e, &w->all.h[i].c.id, 0, w->all.h[i].c.kind);
+	if (!rc && segment && !is_live_segment(state, segment))
+		rc = dv_log_add_segment(&e, segment);
+	for (size_t i = 0; i < state->nsegments && !rc; i++)
+		if (!segment || !dv_oid_eq(&state->segments[i], segment))
+			rc = dv_log_drop_segment(&e, &state->segments[i]);
+	return rc < 0 ? rc : dv_store_append(w->s, &e);
+}
+
+/* Deletes the files of one folder that the log condemned, and strangers of a day. */
+static int clean_names(dv_store *s, const char *path, bool index)
+{
+	const dv_log_state *state = dv_store_state(s);
+	DIR *dir = opendir(path);
+	const struct dirent *d;
+
+	while (dir && (d = readdir(dir))) {
+		struct stat st;
+		bool live, known;
+		dv_oid id;
+
+		if (dv_oid_parse(&id, d->d_name, strlen(d->d_name)) < 0)
+			continue;
+		live = index ? is_live_segment(state, &id) : dv_map_has(&state->packs, &id);
+		known = !index && dv_map_has(&state->condemned, &id);
+		if (live || fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (known || st.st_mtime < time(NULL) - STRANGER_AGE)
+			dv_fs_unlinkat(dirfd(dir), d->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+	return 0;
+}
+
+static int clean(dv_store *s)
+{
+	static const char *const tops[] = { "packs", "files" };
+	dv_autofree char *index = dv_path_join(s->dir, "index");
+	int rc = index ? clean_names(s, index, true) : DV_ERROR;
+
+	for (size_t i = 0; i < 2 && !rc; i++) {
+		for (unsigned fan = 0; fan < 256 && !rc; fan++) {
+			dv_autofree char *path = NULL;
+			char rel[16];
+
+			snprintf(rel, sizeof(rel), "%s/%02x", tops[i], fan);
+			path = dv_path_join(s->dir, rel);
+			rc = path ? clean_names(s, path, false) : DV_ERROR;
+		}
+	}
+	return rc < 0 ? rc : dv_store_clean(s, -1);
+}
+
+/* The log has condemned them; a file that stays behind is litter for the next time. */
+static void unlink_dropped(sweep *w, const dv_oid *old, size_t nold)
+{
+	for (size_t i = 0; i < w->all.n; i++) {
+		dv_autofree char *path = NULL;
+
+		if (!w->fates[i].drop)
+			continue;
+		path = dv_store_container_path(w->s, &w->all.h[i].c);
+		if (path)
+			dv_fs_unlinkat(AT_FDCWD, path, 0);
+	}
+	for (size_t i = 0; i < nold; i++) {
+		dv_autofree char *path = dv_store_segment_path(w->s, &old[i]);
+
+		if (path && !is_live_segment(dv_store_state(w->s), &old[i]))
+			dv_fs_unlinkat(AT_FDCWD, path, 0);
+	}
+}
+
+static int carry_out(sweep *w)
+{
+	const dv_log_state *state = dv_store_state(w->s);
+	dv_autofree dv_oid *old = dv_calloc(state->nsegments + 1, sizeof(*old));
+	size_t nold = state->nsegments, entries = 0;
+	dv_oid segment;
+	int rc = old ? 0 : DV_ERROR;
+
+	for (size_t i = 0; i < nold && !rc; i++)
+		old[i] = state->segments[i];
+	for (size_t i = 0; i < w->all.n && !rc; i++)
+		if (w->fates[i].rewrite)
+			rc = rewrite(w, i);
+	if (!rc && w->file.fd >= 0)
+		rc = pack_end(w);
+	if (!rc)
+		rc = write_index(w, &segment, &entries);
+	if (!rc && w->nmade)
+		rc = commit_packs(w, &segment);
+	if (!rc)
+		rc = condemn(w, entries ? &segment : NULL);
+	if (!rc)
+		rc = dv_store_refresh(w->s);
+	if (!rc)
+		unlink_dropped(w, old, nold);
+	return rc;
+}
+
+int dv_store_sweep(dv_store *s, const dv_sweep *o, dv_sweep_stats *out)
+{
+	__attribute__((cleanup(sweep_release))) sweep w = { .s = s, .o = o,
+							    .file = DV_ATOMIC_INIT };
+	bool work = false;
+	int rc = dv_store_refresh(s);
+
+	*out = (dv_sweep_stats){ 0 };
+	if (!rc && !o->dry && !s->exclusive)
+		return dv_err(DV_ELOCKED, "the store must be locked to be swept");
+	if (!rc)
+		rc = dv_holdings_load(&w.all, s);
+	if (!rc)
+		rc = choose(&w);
+	if (rc < 0)
+		return rc;
+	decide(&w, out);
+	if (o->dry)
+		return 0;
+	for (size_t i = 0; i < w.all.n; i++)
+		work |= w.fates[i].drop;
+	rc = dv_reader_new(&w.r, s);
+	if (!rc)
+		rc = dv_encoder_new(&w.enc, o->level);
+	if (!rc && work)
+		rc = carry_out(&w);
+	return rc < 0 ? rc : clean(s);
+}
