@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dv_add and dv_commit: which outputs the targets mean, and what may become one. */
+#include <fcntl.h>
+#include <ftw.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "base/progress.h"
+#include "repo/record.h"
+#include "repo/targets.h"
+#include "repo/workdir.h"
+
+/* What a new output may not be: each refusal names the way out. */
+static int check_new(dv_record *c, const char *rel)
+{
+	const char *base = dv_path_base(rel), *rest;
+	bool tracked = false;
+
+	if (!*rel || dv_pointer_is_name(base) || strcmp(base, ".gitignore") == 0 ||
+	    strcmp(base, DV_IGNORE_FILE) == 0)
+		return dv_err(DV_EUSAGE, "cannot track '%s': it belongs to dv or git itself",
+			      *rel ? rel : ".");
+	for (size_t i = 0; i < c->outputs.n; i++)
+		if (dv_path_below(c->outputs.o[i].path, rel, &rest)) {
+			dv_err(DV_EEXISTS, "cannot track '%s': output '%s' is inside it", rel,
+			       c->outputs.o[i].path);
+			return dv_err_hint(DV_EEXISTS, "run 'dv remove %s' first",
+					   c->outputs.o[i].pointer_path);
+		}
+	if (dv_ignore_match(c->repo->ignore, rel, false, NULL) ||
+	    dv_ignore_match(c->repo->ignore, rel, true, NULL)) {
+		dv_err(DV_EUSAGE, "cannot track '%s': .dvignore excludes it", rel);
+		return dv_err_hint(DV_EUSAGE, "run 'dv check-ignore -v %s' to see the rule", rel);
+	}
+	if (!c->repo->has_git)
+		return 0;
+	dv_git *git;
+	dv_autofree char *which = NULL;
+	int r = dv_repo_git(c->repo, &git);
+	if (r < 0 || (r = dv_git_is_tracked(git, rel, &tracked, &which)) < 0)
+		return r;
+	if (!tracked)
+		return 0;
+	dv_err(DV_EEXISTS, "cannot track '%s': git tracks '%s'", rel, which ? which : rel);
+	return dv_err_hint(DV_EEXISTS, "run 'git rm -r --cached %s' first", which ? which : rel);
+}
+
+static int add_one(dv_record *c, const char *rel)
+{
+	const char *rest = "";
+	dv_output *o = dv_output_list_holding(&c->outputs, rel, &rest);
+
+	if (!o)
+		o = dv_targets_by_pointer(&c->outputs, rel);
+	if (o && *rest)
+		return dv_record_inner(c, o, rest);
+	if (o)
+		return dv_record_output(c, o->path, o->pointer_path, &o->pointer);
+
+	dv_auto(dv_buf) pointer = DV_BUF_INIT;
+	int r = check_new(c, rel);
+	if (r < 0)
+		return r;
+	if ((r = dv_buf_addf(&pointer, "%s" DV_POINTER_SUFFIX, rel)) < 0)
+		return r;
+	return dv_record_output(c, rel, pointer.p, NULL);
+}
+
+int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_options *o,
+	   dv_output_cb cb, void *payload)
+{
+	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
+	dv_auto(dv_targets) t = DV_TARGETS_INIT;
+	int e;
+
+	if (n == 0)
+		return dv_err(DV_EUSAGE, "nothing to add");
+	if (o->message && (o->no_stage || !r->has_git))
+		return dv_err(DV_EUSAGE, "a message needs git and staging: there would be nothing "
+					 "to commit");
+	if ((e = dv_targets_resolve(&t, r, targets, n, o->glob)) < 0 ||
+	    (e = dv_record_open(&c, r, o->jobs, o->no_stage)) < 0)
+		return e;
+	dv_progress_start("adding", 0, 0);
+	for (size_t i = 0; e == 0 && i < t.n; i++)
+		if ((e = dv_check_cancel()) == 0)
+			e = add_one(&c, t.path[i]);
+	dv_progress_end();
+	if (e != 0)
+		return e;
+	return dv_record_finish(&c, o->message);
+}
+
+int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_options *o,
+	      dv_output_cb cb, void *payload)
+{
+	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
+	dv_auto(dv_targets) t = DV_TARGETS_INIT;
+	int e;
+
+	if ((e = dv_targets_resolve(&t, r, targets, n, false)) < 0 ||
+	    (e = dv_record_open(&c, r, o->jobs, o->no_stage)) < 0 ||
+	    (e = dv_targets_check(&t, &c.outputs)) < 0)
+		return e;
+	dv_progress_start("recording", 0, 0);
+	for (size_t i = 0; e == 0 && i < c.outputs.n; i++) {
+		dv_output *out = &c.outputs.o[i];
+		const char *inner = NULL;
+
+		if (!dv_targets_want(&t, out, &inner) || (e = dv_check_cancel()) < 0)
+			continue;
+		e = inner ? dv_record_inner(&c, out, inner)
+			  : dv_record_output(&c, out->path, out->pointer_path, &out->pointer);
+		if (e == DV_ENOTFOUND && !inner) {
+			dv_warn("'%s' is not in the workspace; its pointer stays as it is",
+				out->path);
+			dv_error_clear();
+			e = 0;
+		}
+	}
+	dv_progress_end();
+	return e != 0 ? e : dv_record_finish(&c, NULL);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Telling about changes. */
+#include "repo/changes.h"
+
+#include <string.h>
+
+dv_tree_entry dv_pointer_entry(const dv_pointer *p)
+{
+	return (dv_tree_entry){ .kind = p->is_dir ? 'd' : p->isexec ? 'x' : 'f', .oid = p->oid,
+				.size = p->size, .nfiles = p->is_dir ? p->nfiles : 1 };
+}
+
+static enum dv_change_kind kind_of(const dv_delta *d)
+{
+	if (d->old_path)
+		return DV_RENAMED;
+	return !d->old_kind ? DV_ADDED : !d->new_kind ? DV_DELETED : DV_MODIFIED;
+}
+
+int dv_changes_tell(const dv_delta *d, const char *output, const char *path, const char *old_path,
+		    dv_change_cb cb, void *payload)
+{
+	char old_hex[DV_OID_HEX_SIZE + 1], new_hex[DV_OID_HEX_SIZE + 1];
+
+	if (!cb)
+		return 0;
+	dv_oid_hex(old_hex, &d->old_oid);
+	dv_oid_hex(new_hex, &d->new_oid);
+	dv_change c = {
+		.kind = kind_of(d),
+		.output = output,
+		.path = path,
+		.old_path = old_path,
+		.old_oid = d->old_kind ? old_hex : NULL,
+		.new_oid = d->new_kind ? new_hex : NULL,
+		.is_dir = (d->new_kind ? d->new_kind : d->old_kind) == 'd',
+		.old_size = d->old_size,
+		.new_size = d->new_size,
+	};
+	return cb(&c, payload);
+}
+
+int dv_changes_tell_output(enum dv_change_kind kind, const dv_output *o, const dv_oid *now,
+			   uint64_t now_size, dv_change_cb cb, void *payload)
+{
+	char old_hex[DV_OID_HEX_SIZE + 1], new_hex[DV_OID_HEX_SIZE + 1];
+
+	if (!cb)
+		return 0;
+	dv_oid_hex(old_hex, &o->pointer.oid);
+	if (now)
+		dv_oid_hex(new_hex, now);
+	dv_change c = {
+		.kind = kind,
+		.output = o->path,
+		.path = o->path,
+		.old_oid = old_hex,
+		.new_oid = now ? new_hex : NULL,
+		.is_dir = o->pointer.is_dir,
+		.old_size = o->pointer.size,
+		.new_size = now_size,
+	};
+	return cb(&c, payload);
+}

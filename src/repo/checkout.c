@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv_checkout: makes outputs equal to their pointers. In order, for each output: scan what stands
+ * there; list what differs; refuse when something would be overwritten that the store does not have,
+ * or when the store lacks something that is wanted; only then change the workspace. Every file
+ * appears by rename once its bytes were verified against its oid, so a checkout that was cut leaves
+ * old and new files, never half ones, and running it again completes it.
+ */
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "base/progress.h"
+#include "repo/changes.h"
+#include "repo/graft.h"
+#include "repo/record.h"
+#include "repo/targets.h"
+#include "repo/workdir.h"
+
+#define BATCH_FILES 64
+#define BATCH_BYTES (2u << 20)
+#define NAMED_MAX 5
+
+typedef struct checkout {
+	dv_repo *repo;
+	dv_store *store;
+	dv_pool *pool;
+	dv_scan *scan;
+	dv_reader **readers;	/* one a worker, and one for the calling thread at the end */
+	int rootfd;
+	const dv_checkout_options *o;
+	dv_checkout_summary *sum;
+	dv_deltas deltas;	/* of the output in work, with root-relative paths */
+	struct stat *written;	/* by index of deltas */
+	_Atomic uint64_t bytes;
+} checkout;
+
+static void checkout_release(checkout *c)
+{
+	dv_scan_free(c->scan);
+	for (int i = 0; c->readers && i <= dv_pool_threads(c->pool); i++)
+		dv_reader_free(c->readers[i]);
+	free(c->readers);
+	dv_pool_free(c->pool);
+	dv_deltas_release(&c->deltas);
+	free(c->written);
+	if (c->rootfd >= 0)
+		close(c->rootfd);
+}
+
+static int checkout_open(checkout *c)
+{
+	int r;
+
+	if ((r = dv_repo_store(c->repo, &c->store)) < 0 ||
+	    (r = dv_repo_pool(&c->pool, c->repo, c->o->jobs)) < 0 ||
+	    (r = dv_scan_new(&c->scan, c->repo, c->pool, NULL)) < 0)
+		return r;
+	c->readers = dv_calloc((size_t)dv_pool_threads(c->pool) + 1, sizeof(dv_reader *));
+	if (!c->readers)
+		return dv_err_nomem();
+	for (int i = 0; i <= dv_pool_threads(c->pool); i++)
+		if ((r = dv_reader_new(&c->readers[i], c->store)) < 0)
+			return r;
+	c->rootfd = dv_fs_openat(AT_FDCWD, c->repo->root, O_RDONLY | O_DIRECTORY, 0);
+	return c->rootfd < 0 ? dv_err_sys("cannot open the workspace '%s'", c->repo->root) : 0;
+}
+
+static dv_reader *own_reader(checkout *c)
+{
+	return c->readers[dv_pool_threads(c->pool)];
+}
+
+/* -- what would be lost, what is missing -------------------------------------------------------- */
+
+static int refuse(int code, const dv_buf *names, size_t n, const char *what)
+{
+	if (n > NAMED_MAX)
+		return dv_err(code, "%s:%s and %zu more", what, dv_buf_str(names), n - NAMED_MAX);
+	return dv_err(code, "%s:%s", what, dv_buf_str(names));
+}
+
+static void name(dv_buf *names, size_t *n, const char *path)
+{
+	if ((*n)++ < NAMED_MAX)
+		dv_buf_addf(names, "%s '%s'", *n > 1 ? "," : "", path);
+}
+
+static int check_deltas(checkout *c)
+{
+	dv_auto(dv_buf) lost = DV_BUF_INIT;
+	dv_auto(dv_buf) missing = DV_BUF_INIT;
+	size_t nlost = 0, nmissing = 0;
+
+	for (size_t i = 0; i < c->deltas.n; i++) {
+		const dv_delta *d = &c->deltas.d[i];
+
+		if (d->old_kind && d->old_kind != 'd' && !dv_store_has_object(c->store, &d->old_oid))
+			name(&lost, &nlost, d->path);
+		if (d->new_kind && d->new_kind != 'd' && !dv_store_has_object(c->store, &d->new_oid))
+			name(&missing, &nmissing, d->path);
+	}
+	if (nmissing) {
+		refuse(DV_ENOTFOUND, &missing, nmissing, "content is not in the cache");
+		return dv_err_hint(DV_ENOTFOUND, "run 'dv pull' to bring it from the remote");
+	}
+	if (nlost && !c->o->force) {
+		refuse(DV_EDIRTY, &lost, nlost, "would overwrite or delete work that is not in the "
+						"store");
+		return dv_err_hint(DV_EDIRTY, "run 'dv add' to record it, or use --force to drop it");
+	}
+	return 0;
+}
+
+/* -- applying ----------------------------------------------------------------------------------- */
+
+static int read_target(checkout *c, const dv_oid *oid, dv_buf *out, int worker)
+{
+	int r = dv_object_read(c->readers[worker], oid, 65536, out);
+
+	if (r == 0 && (out->n == 0 || strlen(dv_buf_str(out)) != out->n))
+		return dv_err(DV_ECORRUPT, "the target of a link is empty or holds a NUL");
+	return r;
+}
+
+/* Writes one file or link; worker is the pool's size for the calling thread. */
+static int put_file(checkout *c, size_t i, int worker)
+{
+	const dv_delta *d = &c->deltas.d[i];
+	dv_auto(dv_newfile) f = DV_NEWFILE_INIT;
+	dv_auto(dv_buf) target = DV_BUF_INIT;
+	dv_autoclose int dir = -1;
+	const char *base;
+	struct stat *st = &c->written[i];
+	int r;
+
+	if ((r = dv_workdir_parent(&dir, &base, c->rootfd, d->path, true)) < 0)
+		return r;
+	if (d->new_kind == 'l') {
+		if ((r = read_target(c, &d->new_oid, &target, worker)) < 0 ||
+		    (r = dv_workdir_symlink(dir, base, target.p)) < 0)
+			return dv_err_ctx(r, "'%s'", d->path);
+		return fstatat(dir, base, st, AT_SYMLINK_NOFOLLOW) < 0
+			       ? dv_err_sys("cannot look at '%s'", d->path) : 0;
+	}
+	if ((r = dv_newfile_open(&f, dir)) < 0)
+		return dv_err_ctx(r, "'%s'", d->path);
+	if (d->new_size > DV_INGEST_SMALL && worker == dv_pool_threads(c->pool))
+		r = dv_object_write_large(c->store, c->pool, &d->new_oid, d->new_size, f.fd);
+	else
+		r = dv_object_write(c->readers[worker], &d->new_oid, d->new_size, f.fd);
+	if (r == 0)
+		r = dv_newfile_commit(&f, base, dv_workdir_mode(d->new_kind == 'x'));
+	if (r < 0)
+		return dv_err_ctx(r, "'%s'", d->path);
+	/* By the descriptor: what stands under the name may be another's already. */
+	if (fstat(f.fd, st) < 0)
+		return dv_err_sys("cannot look at '%s'", d->path);
+	atomic_fetch_add(&c->bytes, d->new_size);
+	dv_progress_add(d->new_size, 1);
+	return 0;
+}
+
+typedef struct batch {
+	checkout *c;
+	size_t from, to;
+} batch;
+
+static bool is_small_file(const dv_delta *d)
+{
+	return d->new_kind && d->new_kind != 'd' && d->new_size <= DV_INGEST_SMALL;
+}
+
+static int batch_job(void *arg, int worker)
+{
+	batch *b = arg;
+	int r = 0;
+
+	for (size_t i = b->from; r == 0 && i < b->to; i++) {
+		if (dv_pool_stopping(b->c->pool))
+			return dv_check_cancel();
+		if (is_small_file(&b->c->deltas.d[i]))
+			r = put_file(b->c, i, worker);
+	}
+	return r;
+}
+
+static int put_small_files(checkout *c, batch *jobs)
+{
+	uint64_t bytes = 0;
+	size_t from = 0, njobs = 0;
+
+	for (size_t i = 0; i < c->deltas.n; i++) {
+		if (is_small_file(&c->deltas.d[i]))
+			bytes += c->deltas.d[i].new_size;
+		if (i + 1 - from < BATCH_FILES && bytes < BATCH_BYTES && i + 1 < c->deltas.n)
+			continue;
+		jobs[njobs] = (batch){ c, from, i + 1 };
+		int r = dv_pool_submit(c->pool, batch_job, &jobs[njobs++]);
+		if (r < 0)
+			break;	/* wait tells what failed */
+		from = i + 1;
+		bytes = 0;
+	}
+	return dv_pool_wait(c->pool);
+}
+
+static int put_files(checkout *c)
+{
+	dv_autofree batch *jobs = dv_calloc(c->deltas.n + 1, sizeof(*jobs));
+	int r;
+
+	if (!jobs)
+		return dv_err_nomem();
+	r = put_small_files(c, jobs);
+	for (size_t i = 0; r == 0 && i < c->deltas.n; i++) {
+		const dv_delta *d = &c->deltas.d[i];
+
+		if (d->new_kind && d->new_kind != 'd' && !is_small_file(d) &&
+		    (r = dv_check_cancel()) == 0)
+			r = put_file(c, i, dv_pool_threads(c->pool));
+	}
+	return r;
+}
+
+/* Deletions from the end, so that folders are empty when their turn comes; then new folders. */
+static int clear_the_way(checkout *c)
+{
+	int r = 0;
+
+	for (size_t i = c->deltas.n; r == 0 && i-- > 0;) {
+		const dv_delta *d = &c->deltas.d[i];
+
+		if (d->old_kind == 'd' && d->new_kind != 'd')
+			r = dv_workdir_rmdir(c->rootfd, d->path);
+		else if (d->old_kind && (!d->new_kind || d->new_kind == 'd'))
+			r = dv_workdir_unlink(c->rootfd, d->path);
+	}
+	for (size_t i = 0; r == 0 && i < c->deltas.n; i++) {
+		const dv_delta *d = &c->deltas.d[i];
+		dv_autoclose int fd = -1;
+
+		if (d->new_kind == 'd' && d->old_kind != 'd')
+			r = dv_workdir_open(&fd, c->rootfd, d->path, true);
+	}
+	return r;
+}
+
+static int note_results(checkout *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->deltas.n; i++) {
+		const dv_delta *d = &c->deltas.d[i];
+		bool file = d->new_kind && d->new_kind != 'd';
+
+		r = dv_scan_update(c->scan, d->path, d->new_kind, &d->new_oid,
+				   file ? &c->written[i] : NULL);
+		if (d->old_kind == 'd' || d->new_kind == 'd')
+			continue;
+		if (!d->old_kind)
+			c->sum->added++;
+		else if (!d->new_kind)
+			c->sum->deleted++;
+		else
+			c->sum->modified++;
+	}
+	return r < 0 ? r : dv_scan_remember(c->scan);
+}
+
+static int apply(checkout *c)
+{
+	int r;
+
+	if ((r = check_deltas(c)) < 0)
+		return r;
+	free(c->written);
+	if (!(c->written = dv_calloc(c->deltas.n + 1, sizeof(*c->written))))
+		return dv_err_nomem();
+	if ((r = clear_the_way(c)) < 0 || (r = put_files(c)) < 0)
+		return r;
+	return note_results(c);
+}
+
+/* -- one output --------------------------------------------------------------------------------- */
+
+/* Makes delta paths root-relative and keeps those below `inner` (NULL: all). */
+static int adopt_deltas(checkout *c, const char *output, const char *inner, dv_deltas *in)
+{
+	int r = 0;
+	const char *rest;
+
+	for (size_t i = 0; r == 0 && i < in->n; i++) {
+		dv_delta *d = &in->d[i];
+		dv_autofree char *path = dv_path_join(output, d->path);
+
+		if (!path)
+			return dv_err_nomem();
+		if (inner && !dv_path_below(d->path, inner, &rest) &&
+		    !(d->new_kind == 'd' && dv_path_below(inner, d->path, &rest)))
+			continue;
+		r = dv_grow(&c->deltas.d, &c->deltas.cap, c->deltas.n + 1, sizeof(*d));
+		if (r < 0)
+			return r;
+		free(d->path);
+		d->path = dv_steal(&path);
+		c->deltas.d[c->deltas.n++] = *d;
+		d->path = d->old_path = NULL;
+	}
+	return r;
+}
+
+static int collect(checkout *c, const dv_output *o, const char *inner, const dv_scanned *now)
+{
+	dv_auto(dv_deltas) below = DV_DELTAS_INIT;
+	dv_tree_entry want = dv_pointer_entry(&o->pointer);
+	dv_tree_entry have = { .kind = now->kind, .oid = now->oid, .size = now->size };
+	dv_side cur = dv_scan_side(c->scan), stored = { dv_list_stored, own_reader(c) };
+	bool wd = want.kind == 'd', hd = have.kind == 'd' && !c->o->relink;
+	int r = 0;
+
+	dv_deltas_release(&c->deltas);
+	if (!hd && !wd && have.kind == want.kind && dv_oid_eq(&have.oid, &want.oid) &&
+	    !c->o->relink)
+		return 0;
+	if (hd != wd || !wd)
+		r = dv_deltas_add(&c->deltas, o->path, have.kind && have.kind != 'd' ? &have : hd ?
+				  &have : NULL, &want);
+	if (r == 0 && (hd || wd))
+		r = dv_treediff(&below, &cur, hd ? &have.oid : NULL, &stored,
+				wd ? &want.oid : NULL, DV_TREEDIFF_DIRS);
+	if (r == DV_ENOTFOUND) {
+		dv_err_ctx(r, "cannot check out '%s'", o->path);
+		return dv_err_hint(r, "run 'dv pull %s' to bring it from the remote", o->path);
+	}
+	return r < 0 ? r : adopt_deltas(c, o->path, inner, &below);
+}
+
+static int checkout_output(checkout *c, const dv_output *o, const char *inner, dv_change_cb cb,
+			   void *payload)
+{
+	dv_scanned now;
+	int r;
+
+	if ((r = dv_scan_path(c->scan, o->path, &now)) < 0 ||
+	    (r = dv_scan_remember(c->scan)) < 0 || (r = collect(c, o, inner, &now)) < 0)
+		return r;
+	if (c->deltas.n == 0)
+		return 0;
+	if ((r = apply(c)) < 0)
+		return r;
+	c->sum->outputs++;
+	return dv_changes_tell_output(now.kind ? DV_MODIFIED : DV_ADDED, o, &o->pointer.oid,
+				      o->pointer.size, cb, payload);
+}
+
+int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_checkout_options *o,
+		dv_change_cb cb, void *payload, dv_checkout_summary *out)
+{
+	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
+	dv_auto(dv_targets) t = DV_TARGETS_INIT;
+	dv_auto(checkout) c = { .repo = r, .o = o, .sum = out, .rootfd = -1 };
+	const char *inner;
+	int e;
+
+	memset(out, 0, sizeof(*out));
+	if ((e = o->rev ? dv_repo_outputs_at(r, o->rev, &l) : dv_repo_outputs(r, &l)) < 0 ||
+	    (e = dv_targets_resolve(&t, r, targets, n, false)) < 0 ||
+	    (e = dv_targets_check(&t, &l)) < 0 || (e = checkout_open(&c)) < 0)
+		return e;
+	dv_progress_start("checking out", 0, 0);
+	for (size_t i = 0; e == 0 && i < l.n; i++)
+		if (dv_targets_want(&t, &l.o[i], &inner) && (e = dv_check_cancel()) == 0)
+			e = checkout_output(&c, &l.o[i], inner, cb, payload);
+	dv_progress_end();
+	out->bytes = c.bytes;
+	return e;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Recording outputs. See record.h for the order of things, which is what matters here. */
+#include "repo/record.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "base/progress.h"
+#include "repo/graft.h"
+
+int dv_repo_compression(const dv_repo *r)
+{
+	return (int)dv_config_int(&r->config, "cache.compression", 1, 0, 19);
+}
+
+int dv_repo_pool(dv_pool **out, const dv_repo *r, int jobs)
+{
+	if (jobs <= 0)
+		jobs = (int)dv_config_int(&r->config, "core.jobs", 0, 0, 1024);
+	return dv_pool_new(out, jobs, 1024);
+}
+
+int dv_record_open(dv_record *c, dv_repo *r, int jobs, bool no_stage)
+{
+	int e;
+
+	c->repo = r;
+	c->stage = dv_repo_autostage(r, no_stage);
+	if ((e = dv_repo_outputs(r, &c->outputs)) < 0 || (e = dv_repo_store(r, &c->store)) < 0 ||
+	    (e = dv_repo_pool(&c->pool, r, jobs)) < 0 ||
+	    (e = dv_writer_new(&c->writer, c->store, dv_repo_compression(r))) < 0)
+		return e;
+	return dv_scan_new(&c->scan, r, c->pool, c->writer);
+}
+
+void dv_record_release(dv_record *c)
+{
+	dv_scan_free(c->scan);
+	dv_writer_free(c->writer);
+	dv_pool_free(c->pool);
+	dv_output_list_release(&c->outputs);
+	for (size_t i = 0; i < c->nstaged; i++)
+		free(c->staged[i]);
+	free(c->staged);
+}
+
+int dv_record_stage(dv_record *c, const char *path)
+{
+	if (!c->stage)
+		return 0;
+	for (size_t i = 0; i < c->nstaged; i++)
+		if (strcmp(c->staged[i], path) == 0)
+			return 0;
+	int r = dv_grow(&c->staged, &c->staged_cap, c->nstaged + 1, sizeof(*c->staged));
+	if (r < 0)
+		return r;
+	if (!(c->staged[c->nstaged] = dv_strdup(path)))
+		return dv_err_nomem();
+	c->nstaged++;
+	return 0;
+}
+
+/* Keeps git from seeing the data: "/NAME" in the .gitignore beside the pointer. */
+static int ignore_in_git(dv_record *c, const char *path)
+{
+	dv_autofree char *abs = dv_repo_abs(c->repo, path);
+	dv_autofree char *dir = abs ? dv_path_dir(abs) : NULL;
+	dv_autofree char *rel_dir = dv_path_dir(path);
+	int r;
+
+	if (!dir || !rel_dir)
+		return dv_err_nomem();
+	if (!c->repo->has_git)
+		return 0;
+	if ((r = dv_gitignore_add(dir, dv_path_base(path), NULL)) < 0)
+		return r;
+	dv_autofree char *file = strcmp(rel_dir, ".") == 0 ? dv_strdup(".gitignore")
+							    : dv_path_join(rel_dir, ".gitignore");
+	return file ? dv_record_stage(c, file) : dv_err_nomem();
+}
+
+/* Makes the content durable, then the pointer, then the rest. */
+static int publish(dv_record *c, const char *path, const char *pointer_path, const dv_pointer *p)
+{
+	dv_root root = { .oid = p->oid, .is_tree = p->is_dir, .path = (char *)(uintptr_t)path,
+			 .project = c->repo->root };
+	dv_autofree char *file = dv_repo_abs(c->repo, pointer_path);
+	bool changed = false;
+	uint64_t stored = dv_writer_bytes(c->writer);
+	char hex[DV_OID_HEX_SIZE + 1];
+	int r;
+
+	if (!file)
+		return dv_err_nomem();
+	if ((r = dv_writer_commit(c->writer, &root, 1)) < 0 ||
+	    (r = dv_pointer_write(p, file, &changed)) < 0 ||
+	    (r = ignore_in_git(c, path)) < 0 || (r = dv_record_stage(c, pointer_path)) < 0)
+		return r;
+	dv_oid_hex(hex, &p->oid);
+	dv_output_event e = { path, pointer_path, hex, p->is_dir, changed,
+			      p->size, p->is_dir ? p->nfiles : 1, stored };
+	return c->cb ? c->cb(&e, c->payload) : 0;
+}
+
+int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
+		     const dv_pointer *old)
+{
+	dv_auto(dv_pointer) p = DV_POINTER_INIT;
+	dv_scanned now;
+	int r;
+
+	if ((r = dv_scan_path(c->scan, path, &now)) < 0)
+		return r;
+	if (!now.kind)
+		return dv_err(DV_ENOTFOUND, "'%s' is not there", path);
+	if (now.kind == 'l') {
+		dv_err(DV_ERROR, "cannot track '%s': it is a symbolic link", path);
+		return dv_err_hint(DV_ERROR, "add the file or directory that it points to");
+	}
+	if (old && (r = dv_pointer_copy(&p, old)) < 0)
+		return r;
+	if (!p.path && !(p.path = dv_strdup(dv_path_base(path))))
+		return dv_err_nomem();
+	p.oid = now.oid;
+	p.size = now.size;
+	p.is_dir = now.kind == 'd';
+	p.nfiles = p.is_dir ? now.nfiles : 0;
+	p.isexec = now.kind == 'x';
+	if ((r = publish(c, path, pointer_path, &p)) < 0)
+		return r;
+	return dv_scan_remember(c->scan);
+}
+
+int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
+{
+	dv_autofree char *path = dv_path_join(o->path, inner);
+	dv_autoptr(dv_reader) reader = NULL;
+	dv_autoptr(dv_encoder) enc = NULL;
+	dv_grafted g;
+	dv_scanned now;
+	int r;
+
+	if (!path)
+		return dv_err_nomem();
+	if (!o->pointer.is_dir)
+		return dv_err(DV_ENOTFOUND, "'%s' is a file, so '%s' cannot be in it", o->path,
+			      path);
+	if ((r = dv_scan_path(c->scan, path, &now)) < 0 ||
+	    (r = dv_reader_new(&reader, c->store)) < 0 ||
+	    (r = dv_encoder_new(&enc, dv_repo_compression(c->repo))) < 0)
+		return r;
+	if (!now.kind) {
+		dv_tree_entry gone;
+		if ((r = dv_tree_lookup(&gone, reader, &o->pointer.oid, inner)) < 0)
+			return dv_err_ctx(r, "'%s' is neither in the workspace nor recorded", path);
+	}
+	dv_tree_entry e = { now.kind, now.oid, now.size, now.nfiles, NULL };
+	r = dv_graft(&g, reader, c->writer, enc, &o->pointer.oid, inner, now.kind ? &e : NULL);
+	if (r == DV_ENOTFOUND)
+		return dv_err_hint(r, "run 'dv fetch %s' first", o->path);
+	if (r < 0)
+		return r;
+	o->pointer.oid = g.oid;
+	o->pointer.size = g.size;
+	o->pointer.nfiles = g.nfiles;
+	return publish(c, o->path, o->pointer_path, &o->pointer);
+}
+
+int dv_record_finish(dv_record *c, const char *message)
+{
+	dv_git *git;
+	int r;
+
+	if (c->nstaged == 0)
+		return 0;
+	if ((r = dv_repo_git(c->repo, &git)) < 0 ||
+	    (r = dv_git_stage(git, (const char *const *)c->staged, c->nstaged, NULL, 0)) < 0)
+		return r;
+	return message ? dv_git_commit(git, message, NULL) : 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recording: from files in the workspace to content in the store, a pointer, an ignore line and
+ * git's index, in this order, so that a pointer never names what is not durable.
+ */
+#ifndef DV_REPO_RECORD_H
+#define DV_REPO_RECORD_H
+
+#include "repo/scan.h"
+
+/** One call of add or commit. Zero-initialised, then dv_record_open. */
+typedef struct dv_record {
+	dv_repo *repo;
+	dv_store *store;
+	dv_pool *pool;
+	dv_writer *writer;
+	dv_scan *scan;
+	dv_output_list outputs;		/* as they were when the call began */
+	bool stage;
+	char **staged;			/* root-relative paths to put into git's index; owned */
+	size_t nstaged, staged_cap;
+	dv_output_cb cb;
+	void *payload;
+} dv_record;
+int dv_record_open(dv_record *c, dv_repo *r, int jobs, bool no_stage) DV_MUST_CHECK;
+void dv_record_release(dv_record *c);
+/** Records what stands at `path` as output, with pointer `pointer_path`; `old` is its pointer so
+ *  far, or NULL. */
+int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
+		     const dv_pointer *old) DV_MUST_CHECK;
+/** Records what stands at `inner` below the directory output `o`, or that nothing does. */
+int dv_record_inner(dv_record *c, dv_output *o, const char *inner) DV_MUST_CHECK;
+/** Puts what changed into git's index, and commits it when there is a message. */
+int dv_record_finish(dv_record *c, const char *message) DV_MUST_CHECK;
+/** Notes a path to be staged. */
+int dv_record_stage(dv_record *c, const char *path) DV_MUST_CHECK;
+
+/** A pool as the options and core.jobs want it. */
+int dv_repo_pool(dv_pool **out, const dv_repo *r, int jobs) DV_MUST_CHECK;
+/** zstd's level for new chunks (cache.compression). */
+int dv_repo_compression(const dv_repo *r);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv_remove and dv_move: pointers, ignore lines and the stat cache follow. The data is touched only
+ * by remove with `outs`, and then never what the store does not have, unless forced.
+ */
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "repo/changes.h"
+#include "repo/record.h"
+#include "repo/targets.h"
+#include "repo/workdir.h"
+
+/* Takes the output's line out of .gitignore and notes both files for git. */
+static int unignore(dv_record *c, const char *path, bool *has_file)
+{
+	dv_autofree char *abs = dv_repo_abs(c->repo, path);
+	dv_autofree char *dir = abs ? dv_path_dir(abs) : NULL;
+	dv_autofree char *file = dir ? dv_path_join(dir, ".gitignore") : NULL;
+	struct stat st;
+	int r;
+
+	if (!file)
+		return dv_err_nomem();
+	*has_file = false;
+	if (!c->repo->has_git)
+		return 0;
+	if ((r = dv_gitignore_remove(dir, dv_path_base(path), NULL)) < 0)
+		return r;
+	*has_file = lstat(file, &st) == 0;
+	return 0;
+}
+
+static char *gitignore_of(const char *path)
+{
+	size_t n = (size_t)(dv_path_base(path) - path);
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+
+	dv_buf_add(&b, path, n);
+	dv_buf_adds(&b, ".gitignore");
+	return dv_buf_detach(&b);
+}
+
+/* Is the workspace's content the store's too? */
+static int check_kept(dv_record *c, const dv_output *o)
+{
+	dv_scanned now;
+	int r = dv_scan_path(c->scan, o->path, &now);
+
+	if (r < 0 || !now.kind || dv_oid_eq(&now.oid, &o->pointer.oid))
+		return r;
+	dv_err(DV_EDIRTY, "'%s' has changes that were never recorded", o->path);
+	return dv_err_hint(DV_EDIRTY, "run 'dv add %s' first, or use --force to drop them", o->path);
+}
+
+static int delete_data(dv_record *c, const dv_output *o)
+{
+	dv_autofree char *abs = dv_repo_abs(c->repo, o->path);
+	dv_autoclose int root = dv_fs_openat(AT_FDCWD, c->repo->root, O_RDONLY | O_DIRECTORY, 0);
+	struct stat st;
+	int r;
+
+	if (!abs)
+		return dv_err_nomem();
+	if (root < 0)
+		return dv_err_sys("cannot open the workspace '%s'", c->repo->root);
+	/* Refuses a way that leads through a link. */
+	r = dv_workdir_stat(&st, root, o->path);
+	if (r == DV_ENOTFOUND) {
+		dv_error_clear();
+		return 0;
+	}
+	return r < 0 ? r : dv_fs_remove_tree(abs);
+}
+
+static int stage_removed(dv_record *c, const char *pointer, const char *ignore, bool has_ignore)
+{
+	const char *drop[2] = { pointer, ignore }, *add[1] = { ignore };
+	dv_git *git;
+	int r;
+
+	if (!c->stage)
+		return 0;
+	if ((r = dv_repo_git(c->repo, &git)) < 0)
+		return r;
+	return dv_git_stage(git, add, has_ignore ? 1 : 0, drop, has_ignore ? 1 : 2);
+}
+
+static int remove_output(dv_record *c, const dv_output *o, const dv_remove_options *opt)
+{
+	dv_autofree char *pointer = dv_repo_abs(c->repo, o->pointer_path);
+	dv_autofree char *ignore = gitignore_of(o->path);
+	char hex[DV_OID_HEX_SIZE + 1];
+	bool has_ignore;
+	int r;
+
+	if (!pointer || !ignore)
+		return dv_err_nomem();
+	if (opt->outs && !opt->force && (r = check_kept(c, o)) < 0)
+		return r;
+	if (opt->outs && (r = delete_data(c, o)) < 0)
+		return r;
+	if (dv_fs_unlinkat(AT_FDCWD, pointer, 0) < 0 && errno != ENOENT)
+		return dv_err_sys("cannot remove '%s'", o->pointer_path);
+	if ((r = unignore(c, o->path, &has_ignore)) < 0 ||
+	    (r = stage_removed(c, o->pointer_path, ignore, has_ignore)) < 0)
+		return r;
+	dv_oid_hex(hex, &o->pointer.oid);
+	dv_output_event e = { o->path, o->pointer_path, hex, o->pointer.is_dir, true,
+			      o->pointer.size, o->pointer.is_dir ? o->pointer.nfiles : 1, 0 };
+	return c->cb ? c->cb(&e, c->payload) : 0;
+}
+
+int dv_remove(dv_repo *r, const char *const *targets, size_t n, const dv_remove_options *o,
+	      dv_output_cb cb, void *payload)
+{
+	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
+	dv_auto(dv_targets) t = DV_TARGETS_INIT;
+	const char *inner;
+	int e;
+
+	if (n == 0)
+		return dv_err(DV_EUSAGE, "nothing to remove");
+	if ((e = dv_targets_resolve(&t, r, targets, n, false)) < 0 ||
+	    (e = dv_record_open(&c, r, 0, o->no_stage)) < 0 ||
+	    (e = dv_targets_check(&t, &c.outputs)) < 0)
+		return e;
+	for (size_t i = 0; e == 0 && i < c.outputs.n; i++) {
+		const dv_output *out = &c.outputs.o[i];
+
+		if (!dv_targets_want(&t, out, &inner))
+			continue;
+		if (inner) {
+			dv_err(DV_EUSAGE, "'%s' is inside output '%s'", inner, out->path);
+			return dv_err_hint(DV_EUSAGE, "delete the file and run 'dv add %s/%s'",
+					   out->path, inner);
+		}
+		e = remove_output(&c, out, o);
+	}
+	return e;
+}
+
+/* -- move --------------------------------------------------------------------------------------- */
+
+/* Where the output goes: into an existing folder, or to the name given. */
+static int destination(dv_record *c, const char *src, const char *dst, char **out)
+{
+	dv_autofree char *rel = NULL;
+	dv_autofree char *abs = NULL;
+	struct stat st;
+	int r;
+
+	if ((r = dv_repo_rel(c->repo, dst, &rel)) < 0)
+		return r;
+	if (!(abs = dv_repo_abs(c->repo, rel)))
+		return dv_err_nomem();
+	if (lstat(abs, &st) == 0 && S_ISDIR(st.st_mode) &&
+	    !dv_output_list_find(&c->outputs, rel)) {
+		char *in = dv_path_join(rel, dv_path_base(src));
+
+		free(rel);
+		free(abs);
+		rel = in;
+		abs = in ? dv_repo_abs(c->repo, in) : NULL;
+		if (!abs)
+			return dv_err_nomem();
+	}
+	if (lstat(abs, &st) == 0)
+		return dv_err(DV_EEXISTS, "'%s' is there already", rel);
+	const char *rest;
+	if (dv_output_list_holding(&c->outputs, rel, &rest))
+		return dv_err(DV_EUSAGE, "'%s' would be inside an output", rel);
+	*out = dv_steal(&rel);
+	return 0;
+}
+
+/* The new pointer is durable before anything of the old one goes. */
+static int move_output(dv_record *c, dv_output *o, const char *to)
+{
+	dv_auto(dv_pointer) p = DV_POINTER_INIT;
+	dv_autofree char *from_abs = dv_repo_abs(c->repo, o->path);
+	dv_autofree char *to_abs = dv_repo_abs(c->repo, to);
+	dv_autofree char *dir = to_abs ? dv_path_dir(to_abs) : NULL;
+	dv_autofree char *old_pointer = dv_repo_abs(c->repo, o->pointer_path);
+	dv_autofree char *old_ignore = gitignore_of(o->path);
+	dv_autofree char *new_ignore = gitignore_of(to);
+	dv_auto(dv_buf) pointer = DV_BUF_INIT, rel_pointer = DV_BUF_INIT;
+	bool has_ignore;
+	int r;
+
+	if (!from_abs || !dir || !old_pointer || !old_ignore || !new_ignore)
+		return dv_err_nomem();
+	dv_buf_addf(&pointer, "%s" DV_POINTER_SUFFIX, to_abs);
+	dv_buf_addf(&rel_pointer, "%s" DV_POINTER_SUFFIX, to);
+	if (pointer.err || rel_pointer.err)
+		return dv_err_nomem();
+	if ((r = dv_pointer_copy(&p, &o->pointer)) < 0 || (r = dv_fs_mkdirs(dir)) < 0)
+		return r;
+	free(p.path);
+	if (!(p.path = dv_strdup(dv_path_base(to))))
+		return dv_err_nomem();
+	if (dv_fs_rename_noreplace(AT_FDCWD, from_abs, AT_FDCWD, to_abs) < 0 && errno != ENOENT)
+		return dv_err_sys("cannot move '%s' to '%s'", o->path, to);
+	if ((r = dv_pointer_write(&p, pointer.p, NULL)) < 0)
+		return r;
+	if (dv_fs_unlinkat(AT_FDCWD, old_pointer, 0) < 0)
+		return dv_err_sys("cannot remove '%s'", o->pointer_path);
+	if (c->repo->has_git && ((r = dv_gitignore_add(dir, p.path, NULL)) < 0 ||
+				 (r = dv_record_stage(c, new_ignore)) < 0))
+		return r;
+	if ((r = unignore(c, o->path, &has_ignore)) < 0 ||
+	    (r = dv_record_stage(c, rel_pointer.p)) < 0 ||
+	    (r = dv_record_finish(c, NULL)) < 0 ||
+	    (r = stage_removed(c, o->pointer_path, old_ignore, has_ignore)) < 0)
+		return r;
+	dv_statcache *cache;
+	if ((r = dv_repo_statcache(c->repo, &cache)) < 0)
+		return r;
+	dv_statcache_rename(cache, o->path, to);
+	dv_statcache_flush(cache);
+	char hex[DV_OID_HEX_SIZE + 1];
+	dv_oid_hex(hex, &p.oid);
+	dv_output_event e = { to, rel_pointer.p, hex, p.is_dir, true, p.size,
+			      p.is_dir ? p.nfiles : 1, 0 };
+	return c->cb ? c->cb(&e, c->payload) : 0;
+}
+
+int dv_move(dv_repo *r, const char *src, const char *dst, bool no_stage, dv_output_cb cb,
+	    void *payload)
+{
+	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
+	dv_autofree char *from = NULL;
+	dv_autofree char *to = NULL;
+	int e;
+
+	if ((e = dv_record_open(&c, r, 0, no_stage)) < 0 ||
+	    (e = dv_repo_rel(r, src, &from)) < 0)
+		return e;
+	dv_output *o = dv_output_list_find(&c.outputs, from);
+	if (!o)
+		o = dv_targets_by_pointer(&c.outputs, from);
+	if (!o)
+		return dv_err(DV_ENOTFOUND, "'%s' is not an output", from);
+	if ((e = destination(&c, o->path, dst, &to)) < 0)
+		return e;
+	return move_output(&c, o, to);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What stands in the workspace: an output's directory tree with the oid of every file. Files whose
+ * stat is as the stat cache remembers are not read; the others are hashed, or stored when the scan
+ * has a writer. Directories are walked and files are read in parallel.
+ *
+ * Guarantees: a file that changes while it is read is read again, and refused when it does not hold
+ * still; links are never followed; sockets, fifos and devices are refused by name.
+ */
+#ifndef DV_REPO_SCAN_H
+#define DV_REPO_SCAN_H
+
+#include "repo/repo.h"
+#include "repo/statcache.h"
+#include "repo/treediff.h"
+
+typedef struct dv_scan dv_scan;
+
+/** writer NULL: only hash. With one, content that its store lacks is stored, trees too. */
+int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer) DV_MUST_CHECK;
+void dv_scan_free(dv_scan *s);
+DV_DEFINE_AUTOPTR(dv_scan)
+
+/** What a path is. kind 0: nothing is there. */
+typedef struct dv_scanned {
+	char kind;		/* 0 f x l d */
+	dv_oid oid;
+	uint64_t size, nfiles;
+	uint64_t hashed;	/* bytes that had to be read */
+} dv_scanned;
+/** Scans `path` (root-relative, an output). The scan keeps the directories for dv_scan_side until
+ *  the next call. */
+int dv_scan_path(dv_scan *s, const char *path, dv_scanned *out) DV_MUST_CHECK;
+/** The directories of the last dv_scan_path as a side of dv_treediff. Borrows the scan. */
+dv_side dv_scan_side(dv_scan *s);
+/** Tells the scan what was done to `path` (root-relative) since: it is now `kind` with `oid` and `st`,
+ *  or gone when kind is 0. Borrows path until dv_scan_remember. Only of what the last dv_scan_path
+ *  covered. */
+int dv_scan_update(dv_scan *s, const char *path, char kind, const dv_oid *oid,
+		   const struct stat *st) DV_MUST_CHECK;
+/** Hands what was learned to the stat cache (written when the repository is closed). */
+int dv_scan_remember(dv_scan *s) DV_MUST_CHECK;
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv_status: every output's workspace content against its pointer. Reads, and writes nothing but the
+ * stat cache, so that the next call need not hash again.
+ */
+#include <string.h>
+
+#include "base/path.h"
+#include "base/progress.h"
+#include "repo/changes.h"
+#include "repo/record.h"
+#include "repo/sync.h"
+#include "repo/targets.h"
+
+typedef struct status {
+	dv_repo *repo;
+	dv_store *store;
+	dv_reader *reader;
+	dv_pool *pool;
+	dv_scan *scan;
+	const dv_status_options *o;
+	const dv_targets *targets;
+	dv_change_cb cb;
+	void *payload;
+	dv_status_summary *sum;
+} status;
+
+static void status_release(status *s)
+{
+	dv_scan_free(s->scan);
+	dv_reader_free(s->reader);
+	dv_pool_free(s->pool);
+}
+
+static int status_open(status *s)
+{
+	int r;
+
+	if ((r = dv_repo_store(s->repo, &s->store)) < 0 ||
+	    (r = dv_reader_new(&s->reader, s->store)) < 0 ||
+	    (r = dv_repo_pool(&s->pool, s->repo, s->o->jobs)) < 0)
+		return r;
+	return dv_scan_new(&s->scan, s->repo, s->pool, NULL);
+}
+
+/* Is everything below the output in the cache? The log vouches for what was committed as a root. */
+static int is_cached(status *s, const dv_output *o, bool *yes)
+{
+	dv_auto(dv_closure) c = DV_CLOSURE_INIT;
+	int r;
+
+	*yes = dv_map_has(&dv_store_state(s->store)->roots, &o->pointer.oid);
+	if (*yes)
+		return 0;
+	if (!dv_store_has_object(s->store, &o->pointer.oid))
+		return 0;
+	r = dv_closure_add(&c, s->reader, &o->pointer.oid, o->pointer.is_dir, true);
+	*yes = r == 0 && c.nmissing == 0;
+	return r == DV_ECORRUPT ? 0 : r;
+}
+
+static int tell_files(status *s, const dv_output *o, const dv_oid *now)
+{
+	dv_auto(dv_deltas) d = DV_DELTAS_INIT;
+	dv_side old = { dv_list_stored, s->reader }, cur = dv_scan_side(s->scan);
+	int r = dv_treediff(&d, &old, &o->pointer.oid, &cur, now, DV_TREEDIFF_RENAMES);
+
+	if (r == DV_ENOTFOUND) {
+		/* Without the recorded listing only the whole can be told from what it was. */
+		dv_error_clear();
+		return 0;
+	}
+	for (size_t i = 0; r == 0 && i < d.n; i++) {
+		dv_autofree char *path = dv_path_join(o->path, d.d[i].path);
+		dv_autofree char *from = d.d[i].old_path ? dv_path_join(o->path, d.d[i].old_path)
+							  : NULL;
+		if (!path)
+			return dv_err_nomem();
+		if (dv_targets_want_path(s->targets, path) || dv_targets_want_path(s->targets, o->pointer_path))
+			r = dv_changes_tell(&d.d[i], o->path, path, from, s->cb, s->payload);
+	}
+	return r;
+}
+
+static int output_status(status *s, const dv_output *o)
+{
+	dv_tree_entry want = dv_pointer_entry(&o->pointer);
+	dv_scanned now;
+	bool cached;
+	int r;
+
+	s->sum->outputs++;
+	if ((r = is_cached(s, o, &cached)) < 0)
+		return r;
+	if (!cached) {
+		s->sum->not_in_cache++;
+		r = dv_changes_tell_output(DV_NOT_IN_CACHE, o, NULL, 0, s->cb, s->payload);
+		if (r != 0)
+			return r;
+	}
+	if ((r = dv_scan_path(s->scan, o->path, &now)) < 0 || (r = dv_scan_remember(s->scan)) < 0)
+		return r;
+	if (now.kind == want.kind && dv_oid_eq(&now.oid, &want.oid))
+		return 0;
+	s->sum->changed++;
+	r = dv_changes_tell_output(now.kind ? DV_MODIFIED : DV_DELETED, o,
+				   now.kind ? &now.oid : NULL, now.size, s->cb, s->payload);
+	if (r == 0 && now.kind == 'd' && want.kind == 'd' && !s->o->quick)
+		r = tell_files(s, o, &now.oid);
+	return r;
+}
+
+int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_options *o,
+	      dv_change_cb cb, void *payload, dv_status_summary *out)
+{
+	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
+	dv_auto(dv_targets) t = DV_TARGETS_INIT;
+	dv_auto(status) s = { .repo = r, .o = o, .targets = &t, .cb = cb, .payload = payload,
+			      .sum = out };
+	const char *inner;
+	int e;
+
+	memset(out, 0, sizeof(*out));
+	if ((e = dv_repo_outputs(r, &l)) < 0 ||
+	    (e = dv_targets_resolve(&t, r, targets, n, false)) < 0 ||
+	    (e = dv_targets_check(&t, &l)) < 0)
+		return e;
+	if (l.n == 0)
+		return 0;
+	if ((e = status_open(&s)) < 0)
+		return e;
+	dv_progress_start("comparing", 0, 0);
+	for (size_t i = 0; e == 0 && i < l.n; i++) {
+		if (!dv_targets_want(&t, &l.o[i], &inner) || (e = dv_check_cancel()) < 0)
+			continue;
+		e = output_status(&s, &l.o[i]);
+		if (o->quick && out->changed + out->not_in_cache > 0)
+			break;
+	}
+	dv_progress_end();
+	if (e == 0 && o->remote)
+		e = dv_sync_missing(r, o->remote_name, &l, cb, payload, &out->not_in_remote);
+	return e;
+}

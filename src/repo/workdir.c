@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changing the workspace without ever following a link. */
+#include "repo/workdir.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+static int open_component(int *out, int dirfd, const char *name, const char *path, bool create)
+{
+	int fd = dv_fs_openat(dirfd, name, DIR_FLAGS, 0);
+
+	if (fd < 0 && errno == ENOENT && create) {
+		if (dv_fs_mkdirat(dirfd, name, 0777) < 0 && errno != EEXIST)
+			return dv_err_sys("cannot create folder '%s'", path);
+		fd = dv_fs_openat(dirfd, name, DIR_FLAGS, 0);
+	}
+	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+		return dv_err(DV_EUNSAFE, "'%s' is not a folder but something else stands there, "
+					  "in the way of '%s'", name, path);
+	if (fd < 0)
+		return dv_err_sys("cannot open folder '%s'", path);
+	*out = fd;
+	return 0;
+}
+
+int dv_workdir_open(int *out, int rootfd, const char *path, bool create)
+{
+	dv_autoclose int at = dv_fs_openat(rootfd, ".", DIR_FLAGS, 0);
+
+	if (at < 0)
+		return dv_err_sys("cannot open the workspace");
+	for (const char *p = path; *p;) {
+		size_t n = strcspn(p, "/");
+		char name[NAME_MAX + 1];
+		int next = -1;
+
+		if (n > NAME_MAX)
+			return dv_err(DV_ERROR, "a name in '%s' is too long", path);
+		memcpy(name, p, n);
+		name[n] = '\0';
+		p += n + (p[n] == '/');
+		if (n == 0 || strcmp(name, ".") == 0)
+			continue;
+		if (strcmp(name, "..") == 0)
+			return dv_err(DV_EUNSAFE, "'%s' leads out of the workspace", path);
+		int r = open_component(&next, at, name, path, create);
+		if (r < 0)
+			return r;
+		close(at);
+		at = next;
+	}
+	*out = dv_steal_fd(&at);
+	return 0;
+}
+
+int dv_workdir_parent(int *out, const char **name, int rootfd, const char *path, bool create)
+{
+	const char *slash = strrchr(path, '/');
+	dv_autofree char *dir = slash ? dv_strndup(path, (size_t)(slash - path)) : dv_strdup("");
+
+	if (!dir)
+		return dv_err_nomem();
+	*name = slash ? slash + 1 : path;
+	return dv_workdir_open(out, rootfd, dir, create);
+}
+
+int dv_workdir_stat(struct stat *st, int rootfd, const char *path)
+{
+	dv_autoclose int dir = -1;
+	const char *name;
+	int r = dv_workdir_parent(&dir, &name, rootfd, path, false);
+
+	if (r < 0)
+		return r;
+	if (fstatat(dir, *name ? name : ".", st, AT_SYMLINK_NOFOLLOW) < 0)
+		return dv_err_sys("cannot look at '%s'", path);
+	return 0;
+}
+
+int dv_workdir_tmpname(char out[40])
+{
+	uint64_t id;
+	int r = dv_random(&id, sizeof(id));
+
+	if (r < 0)
+		return r;
+	snprintf(out, 40, DV_TMP_PREFIX "%016llx", (unsigned long long)id);
+	return 0;
+}
+
+int dv_newfile_open(dv_newfile *f, int dirfd)
+{
+	int r = dv_workdir_tmpname(f->tmp);
+
+	if (r < 0)
+		return r;
+	f->dirfd = dirfd;
+	f->fd = dv_fs_openat(dirfd, f->tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			     0600);
+	if (f->fd < 0) {
+		f->tmp[0] = '\0';
+		return dv_err_sys("cannot create a file in the workspace");
+	}
+	return 0;
+}
+
+int dv_newfile_commit(dv_newfile *f, const char *name, mode_t mode)
+{
+	if (f->fd >= 0 && dv_fs_fchmod(f->fd, mode) < 0)
+		return dv_err_sys("cannot set the mode of '%s'", name);
+	if (dv_fs_renameat(f->dirfd, f->tmp, f->dirfd, name) < 0)
+		return dv_err_sys("cannot put '%s' in place", name);
+	f->tmp[0] = '\0';
+	return 0;
+}
+
+void dv_newfile_release(dv_newfile *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	if (f->tmp[0])
+		dv_fs_unlinkat(f->dirfd, f->tmp, 0);
+	f->fd = -1;
+	f->tmp[0] = '\0';
+}
+
+int dv_workdir_symlink(int dirfd, const char *name, const char *target)
+{
+	dv_auto(dv_newfile) f = DV_NEWFILE_INIT;
+	int r = dv_workdir_tmpname(f.tmp);
+
+	if (r < 0)
+		return r;
+	f.dirfd = dirfd;
+	if (dv_fs_symlinkat(target, dirfd, f.tmp) < 0) {
+		f.tmp[0] = '\0';
+		return dv_err_sys("cannot create link '%s'", name);
+	}
+	return dv_newfile_commit(&f, name, 0);
+}
+
+int dv_workdir_unlink(int rootfd, const char *path)
+{
+	dv_autoclose int dir = -1;
+	const char *name;
+	int r = dv_workdir_parent(&dir, &name, rootfd, path, false);
+
+	if (r == DV_ENOTFOUND) {
+		dv_error_clear();
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (dv_fs_unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		return dv_err_sys("cannot remove '%s'", path);
+	return 0;
+}
+
+int dv_workdir_rmdir(int rootfd, const char *path)
+{
+	dv_autoclose int dir = -1;
+	const char *name;
+	int r = dv_workdir_parent(&dir, &name, rootfd, path, false);
+
+	if (r == DV_ENOTFOUND) {
+		dv_error_clear();
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (dv_fs_unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY &&
+	    errno != EEXIST && errno != ENOTDIR)
+		return dv_err_sys("cannot remove folder '%s'", path);
+	return 0;
+}
+
+static mode_t mask;
+
+static void read_umask(void)
+{
+	/* Only umask() itself tells, by setting it; once, before threads create files. */
+	mask = umask(077);
+	umask(mask);
+}
+
+mode_t dv_workdir_mode(bool executable)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, read_umask);
+	return (executable ? 0777 : 0666) & ~mask;
+}
