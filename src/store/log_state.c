@@ -103,10 +103,10 @@ int dv_log_apply(dv_log_state *s, uint64_t number, const dv_log_entry *e)
 					       : add_container(s, &e->packs[i]);
 	for (size_t i = 0; !rc && i < e->ncondemned; i++)
 		rc = condemn(s, &e->condemned[i]);
-	for (size_t i = 0; !rc && i < e->nseg_add; i++)
-		rc = add_segment(s, &e->seg_add[i]);
 	for (size_t i = 0; i < e->nseg_drop; i++)
 		drop_segment(s, &e->seg_drop[i]);
+	for (size_t i = 0; !rc && i < e->nseg_add; i++)
+		rc = add_segment(s, &e->seg_add[i]);
 	for (size_t i = 0; !rc && i < e->nroots; i++)
 		rc = dv_map_put(&s->roots, &e->roots[i].oid, e->roots[i].is_tree);
 	if (rc)

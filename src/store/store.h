@@ -84,7 +84,8 @@ bool dv_writer_has(dv_writer *w, uint8_t kind, const dv_oid *id);
  *  thread's; sticky may be NULL. *added tells whether it was new (may be NULL). */
 int dv_writer_put(dv_writer *w, dv_encoder *enc, uint8_t kind, const dv_oid *id, const uint8_t *raw,
 		  size_t n, dv_sticky *sticky, bool *added) DV_MUST_CHECK;
-/** Adds an entry in stored form, as another store had it; bases must be there before commit. */
+/** Adds an entry in stored form, as another store had it; bases are put before it (DV_ENOTFOUND).
+ *  DV_EUSAGE when its chain would be longer than DV_DEPTH_MAX: put the decoded bytes instead. */
 int dv_writer_put_stored(dv_writer *w, const dv_pack_entry *e, const uint8_t *stored,
 			 const dv_oid *bases) DV_MUST_CHECK;
 /** Takes a complete pack file over: `tmp` in the store's packs/ folder, already durable and verified
