@@ -35,7 +35,7 @@ static int first_time(struct walk *w, const git_oid *id, const char *path, bool 
 	dv_sha256_update(&c, id->id, sizeof(id->id));
 	dv_sha256_update(&c, path, strlen(path));
 	dv_sha256_final(&c, &key);
-	return dv_map_put(w->seen, &key, 1, fresh);
+	return dv_map_add(w->seen, &key, 1, fresh);
 }
 
 static int report(struct walk *w, const git_oid *id, const char *path)
@@ -172,7 +172,7 @@ static int add_commit(struct set *s, git_commit *c)
 	bool fresh;
 
 	memcpy(key.b, git_commit_id(c)->id, GIT_OID_RAWSZ);
-	int rc = dv_map_put(&s->seen, &key, 1, &fresh);
+	int rc = dv_map_add(&s->seen, &key, 1, &fresh);
 	if (rc || !fresh)
 		return rc;
 	if (s->deep) {

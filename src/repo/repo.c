@@ -50,7 +50,7 @@ static int has_dv(const char *dir)
 	if (S_ISLNK(st.st_mode))
 		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' is a symbolic link", dot),
 				   "replace it with a folder; dv does not follow it");
-	/* A folder of that name that dv did not make (the home of a program, say) is passed over. */
+	/* A folder of that name that dv did not make is passed over. */
 	return S_ISDIR(st.st_mode) && lstat(config, &st) == 0;
 }
 

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public face of settings and remotes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "repo/config_keys.h"
+#include "repo/repo.h"
+
+/* The settings of a repository, or those there are without one. `own` is released by the caller. */
+static int settings(dv_repo *r, dv_config *own, const dv_config **out)
+{
+	*out = r ? &r->config : own;
+	return r ? 0 : dv_config_load(own, NULL, NULL);
+}
+
+static int report(const dv_config *c, const dv_config_entry *e, dv_config_cb cb, void *payload)
+{
+	dv_config_value v = { .key = e->key, .value = e->value, .origin = c->file[e->level],
+			      .level = e->level };
+
+	return cb(&v, payload);
+}
+
+int dv_config_get(dv_repo *r, enum dv_config_level level, const char *key, dv_config_cb cb,
+		  void *payload)
+{
+	dv_auto(dv_config) own = DV_CONFIG_INIT;
+	dv_autofree char *normal = NULL;
+	const dv_config *c;
+
+	int rc = dv_config_normal_key(&normal, key);
+	if (!rc)
+		rc = settings(r, &own, &c);
+	if (rc)
+		return rc;
+	for (size_t i = c->n; i-- > 0; ) {
+		const dv_config_entry *e = &c->e[i];
+		if (!strcmp(e->key, normal) && (level == DV_CONFIG_ANY || level == e->level))
+			return report(c, e, cb, payload);
+	}
+	return dv_err(DV_ENOTFOUND, "'%s' is not set", normal);
+}
+
+int dv_config_list(dv_repo *r, enum dv_config_level level, dv_config_cb cb, void *payload)
+{
+	dv_auto(dv_config) own = DV_CONFIG_INIT;
+	const dv_config *c;
+	int rc = settings(r, &own, &c);
+
+	for (size_t i = 0; !rc && i < c->n; i++)
+		if (level == DV_CONFIG_ANY || level == c->e[i].level)
+			rc = report(c, &c->e[i], cb, payload);
+	return rc;
+}
+
+/* -- writing ----------------------------------------------------------------------------------- */
+
+/* A file of settings being changed. */
+struct edit {
+	dv_repo *r;
+	enum dv_config_level level;
+	const char *file;	/* borrowed from the settings */
+	dv_buf text;
+	bool dirty;
+	dv_config own;
+};
+
+static void edit_release(struct edit *e)
+{
+	dv_buf_release(&e->text);
+	dv_config_release(&e->own);
+}
+
+static int edit_begin(struct edit *e, dv_repo *r, enum dv_config_level level)
+{
+	const dv_config *c;
+
+	*e = (struct edit){ .r = r, .level = level == DV_CONFIG_ANY ? DV_CONFIG_REPO : level };
+	if (!r && e->level >= DV_CONFIG_REPO)
+		return dv_err_hint(dv_err(DV_ENOREPO, "not inside a dv repository"),
+				   "use '--global' for settings of your own");
+	int rc = settings(r, &e->own, &c);
+	if (rc)
+		return rc;
+	e->file = c->file[e->level];
+	if (!e->file)
+		return dv_err_hint(dv_err(DV_ERROR, "there is no place for global settings"),
+				   "set HOME or XDG_CONFIG_HOME");
+	rc = dv_fs_read_file(&e->text, e->file, DV_CONFIG_FILE_MAX);
+	if (rc == DV_ENOTFOUND) {
+		dv_error_clear();
+		rc = 0;
+	}
+	return rc;
+}
+
+static int edit_set(struct edit *e, const char *key, const char *value)
+{
+	dv_auto(dv_buf) out = DV_BUF_INIT;
+
+	if (value && e->level == DV_CONFIG_REPO && dv_config_refused(key, value))
+		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' cannot be set for everybody who has "
+					  "this repository", key), "use '--local' or '--global'");
+	int rc = dv_config_edit(&out, dv_buf_str(&e->text), e->text.n, e->file, key, value);
+	if (rc)
+		return rc;
+	dv_buf_release(&e->text);
+	e->text = out;
+	out = (dv_buf)DV_BUF_INIT;
+	e->dirty = true;
+	return 0;
+}
+
+static int edit_section(struct edit *e, const char *old, const char *new_, bool *found)
+{
+	dv_auto(dv_buf) out = DV_BUF_INIT;
+	int rc = dv_config_edit_section(&out, dv_buf_str(&e->text), e->text.n, e->file, old, new_,
+					found);
+
+	if (rc)
+		return rc;
+	dv_buf_release(&e->text);
+	e->text = out;
+	out = (dv_buf)DV_BUF_INIT;
+	e->dirty = e->dirty || *found;
+	return 0;
+}
+
+static int edit_end(struct edit *e)
+{
+	if (!e->dirty)
+		return 0;
+	dv_autofree char *dir = dv_path_dir(e->file);
+	int rc = dir ? dv_fs_mkdirs(dir) : dv_err_nomem();
+	if (!rc)
+		rc = dv_fs_write_file(e->file, dv_buf_str(&e->text), e->text.n, DV_ATOMIC_SYNC);
+	return rc || !e->r ? rc : dv_repo_reload_config(e->r);
+}
+
+#define dv_auto_edit __attribute__((cleanup(edit_release))) struct edit
+
+static int change(dv_repo *r, enum dv_config_level level, const char *key, const char *value)
+{
+	dv_auto_edit e = { 0 };
+	int rc = edit_begin(&e, r, level);
+
+	if (!rc)
+		rc = edit_set(&e, key, value);
+	return rc ? rc : edit_end(&e);
+}
+
+int dv_config_set(dv_repo *r, enum dv_config_level level, const char *key, const char *value)
+{
+	dv_autofree char *normal = NULL;
+	int rc = dv_config_normal_key(&normal, key);
+
+	if (!rc)
+		rc = dv_config_check(normal, value);
+	return rc ? rc : change(r, level, normal, value);
+}
+
+int dv_config_unset(dv_repo *r, enum dv_config_level level, const char *key)
+{
+	dv_autofree char *normal = NULL;
+	int rc = dv_config_normal_key(&normal, key);
+
+	return rc ? rc : change(r, level, normal, NULL);
+}
+
+/* -- remotes ----------------------------------------------------------------------------------- */
+
+static int check_name(const char *name)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789._-";
+
+	if (*name && *name != '-' && *name != '.' && strlen(name) <= 200 &&
+	    !name[strspn(name, chars)])
+		return 0;
+	return dv_err_hint(dv_err(DV_EUSAGE, "'%s' is no name for a remote", name),
+			   "use letters, digits, '.', '_' and '-'");
+}
+
+static int remote_key(char **out, const char *name, const char *leaf)
+{
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+	int rc = check_name(name);
+
+	if (rc)
+		return rc;
+	dv_buf_addf(&b, leaf ? "remote.%s.%s" : "remote.%s", name, leaf);
+	*out = dv_buf_detach(&b);
+	return *out ? 0 : dv_err_nomem();
+}
+
+/* The name in "remote.NAME.url", owned; NULL for other keys. */
+static char *name_of(const char *key)
+{
+	size_t n = strlen(key);
+
+	if (n <= 11 || strncmp(key, "remote.", 7) != 0 || strcmp(key + n - 4, ".url") != 0)
+		return NULL;
+	return dv_strndup(key + 7, n - 11);
+}
+
+int dv_remote_list(dv_repo *r, dv_remote_cb cb, void *payload)
+{
+	dv_auto(dv_config) own = DV_CONFIG_INIT;
+	const dv_config *c;
+	int rc = settings(r, &own, &c);
+	const char *def = rc ? NULL : dv_config_string(c, "core.remote", NULL);
+
+	for (size_t i = 0; !rc && i < c->n; i++) {
+		dv_autofree char *name = name_of(c->e[i].key);
+		bool again = false;
+		for (size_t k = 0; k < i && name; k++)
+			again = again || !strcmp(c->e[k].key, c->e[i].key);
+		if (!name || again)
+			continue;
+		dv_remote_info info = { .name = name,
+					.url = dv_config_string(c, c->e[i].key, NULL),
+					.is_default = def && !strcmp(def, name) };
+		rc = cb(&info, payload);
+	}
+	return rc;
+}
+
+/* A folder given by the user, as it is stored: relative to the root where that can be. */
+static int stored_url(const dv_repo *r, enum dv_config_level level, const char *url, char **out)
+{
+	*out = NULL;
+	if (*url == '-' || !*url)
+		return dv_err(DV_EUSAGE, "'%s' is no address of a remote", url);
+	if (strstr(url, "://") || *url == '/' || !strncmp(url, "~/", 2)) {
+		*out = dv_strdup(url);
+		return *out ? 0 : DV_ERROR;
+	}
+	dv_autofree char *path = dv_path_absolute(url);
+	if (!path)
+		return dv_error_last()->code;
+	if (r && level != DV_CONFIG_SYSTEM && level != DV_CONFIG_GLOBAL)
+		*out = dv_path_relative(path, r->root);
+	else
+		*out = dv_steal(&path);
+	return *out ? 0 : dv_err_nomem();
+}
+
+static const char *value_at(const dv_config *c, enum dv_config_level level, const char *key)
+{
+	for (size_t i = c->n; i-- > 0; )
+		if (c->e[i].level == level && !strcmp(c->e[i].key, key))
+			return c->e[i].value;
+	return NULL;
+}
+
+int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, const char *url,
+		  bool make_default, bool force)
+{
+	dv_auto_edit e = { 0 };
+	dv_autofree char *key = NULL;
+	dv_autofree char *stored = NULL;
+	int rc = remote_key(&key, name, "url");
+
+	if (!rc)
+		rc = stored_url(r, level, url, &stored);
+	if (!rc)
+		rc = edit_begin(&e, r, level);
+	if (rc)
+		return rc;
+	if (!force && value_at(r ? &r->config : &e.own, e.level, key))
+		return dv_err_hint(dv_err(DV_EEXISTS, "there is a remote '%s' already", name),
+				   "use '--force' to replace it, or 'dv remote modify'");
+	rc = edit_set(&e, key, stored);
+	if (!rc && make_default)
+		rc = edit_set(&e, "core.remote", name);
+	return rc ? rc : edit_end(&e);
+}
+
+/* The remote must be known at some level. */
+static int check_exists(dv_repo *r, const char *name)
+{
+	dv_auto(dv_config) own = DV_CONFIG_INIT;
+	dv_autofree char *url = NULL;
+	const dv_config *c;
+	int rc = settings(r, &own, &c);
+
+	return rc ? rc : dv_config_remote(c, r ? r->root : NULL, name, NULL, &url);
+}
+
+int dv_remote_modify(dv_repo *r, enum dv_config_level level, const char *name,
+		     const char *option, const char *value)
+{
+	dv_autofree char *key = NULL;
+	dv_autofree char *normal = NULL;
+	dv_autofree char *stored = NULL;
+	int rc = remote_key(&key, name, option);
+
+	if (!rc)
+		rc = dv_config_normal_key(&normal, key);
+	if (!rc)
+		rc = check_exists(r, name);
+	if (!rc && value)
+		rc = dv_config_check(normal, value);
+	if (!rc && value && !strcasecmp(option, "url")) {
+		rc = stored_url(r, level, value, &stored);
+		value = stored;
+	}
+	return rc ? rc : change(r, level, normal, value);
+}
+
+/* Where a remote stands that is not in the file that was asked for. */
+static int not_at_level(dv_repo *r, const char *name, const char *key)
+{
+	static const char *const flags[] = { "", "--system", "--global", "", "--local" };
+	enum dv_config_level level = DV_CONFIG_ANY;
+	int rc = dv_err(DV_ENOTFOUND, "there is no remote '%s' at this level", name);
+
+	if (r && dv_config_string(&r->config, key, &level) && *flags[level])
+		return dv_err_hint(rc, "it stands at another level: use '%s'", flags[level]);
+	return dv_err_hint(rc, "see 'dv remote list'");
+}
+
+/* Renames or takes out the section, and core.remote with it. */
+static int change_remote(dv_repo *r, enum dv_config_level level, const char *name,
+			 const char *new_)
+{
+	dv_auto_edit e = { 0 };
+	dv_autofree char *old_section = NULL;
+	dv_autofree char *new_section = NULL;
+	dv_autofree char *key = NULL;
+	bool found = false;
+
+	int rc = remote_key(&old_section, name, NULL);
+	if (!rc)
+		rc = remote_key(&key, name, "url");
+	if (!rc && new_)
+		rc = remote_key(&new_section, new_, NULL);
+	if (!rc)
+		rc = edit_begin(&e, r, level);
+	if (!rc)
+		rc = edit_section(&e, old_section, new_section, &found);
+	if (rc)
+		return rc;
+	if (!found)
+		return not_at_level(r, name, key);
+	const char *def = value_at(r ? &r->config : &e.own, e.level, "core.remote");
+	if (def && !strcmp(def, name))
+		rc = edit_set(&e, "core.remote", new_);
+	return rc ? rc : edit_end(&e);
+}
+
+int dv_remote_remove(dv_repo *r, enum dv_config_level level, const char *name)
+{
+	return change_remote(r, level, name, NULL);
+}
+
+int dv_remote_rename(dv_repo *r, enum dv_config_level level, const char *old_name,
+		     const char *new_name)
+{
+	dv_auto(dv_config) own = DV_CONFIG_INIT;
+	dv_autofree char *key = NULL;
+	const dv_config *c;
+
+	int rc = remote_key(&key, new_name, "url");
+	if (!rc)
+		rc = settings(r, &own, &c);
+	if (!rc && dv_config_string(c, key, NULL))
+		return dv_err(DV_EEXISTS, "there is a remote '%s' already", new_name);
+	return rc ? rc : change_remote(r, level, old_name, new_name);
+}
+
+int dv_remote_default(dv_repo *r, enum dv_config_level level, const char *name, dv_remote_cb cb,
+		      void *payload)
+{
+	dv_auto(dv_config) own = DV_CONFIG_INIT;
+	dv_auto(dv_buf) key = DV_BUF_INIT;
+	const dv_config *c;
+
+	if (name && !*name)
+		return change(r, level, "core.remote", NULL);
+	if (name) {
+		int rc = check_exists(r, name);
+		return rc ? rc : change(r, level, "core.remote", name);
+	}
+	int rc = settings(r, &own, &c);
+	if (rc)
+		return rc;
+	const char *def = level == DV_CONFIG_ANY ? dv_config_string(c, "core.remote", NULL) :
+						   value_at(c, level, "core.remote");
+	if (!def)
+		return dv_err_hint(dv_err(DV_ENOTFOUND, "there is no default remote"),
+				   "set one with 'dv remote default NAME'");
+	if (dv_buf_addf(&key, "remote.%s.url", def))
+		return key.err;
+	const char *url = dv_config_string(c, dv_buf_str(&key), NULL);
+	dv_remote_info info = { .name = def, .url = url ? url : "", .is_default = true };
+	return cb(&info, payload);
+}

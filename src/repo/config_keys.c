@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which settings dv knows, and what they may hold. */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "repo/config_keys.h"
+
+#define KEY_MAX 1000
+
+static int check_text(const char *v)
+{
+	return *v ? 0 : -1;
+}
+
+static int check_bool(const char *v)
+{
+	static const char *const words[] = { "true", "false", "yes", "no", "on", "off", "1", "0",
+					     NULL };
+
+	for (const char *const *w = words; *w; w++)
+		if (!strcasecmp(v, *w))
+			return 0;
+	return -1;
+}
+
+static int check_number(const char *v, long max)
+{
+	char *end = NULL;
+	long n = strtol(v, &end, 10);
+
+	return end != v && !*end && n >= 0 && n <= max ? 0 : -1;
+}
+
+static int check_jobs(const char *v)
+{
+	return check_number(v, 1024);
+}
+
+static int check_compression(const char *v)
+{
+	return check_number(v, 19);
+}
+
+static int check_type(const char *v)
+{
+	static const char *const words[] = { "copy", "reflink", "hardlink", "symlink", NULL };
+
+	for (;;) {
+		size_t n = strcspn(v, ","), k;
+		for (k = 0; words[k]; k++)
+			if (strlen(words[k]) == n && !strncmp(words[k], v, n))
+				break;
+		if (!words[k])
+			return -1;
+		if (!v[n])
+			return 0;
+		v += n + 1;
+	}
+}
+
+static int check_url(const char *v)
+{
+	return *v && *v != '-' ? 0 : -1;
+}
+
+/* A '*' stands for the name of a remote. */
+static const struct known {
+	const char *key;
+	int (*check)(const char *value);
+	const char *takes;
+} known[] = {
+	{ "core.remote", check_text, "the name of a remote" },
+	{ "core.autostage", check_bool, "true or false" },
+	{ "core.jobs", check_jobs, "a number from 0 to 1024" },
+	{ "cache.dir", check_text, "a folder" },
+	{ "cache.type", check_type,
+	  "a list of copy, reflink, hardlink and symlink with commas between" },
+	{ "cache.compression", check_compression, "a number from 0 to 19" },
+	{ "remote.*.url", check_url, "a folder or a URL" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct known *find_known(const char *key)
+{
+	for (const struct known *k = known; k->key; k++) {
+		const char *star = strchr(k->key, '*');
+		size_t head = star ? (size_t)(star - k->key) : 0, n = strlen(key);
+		if (!star && !strcmp(key, k->key))
+			return k;
+		if (star && n > head + strlen(star + 1) && !strncmp(key, k->key, head) &&
+		    !strcmp(key + n - strlen(star + 1), star + 1))
+			return k;
+	}
+	return NULL;
+}
+
+/* Edit distance, on keys of at most 63 bytes. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[64];
+	size_t n = strnlen(b, 63);
+
+	for (unsigned j = 0; j <= n; j++)
+		row[j] = j;
+	for (unsigned i = 1; a[i - 1] && i < 64; i++) {
+		unsigned corner = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			unsigned up = row[j], best = corner + (a[i - 1] != b[j - 1]);
+			if (up + 1 < best)
+				best = up + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			corner = up;
+			row[j] = best;
+		}
+	}
+	return row[n];
+}
+
+static int unknown_key(const char *key)
+{
+	const char *best = NULL;
+	unsigned least = 8;
+
+	for (const struct known *k = known; k->key; k++) {
+		unsigned d = distance(key, k->key);
+		if (d < least)
+			least = d, best = k->key;
+	}
+	int rc = dv_err(DV_EUSAGE, "unknown setting '%s'", key);
+	if (!best)
+		return dv_err_hint(rc, "settings are core.*, cache.* and remote.NAME.*; see "
+				   "'dv help config'");
+	return dv_err_hint(rc, "did you mean '%s'", best);
+}
+
+int dv_config_check(const char *key, const char *value)
+{
+	const struct known *k = find_known(key);
+
+	if (!k)
+		return unknown_key(key);
+	if (strlen(value) > DV_CONFIG_FILE_MAX / 4 || strchr(value, '\r') || k->check(value))
+		return dv_err_hint(dv_err(DV_EUSAGE, "'%s' cannot be '%s'", key, value),
+				   "it takes %s", k->takes);
+	return 0;
+}
+
+int dv_config_normal_key(char **out, const char *key)
+{
+	const char *first = strchr(key, '.'), *last = strrchr(key, '.');
+
+	*out = NULL;
+	if (!first || first == key || !last[1] || strlen(key) > KEY_MAX || strpbrk(key, "\n\r") ||
+	    last == first + 1)
+		return dv_err_hint(dv_err(DV_EUSAGE, "'%s' is no setting", key),
+				   "settings look like 'core.remote' or 'remote.NAME.url'");
+	dv_autofree char *normal = dv_strdup(key);
+	if (!normal)
+		return DV_ERROR;
+	for (char *s = normal; *s; s++) {
+		size_t at = (size_t)(s - normal);
+		if (at < (size_t)(first - key) || at > (size_t)(last - key))
+			*s = (char)tolower((unsigned char)*s);
+	}
+	if (!find_known(normal))
+		return unknown_key(normal);
+	*out = dv_steal(&normal);
+	return 0;
+}
