@@ -44,6 +44,11 @@ int dv_writer_new(dv_writer **out, dv_store *s, int level)
 	return 0;
 }
 
+int dv_writer_level(const dv_writer *w)
+{
+	return w->level;
+}
+
 static void buffer_free(dv_wbuf *b)
 {
 	if (!b)
