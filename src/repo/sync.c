@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv_push, dv_fetch, dv_pull: from targets and revisions to the objects that are wanted, and these to
+ * the remote of each output. The moving itself is the transfer layer's.
+ */
+#include "repo/sync.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "base/sha256.h"
+#include "repo/changes.h"
+#include "repo/graft.h"
+#include "repo/targets.h"
+
+/* -- remotes ----------------------------------------------------------------------------------- */
+
+int dv_repo_remote_open(dv_repo *r, const char *name, bool create, dv_remote_store **out,
+			char **name_out)
+{
+	dv_autofree char *own = NULL, *url = NULL, *mirror = NULL;
+	dv_auto(dv_buf) path = DV_BUF_INIT;
+	char hex[DV_OID_HEX_SIZE + 1];
+	dv_oid id;
+	int rc = dv_config_remote(&r->config, r->root, name, &own, &url);
+
+	*out = NULL;
+	if (rc < 0)
+		return rc;
+	dv_sha256(&id, url, strlen(url));
+	dv_oid_hex(hex, &id);
+	dv_buf_addf(&path, "%s/remotes/%.16s", r->dvdir, hex);
+	if (path.err)
+		return path.err;
+	mirror = dv_buf_detach(&path);
+	rc = dv_remote_store_open(out, &(dv_remote_options){ .name = own, .url = url,
+							      .mirror_dir = mirror,
+							      .create = create });
+	if (rc == 0 && name_out)
+		*name_out = dv_steal(&own);
+	return rc;
+}
+
+int dv_sync_is_cached(dv_reader *rd, const dv_oid *oid, bool is_tree, bool *yes)
+{
+	dv_auto(dv_closure) c = DV_CLOSURE_INIT;
+	dv_store *s = dv_reader_store(rd);
+	uint64_t tree = 0;
+	int rc;
+
+	*yes = dv_map_get(&dv_store_state(s)->roots, oid, &tree) && (tree || !is_tree);
+	if (*yes || !dv_store_has_object(s, oid))
+		return 0;
+	rc = dv_closure_add(&c, rd, oid, is_tree, true);
+	*yes = rc == 0 && c.nmissing == 0;
+	if (rc == DV_ECORRUPT) {
+		dv_error_clear();
+		rc = 0;
+	}
+	return rc;
+}
+
+/* -- what is wanted ---------------------------------------------------------------------------- */
+
+static int on_pointer(const char *where, const char *path, const char *text, size_t n,
+		      void *payload)
+{
+	dv_auto(dv_pointer) p = DV_POINTER_INIT;
+	int rc = dv_pointer_parse(&p, text, n, path);
+
+	if (rc == DV_ECORRUPT || rc == DV_EUNSAFE) {
+		dv_warn("in revision %.10s: %s", where, dv_error_last()->message);
+		dv_error_clear();
+		return 0;
+	}
+	if (rc < 0)
+		return dv_err_ctx(rc, "in revision %.10s", where);
+	return dv_output_list_add(payload, path, &p);
+}
+
+int dv_sync_outputs_in(dv_repo *r, const dv_git_scope *scope, dv_output_list *out)
+{
+	dv_git *g = NULL;
+	int rc = dv_repo_git(r, &g);
+
+	return rc < 0 ? rc : dv_git_pointers_in(g, scope, on_pointer, out);
+}
+
+/* One thing to move, and where. */
+typedef struct item {
+	const dv_output *o;	/* of the session's list */
+	const char *inner;	/* below the output, or NULL; borrowed from the targets */
+} item;
+typedef struct sync {
+	dv_repo *repo;
+	dv_store *store;
+	dv_reader *reader;
+	const dv_transfer_options *o;
+	dv_output_list outputs;
+	dv_targets targets;
+	item *items;
+	size_t n, cap;
+	char commit[DV_GIT_HEX + 1];
+	dv_transfer_summary *sum;
+	int failed;		/* the first failure that did not stop the rest */
+	dv_error error;
+} sync_t;
+
+static void sync_release(sync_t *s)
+{
+	dv_reader_free(s->reader);
+	dv_output_list_release(&s->outputs);
+	dv_targets_release(&s->targets);
+	free(s->items);
+}
+
+static bool has_revisions(const dv_transfer_options *o)
+{
+	return o->all_branches || o->all_tags || o->all_commits || o->nrevs;
+}
+
+static int add_item(sync_t *s, const dv_output *o, const char *inner)
+{
+	int rc = dv_grow(&s->items, &s->cap, s->n + 1, sizeof(*s->items));
+
+	if (rc == 0)
+		s->items[s->n++] = (item){ o, inner };
+	return rc;
+}
+
+/* Items of one output: itself, or each path inside it that is a target. */
+static int add_output(sync_t *s, const dv_output *o, bool *used)
+{
+	const char *inner, *rest;
+	int rc = 0;
+
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (!*s->targets.path[i] || dv_path_below(o->path, s->targets.path[i], NULL) ||
+		    strcmp(o->pointer_path, s->targets.path[i]) == 0 ||
+		    (o->pointer.is_dir && dv_path_below(s->targets.path[i], o->path, NULL)))
+			used[i] = true;
+	if (!dv_targets_want(&s->targets, o, &inner))
+		return 0;
+	if (!inner)
+		return add_item(s, o, NULL);
+	if (!o->pointer.is_dir)
+		return 0;
+	for (size_t i = 0; rc == 0 && i < s->targets.n; i++)
+		if (dv_path_below(s->targets.path[i], o->path, &rest) && *rest)
+			rc = add_item(s, o, rest);
+	return rc;
+}
+
+static int choose(sync_t *s)
+{
+	dv_autofree bool *used = dv_calloc(s->targets.n + 1, sizeof(*used));
+	int rc = used ? 0 : DV_ERROR;
+
+	for (size_t i = 0; rc == 0 && i < s->outputs.n; i++)
+		rc = add_output(s, &s->outputs.o[i], used);
+	for (size_t i = 0; rc == 0 && i < s->targets.n; i++)
+		if (!used[i] && *s->targets.path[i])
+			rc = dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' is not tracked by dv",
+						s->targets.path[i]),
+					 "run 'dv ls' to see what is");
+	return rc;
+}
+
+static int sync_open(sync_t *s, const char *const *targets, size_t n, bool workspace)
+{
+	const dv_transfer_options *o = s->o;
+	dv_git_scope scope = { .branches = o->all_branches, .tags = o->all_tags,
+			       .all_commits = o->all_commits, .revs = o->revs, .nrevs = o->nrevs };
+	dv_git *g = NULL;
+	int rc = dv_targets_resolve(&s->targets, s->repo, targets, n, false);
+
+	memset(s->sum, 0, sizeof(*s->sum));
+	if (rc == 0 && (workspace || !has_revisions(o)))
+		rc = dv_repo_outputs(s->repo, &s->outputs);
+	if (rc == 0 && has_revisions(o))
+		rc = dv_sync_outputs_in(s->repo, &scope, &s->outputs);
+	if (rc == 0)
+		rc = choose(s);
+	if (rc == 0 && s->repo->has_git && (rc = dv_repo_git(s->repo, &g)) == 0)
+		rc = dv_git_head(g, s->commit);
+	if (rc == 0)
+		rc = dv_repo_store(s->repo, &s->store);
+	return rc < 0 ? rc : dv_reader_new(&s->reader, s->store);
+}
+
+/* -- one remote -------------------------------------------------------------------------------- */
+
+typedef struct batch {
+	dv_want *w;
+	size_t n, cap;
+	dv_map seen;		/* oid -> 1 tree, 0 file */
+	char **names;		/* paths of wants, owned */
+	size_t nnames, names_cap;
+} batch;
+
+static void batch_release(batch *b)
+{
+	for (size_t i = 0; i < b->nnames; i++)
+		free(b->names[i]);
+	free(b->names);
+	free(b->w);
+	dv_map_release(&b->seen);
+}
+
+static int want(batch *b, const dv_oid *oid, bool is_tree, const char *output, const char *inner)
+{
+	uint64_t tree = 0;
+	char *name;
+	int rc;
+
+	if (dv_map_get(&b->seen, oid, &tree) && (tree || !is_tree))
+		return 0;
+	if ((rc = dv_map_put(&b->seen, oid, is_tree)) < 0 ||
+	    (rc = dv_grow(&b->w, &b->cap, b->n + 1, sizeof(*b->w))) < 0 ||
+	    (rc = dv_grow(&b->names, &b->names_cap, b->nnames + 1, sizeof(*b->names))) < 0)
+		return rc;
+	name = inner ? dv_path_join(output, inner) : dv_strdup(output);
+	if (!name)
+		return dv_err_nomem();
+	b->names[b->nnames++] = name;
+	b->w[b->n++] = (dv_want){ *oid, is_tree, name };
+	return 0;
+}
+
+static int add_stats(sync_t *s, const dv_move_stats *m)
+{
+	s->sum->objects += m->objects;
+	s->sum->chunks += m->chunks;
+	s->sum->packs += m->packs;
+	s->sum->bytes += m->bytes;
+	s->sum->files += m->files;
+	return 0;
+}
+
+static dv_move_options move_options(const sync_t *s, bool dry)
+{
+	return (dv_move_options){ .jobs = s->o->jobs, .dry = dry,
+				  .commit = *s->commit ? s->commit : NULL };
+}
+
+/* Loads a tree of the local store, after bringing it from `from` (may be NULL) when it is not here. */
+static int load_tree(sync_t *s, dv_remote_store *from, const dv_oid *oid, const char *path,
+		     dv_tree *out)
+{
+	dv_want w = { .oid = *oid, .path = path };
+	dv_move_options mo = move_options(s, false);
+	dv_move_stats m = { 0 };
+	int rc = dv_store_has_object(s->store, oid) ? dv_tree_load(out, s->reader, oid)
+						    : DV_ENOTFOUND;
+
+	if (rc != DV_ENOTFOUND)
+		return rc;
+	if (!from)
+		return dv_err_hint(dv_err(DV_ENOTFOUND, "the listing of '%s' is not in the cache",
+					  path), "run 'dv fetch' first");
+	rc = dv_transfer_fetch(s->store, from, &w, 1, &mo, &m);
+	if (rc == 0)
+		rc = add_stats(s, &m);
+	return rc < 0 ? rc : dv_tree_load(out, s->reader, oid);
+}
+
+/* Wants the entry at it->inner, and the listings on the way, without which nobody finds it. */
+static int want_inner(sync_t *s, batch *b, dv_remote_store *from, const item *it)
+{
+	dv_tree_entry at = { .kind = 'd', .oid = it->o->pointer.oid };
+	const char *path = it->o->path;
+
+	for (const char *p = it->inner; *p;) {
+		dv_auto(dv_tree) t = DV_TREE_INIT;
+		size_t len = strcspn(p, "/");
+		dv_autofree char *name = dv_strndup(p, len);
+		const dv_tree_entry *e = NULL;
+		int rc = name ? 0 : DV_ERROR;
+
+		if (rc == 0 && at.kind == 'd' && (rc = load_tree(s, from, &at.oid, path, &t)) == 0)
+			e = dv_tree_find(&t, name);
+		if (rc < 0)
+			return rc;
+		if (!e && has_revisions(s->o))
+			return 0;	/* not in this revision */
+		if (!e)
+			return dv_err(DV_ENOTFOUND, "'%s' is not in the output '%s'", it->inner,
+				      path);
+		if (!from && (rc = want(b, &at.oid, false, path, NULL)) < 0)
+			return rc;
+		at = *e;
+		at.name = NULL;
+		p += len + (p[len] == '/');
+	}
+	return want(b, &at.oid, at.kind == 'd', path, it->inner);
+}
+
+/* Keeps the first failure of several remotes or outputs, and goes on. */
+static int note_failure(sync_t *s, int rc)
+{
+	if (rc == DV_ECANCELLED || rc >= 0)
+		return rc;
+	if (!s->failed) {
+		s->failed = rc;
+		dv_error_take(&s->error);
+	} else {
+		dv_warn("%s", dv_error_last()->message);
+	}
+	return 0;
+}
+
+static int finish(const sync_t *s)
+{
+	if (!s->failed)
+		return 0;
+	dv_error_put(&s->error);
+	return s->failed;
+}
+
+/* The remote of an item: its own, or the one asked for (NULL: the default). */
+static const char *remote_of(const sync_t *s, const item *it)
+{
+	return it->o->pointer.remote ? it->o->pointer.remote : s->o->remote;
+}
+
+static bool same_remote(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+typedef int (*group_fn)(sync_t *s, const char *remote, const item *items, size_t n);
+
+/* Calls fn for the items of each remote. The order of s->items changes. */
+static int by_remote(sync_t *s, group_fn fn)
+{
+	int rc = 0;
+
+	for (size_t from = 0; rc == 0 && from < s->n;) {
+		const char *name = remote_of(s, &s->items[from]);
+		size_t n = from;
+
+		for (size_t i = from; i < s->n; i++)
+			if (same_remote(name, remote_of(s, &s->items[i]))) {
+				item t = s->items[n];
+				s->items[n++] = s->items[i];
+				s->items[i] = t;
+			}
+		rc = note_failure(s, fn(s, name, s->items + from, n - from));
+		from = n;
+	}
+	return rc;
+}
+
+static int push_group(sync_t *s, const char *remote, const item *items, size_t n)
+{
+	__attribute__((cleanup(batch_release))) batch b = { 0 };
+	dv_autoptr(dv_remote_store) r = NULL;
+	dv_move_options mo = move_options(s, s->o->dry);
+	dv_move_stats m = { 0 };
+	int rc = dv_repo_remote_open(s->repo, remote, !s->o->dry, &r, NULL);
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		const dv_output *o = items[i].o;
+
+		rc = items[i].inner ? want_inner(s, &b, NULL, &items[i])
+				    : want(&b, &o->pointer.oid, o->pointer.is_dir, o->path, NULL);
+	}
+	if (rc < 0 || b.n == 0)
+		return rc;
+	rc = dv_transfer_push(s->store, r, b.w, b.n, &mo, &m);
+	add_stats(s, &m);
+	return rc;
+}
+
+int dv_push(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
+	    dv_transfer_summary *out)
+{
+	__attribute__((cleanup(sync_release))) sync_t s = { .repo = r, .o = o, .sum = out };
+	size_t kept = 0;
+	int rc = sync_open(&s, targets, n, false);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < s.n; i++)
+		if (!s.items[i].o->pointer.no_push)
+			s.items[kept++] = s.items[i];
+	s.n = kept;
+	rc = by_remote(&s, push_group);
+	return rc != 0 ? rc : finish(&s);
+}
+
+static int fetch_group(sync_t *s, const char *remote, const item *items, size_t n)
+{
+	__attribute__((cleanup(batch_release))) batch b = { 0 };
+	dv_autoptr(dv_remote_store) r = NULL;
+	dv_move_options mo = move_options(s, s->o->dry);
+	dv_move_stats m = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		const dv_pointer *p = &items[i].o->pointer;
+		bool here = false;
+
+		/* What is here needs no remote. */
+		if ((rc = dv_sync_is_cached(s->reader, &p->oid, p->is_dir, &here)) < 0 || here)
+			continue;
+		if (!r && (rc = dv_repo_remote_open(s->repo, remote, false, &r, NULL)) < 0)
+			break;
+		rc = items[i].inner ? want_inner(s, &b, r, &items[i])
+				    : want(&b, &p->oid, p->is_dir, items[i].o->path, NULL);
+	}
+	if (rc < 0 || b.n == 0)
+		return rc;
+	rc = dv_transfer_fetch(s->store, r, b.w, b.n, &mo, &m);
+	add_stats(s, &m);
+	return rc;
+}
+
+static int fetch(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
+		 bool workspace, dv_transfer_summary *out)
+{
+	__attribute__((cleanup(sync_release))) sync_t s = { .repo = r, .o = o, .sum = out };
+	int rc = sync_open(&s, targets, n, workspace);
+
+	if (rc == 0)
+		rc = by_remote(&s, fetch_group);
+	return rc != 0 ? rc : finish(&s);
+}
+
+int dv_fetch(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
+	     dv_transfer_summary *out)
+{
+	return fetch(r, targets, n, o, false, out);
+}
+
+int dv_pull(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
+	    dv_change_cb cb, void *payload, dv_transfer_summary *out)
+{
+	dv_checkout_options co = { .force = o->force, .relink = o->relink, .jobs = o->jobs };
+	int fetched = fetch(r, targets, n, o, true, out), rc;
+	dv_error first;
+
+	if (o->dry || (fetched < 0 && fetched != DV_EPARTIAL))
+		return fetched;
+	dv_error_take(&first);
+	rc = dv_checkout(r, targets, n, &co, cb, payload, &out->checkout);
+	/* What could not be fetched explains what could not be checked out. */
+	return fetched < 0 ? dv_error_put(&first) : rc;
+}
+
+/* -- what a remote lacks ----------------------------------------------------------------------- */
+
+static int missing_at(dv_store *s, dv_remote_store *remote, const dv_output *o,
+		      dv_change_cb cb, void *payload, uint64_t *n)
+{
+	dv_want w = { o->pointer.oid, o->pointer.is_dir, o->path };
+	bool has = false;
+	int rc = dv_transfer_has_all(s, remote, &w, &has);
+
+	if (rc < 0 || has)
+		return rc;
+	(*n)++;
+	return dv_changes_tell_output(DV_NOT_IN_REMOTE, o, NULL, 0, cb, payload);
+}
+
+int dv_sync_missing(dv_repo *r, const char *remote, const dv_output_list *l, dv_change_cb cb,
+		    void *payload, uint64_t *n)
+{
+	dv_autofree bool *done = dv_calloc(l->n + 1, sizeof(*done));
+	dv_store *s = NULL;
+	int rc = done ? dv_repo_store(r, &s) : DV_ERROR;
+
+	*n = 0;
+	for (size_t i = 0; rc == 0 && i < l->n; i++) {
+		const char *own = l->o[i].pointer.remote, *name = own ? own : remote;
+		dv_autoptr(dv_remote_store) store = NULL;
+
+		if (done[i] || l->o[i].pointer.no_push)
+			continue;
+		rc = dv_repo_remote_open(r, name, false, &store, NULL);
+		for (size_t j = i; rc == 0 && j < l->n; j++) {
+			const dv_pointer *p = &l->o[j].pointer;
+
+			if (done[j] || p->no_push ||
+			    !same_remote(name, p->remote ? p->remote : remote))
+				continue;
+			done[j] = true;
+			rc = missing_at(s, store, &l->o[j], cb, payload, n);
+		}
+	}
+	return rc;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the local store and the remotes of a workspace: which outputs go where. */
+#ifndef DV_REPO_SYNC_H
+#define DV_REPO_SYNC_H
+
+#include "repo/repo.h"
+#include "transfer/transfer.h"
+
+/** Opens a remote by name (NULL: the default one), with its mirror below the workspace's own
+ *  folder. `create` makes a store of an empty place. *name_out (may be NULL) is the name, owned. */
+int dv_repo_remote_open(dv_repo *r, const char *name, bool create, dv_remote_store **out,
+			char **name_out) DV_MUST_CHECK;
+/** Calls cb (may be NULL) with DV_NOT_IN_REMOTE for every output of `l` that is not whole on its
+ *  remote (`remote`, NULL: the default one, for those that prefer none); *n counts them. Outputs
+ *  that are never pushed are passed over. */
+int dv_sync_missing(dv_repo *r, const char *remote, const dv_output_list *l, dv_change_cb cb,
+		    void *payload, uint64_t *n) DV_MUST_CHECK;
+/** Is the object in the local store, with everything below it when it is a tree? */
+int dv_sync_is_cached(dv_reader *rd, const dv_oid *oid, bool is_tree, bool *yes) DV_MUST_CHECK;
+/** Appends the pointers of every commit of the scope to `out`, which is not finished: one path may
+ *  come several times. What cannot be read is passed over with a warning. */
+int dv_sync_outputs_in(dv_repo *r, const dv_git_scope *scope, dv_output_list *out) DV_MUST_CHECK;
+
+#endif
