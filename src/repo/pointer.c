@@ -16,6 +16,18 @@
 #define POINTER_VERSION 1
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
+/* libfyaml would print what it finds wrong. */
+static void be_silent(struct fy_diag *diag, void *user, const char *text, size_t n)
+{
+	(void)diag, (void)user, (void)text, (void)n;
+}
+
+typedef struct fy_diag dv_fydiag;
+static void dv_fydiag__freep(dv_fydiag **d)
+{
+	fy_diag_destroy(*d);
+}
+
 typedef struct fy_document dv_fydoc;
 static void dv_fydoc__freep(dv_fydoc **d)
 {
@@ -331,10 +343,17 @@ static bool has_conflict(const char *text, size_t n)
 
 static int parse_fields(struct fields *f, const char *text, size_t n, dv_buf *top)
 {
-	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG |
-					     FYPCF_DISABLE_RECYCLING };
+	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_DISABLE_RECYCLING };
+	struct fy_diag_cfg quiet;
 	struct fy_node *out = NULL;
 
+	fy_diag_cfg_default(&quiet);
+	quiet.fp = NULL;
+	quiet.output_fn = be_silent;
+	dv_autoptr(dv_fydiag) diag = fy_diag_create(&quiet);
+	if (!diag)
+		return dv_err_nomem();
+	cfg.diag = diag;
 	__attribute__((cleanup(dv_fydoc__freep))) dv_fydoc *doc =
 		fy_document_build_from_string(&cfg, text, n);
 	struct fy_node *root = doc ? fy_document_root(doc) : NULL;
