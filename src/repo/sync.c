@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv_push, dv_fetch, dv_pull: from targets and revisions to the objects that are wanted, and these to
- * the remote of each output. The moving itself is the transfer layer's.
+ * dv_push, dv_fetch, dv_pull: from targets and revisions to the objects that are wanted, and these
+ * to the remote of each output. The moving itself is the transfer layer's.
  */
 #include "repo/sync.h"
 
@@ -228,14 +228,13 @@ static int want(batch *b, const dv_oid *oid, bool is_tree, const char *output, c
 	return 0;
 }
 
-static int add_stats(sync_t *s, const dv_move_stats *m)
+static void add_stats(sync_t *s, const dv_move_stats *m)
 {
 	s->sum->objects += m->objects;
 	s->sum->chunks += m->chunks;
 	s->sum->packs += m->packs;
 	s->sum->bytes += m->bytes;
 	s->sum->files += m->files;
-	return 0;
 }
 
 static dv_move_options move_options(const sync_t *s, bool dry)
@@ -244,7 +243,7 @@ static dv_move_options move_options(const sync_t *s, bool dry)
 				  .commit = *s->commit ? s->commit : NULL };
 }
 
-/* Loads a tree of the local store, after bringing it from `from` (may be NULL) when it is not here. */
+/* Loads a tree of the local store, after bringing it from `from` (may be NULL) when need be. */
 static int load_tree(sync_t *s, dv_remote_store *from, const dv_oid *oid, const char *path,
 		     dv_tree *out)
 {
@@ -260,8 +259,7 @@ static int load_tree(sync_t *s, dv_remote_store *from, const dv_oid *oid, const 
 		return dv_err_hint(dv_err(DV_ENOTFOUND, "the listing of '%s' is not in the cache",
 					  path), "run 'dv fetch' first");
 	rc = dv_transfer_fetch(s->store, from, &w, 1, &mo, &m);
-	if (rc == 0)
-		rc = add_stats(s, &m);
+	add_stats(s, &m);
 	return rc < 0 ? rc : dv_tree_load(out, s->reader, oid);
 }
 
