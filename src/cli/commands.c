@@ -6,7 +6,33 @@
 #include "cli/commands.h"
 
 const dv_cmd *const dv_commands[] = {
+	/* start */
+	&dv_cmd_init,
+	/* track data */
+	&dv_cmd_add,
+	&dv_cmd_commit,
+	&dv_cmd_checkout,
+	&dv_cmd_remove,
+	&dv_cmd_move,
+	/* see what there is */
+	&dv_cmd_status,
+	&dv_cmd_diff,
+	&dv_cmd_ls,
+	&dv_cmd_cat,
+	/* share data */
+	&dv_cmd_remote,
+	&dv_cmd_push,
+	&dv_cmd_fetch,
+	&dv_cmd_pull,
+	/* keep it healthy */
+	&dv_cmd_fsck,
+	&dv_cmd_gc,
+	&dv_cmd_doctor,
+	&dv_cmd_cache,
 	/* settings and help */
+	&dv_cmd_config,
+	&dv_cmd_check_ignore,
+	&dv_cmd_root,
 	&dv_cmd_version,
 	&dv_cmd_help,
 	&dv_cmd_completion,

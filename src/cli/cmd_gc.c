@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv gc: drops from the cache what nothing needs.
+ */
+#include "cli/commands.h"
+#include "cli/common.h"
+
+typedef struct gc_args {
+	bool workspace, all_branches, all_tags, all_commits, dry, force;
+	dv_strlist revs;
+	int last_n;
+} gc_args;
+
+static int gc_json(const gc_args *a, const dv_gc_summary *s)
+{
+	json_t *doc = json_object();
+
+	json_object_set_new(doc, "dry", json_boolean(a->dry));
+	dv_cli_json_count(doc, "objects_kept", s->objects_kept);
+	dv_cli_json_count(doc, "chunks_kept", s->chunks_kept);
+	dv_cli_json_count(doc, "chunks_dropped", s->chunks_dropped);
+	dv_cli_json_count(doc, "packs_dropped", s->packs_dropped);
+	dv_cli_json_count(doc, "packs_rewritten", s->packs_rewritten);
+	dv_cli_json_count(doc, "bytes_freed", s->bytes_freed);
+	dv_cli_json_count(doc, "bytes_kept", s->bytes_kept);
+	dv_cli_json_count(doc, "kept_not_on_remote", s->kept_not_on_remote);
+	return dv_out_json(doc);
+}
+
+static void gc_text(const gc_args *a, const dv_gc_summary *s)
+{
+	char n[DV_CLI_COUNT_MAX], freed[DV_OUT_SIZE_MAX], kept[DV_OUT_SIZE_MAX];
+
+	if (!s->chunks_dropped && !s->bytes_freed)
+		dv_out("Nothing to drop, %s kept\n", dv_out_size(kept, s->bytes_kept));
+	else
+		dv_out("%s %s (%s) %s, %s kept\n", dv_cli_count(n, s->chunks_dropped),
+		       dv_out_plural(s->chunks_dropped, "chunk", "chunks"),
+		       dv_out_size(freed, s->bytes_freed), a->dry ? "would be dropped" : "dropped",
+		       dv_out_size(kept, s->bytes_kept));
+	if (s->kept_not_on_remote)
+		dv_out_hint("%s unused %s kept because no remote has %s; '--force' drops %s",
+			    dv_cli_count(n, s->kept_not_on_remote),
+			    dv_out_plural(s->kept_not_on_remote, "object is", "objects are"),
+			    dv_out_plural(s->kept_not_on_remote, "it", "them"),
+			    dv_out_plural(s->kept_not_on_remote, "it", "them"));
+}
+
+static int gc_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const gc_args *a = args;
+	dv_gc_options o = {
+		.workspace = a->workspace,
+		.all_branches = a->all_branches,
+		.all_tags = a->all_tags,
+		.all_commits = a->all_commits,
+		.revs = a->revs.items,
+		.nrevs = a->revs.len,
+		.last_n = a->last_n,
+		.dry = a->dry,
+		.force = a->force,
+	};
+	dv_gc_summary sum = { 0 };
+	dv_cli_autorepo dv_repo *r = NULL;
+	int rc = dv_out_operands(cli, argc, 0, 0);
+
+	(void)argv;
+	if (rc)
+		return rc;
+	if (!a->workspace && !a->all_branches && !a->all_tags && !a->all_commits &&
+	    !a->revs.len && !a->last_n) {
+		dv_out_error("'dv gc' must be told what to keep");
+		dv_out_hint("'-w' keeps what the workspace needs, '-a' all branches, '-T' all "
+			    "tags, '-A' all commits");
+		return DV_EXIT_USAGE;
+	}
+	rc = dv_cli_open(&r);
+	if (rc)
+		return rc;
+	rc = dv_gc(r, &o, &sum);
+	if (rc)
+		return dv_out_fail(rc);
+	if (cli->json)
+		return gc_json(a, &sum);
+	if (!cli->quiet)
+		gc_text(a, &sum);
+	return DV_EXIT_OK;
+}
+
+static const dv_opt gc_opts[] = {
+	DV_OPT_FLAG('w', "workspace", gc_args, workspace, "keep what the workspace needs"),
+	DV_OPT_FLAG('a', "all-branches", gc_args, all_branches, "keep what all branches need"),
+	DV_OPT_FLAG('T', "all-tags", gc_args, all_tags, "keep what all tags need"),
+	DV_OPT_FLAG('A', "all-commits", gc_args, all_commits, "keep what any commit needs"),
+	DV_OPT_STRLIST(0, "rev", gc_args, revs, "REV", "keep this revision; may be repeated"),
+	DV_OPT_INT('n', "num", gc_args, last_n, "N", "also the last N commits of each revision"),
+	DV_OPT_FLAG(0, "dry", gc_args, dry, "only tell what would be dropped"),
+	DV_OPT_FLAG('f', "force", gc_args, force, "drop also what is on no remote"),
+	DV_OPT_END,
+};
+
+const dv_cmd dv_cmd_gc = {
+	.name = "gc",
+	.group = DV_GROUP_KEEP,
+	.summary = "drop from the cache what nothing needs",
+	.synopsis = "-w | -a | -T | -A | --rev REV | -n N [--dry] [-f]",
+	.opts = gc_opts,
+	.args_size = sizeof(gc_args),
+	.run = gc_run,
+	.flags = DV_CMD_JSON,
+};

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv ls: lists what is tracked, in the workspace's pointers or in a revision.
+ *
+ * One operand is a path when something of that name is tracked, else a revision.
+ */
+#include "cli/commands.h"
+#include "cli/common.h"
+
+#include <inttypes.h>
+
+typedef struct ls_args {
+	bool recursive, sizes, oids;
+} ls_args;
+
+typedef struct ls_state {
+	const ls_args *args;
+	json_t *list; /* with --json */
+} ls_state;
+
+static void entry_json(json_t *list, const dv_entry *e)
+{
+	json_t *j = json_object();
+
+	dv_out_json_bytes(j, "path", e->path);
+	json_object_set_new(j, "kind", json_string(e->kind == 'd'   ? "directory"
+						   : e->kind == 'l' ? "symlink"
+						   : e->kind == 'x' ? "executable"
+								    : "file"));
+	dv_out_json_bytes(j, "oid", e->oid);
+	dv_cli_json_count(j, "size", e->size);
+	dv_cli_json_count(j, "files", e->nfiles);
+	json_object_set_new(j, "is_output", json_boolean(e->is_output));
+	json_array_append_new(list, j);
+}
+
+static int on_entry(const dv_entry *e, void *payload)
+{
+	ls_state *s = payload;
+
+	if (s->list) {
+		entry_json(s->list, e);
+		return 0;
+	}
+	if (s->args->sizes)
+		dv_out("%c %15" PRIu64 " ", e->kind == 'f' ? '-' : e->kind, e->size);
+	if (s->args->oids)
+		dv_out("%-64s ", e->oid ? e->oid : "-");
+	dv_out_name(e->path);
+	dv_out("%s\n", e->kind == 'd' ? "/" : e->kind == 'x' && s->args->sizes ? "*" : "");
+	return dv_out_broken() ? DV_ECANCELLED : 0;
+}
+
+static int no_entry(const dv_entry *e, void *payload)
+{
+	(void)e;
+	*(bool *)payload = true;
+	return DV_ECANCELLED;
+}
+
+/* One operand: is something of that name tracked? */
+static bool is_path(dv_repo *r, const char *name)
+{
+	bool found = false;
+
+	return !dv_ls(r, NULL, name, false, no_entry, &found) || found;
+}
+
+static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const ls_args *a = args;
+	const char *rev = NULL, *path = NULL;
+	ls_state s = { .args = a };
+	dv_cli_autorepo dv_repo *r = NULL;
+	int rc = dv_out_operands(cli, argc, 0, 2);
+
+	if (!rc)
+		rc = dv_cli_open(&r);
+	if (rc)
+		return rc;
+	if (argc == 2) {
+		rev = argv[0];
+		path = argv[1];
+	} else if (argc == 1 && (cli->before_dashes == 0 || is_path(r, argv[0]))) {
+		path = argv[0];
+	} else if (argc == 1) {
+		rev = argv[0];
+	}
+	if (cli->json)
+		s.list = json_array();
+	rc = dv_ls(r, rev, path, a->recursive, on_entry, &s);
+	if (rc) {
+		bool unknown = rc == DV_ENOTFOUND && argc == 1 && rev;
+
+		json_decref(s.list);
+		if (!unknown)
+			return dv_out_fail(rc);
+		dv_out_error("'%s' is neither tracked nor a revision", argv[0]);
+		dv_out_hint("'dv ls' lists what is tracked");
+		return DV_EXIT_FAILED;
+	}
+	return s.list ? dv_out_json(s.list) : DV_EXIT_OK;
+}
+
+static const dv_opt ls_opts[] = {
+	DV_OPT_FLAG('R', "recursive", ls_args, recursive, "list what is in directories too"),
+	DV_OPT_FLAG('l', "long", ls_args, sizes, "show kinds and sizes in bytes"),
+	DV_OPT_FLAG(0, "oid", ls_args, oids, "show the identity of the content"),
+	DV_OPT_END,
+};
+
+const dv_cmd dv_cmd_ls = {
+	.name = "ls",
+	.group = DV_GROUP_LOOK,
+	.summary = "list what is tracked",
+	.synopsis = "[-R] [-l] [--oid] [REV] [PATH]",
+	.opts = ls_opts,
+	.args_size = sizeof(ls_args),
+	.run = ls_run,
+	.flags = DV_CMD_JSON,
+};

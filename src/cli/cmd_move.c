@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv move: renames data together with its pointer.
+ */
+#include "cli/commands.h"
+#include "cli/common.h"
+
+typedef struct move_args {
+	bool no_stage;
+} move_args;
+
+typedef struct move_state {
+	json_t *doc; /* with --json */
+	bool quiet;
+	const char *from;
+} move_state;
+
+static int on_output(const dv_output_event *e, void *payload)
+{
+	move_state *s = payload;
+
+	if (s->doc) {
+		json_decref(s->doc);
+		s->doc = dv_cli_event_json(e);
+		return 0;
+	}
+	if (s->quiet)
+		return 0;
+	dv_out_name(s->from);
+	dv_out(" -> ");
+	dv_out_name(e->path);
+	dv_out("\n");
+	return 0;
+}
+
+static int move_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const move_args *a = args;
+	move_state s = { .quiet = cli->quiet };
+	dv_cli_autorepo dv_repo *r = NULL;
+	int rc = dv_out_operands(cli, argc, 2, 2);
+
+	if (!rc)
+		rc = dv_cli_open(&r);
+	if (rc)
+		return rc;
+	s.from = argv[0];
+	if (cli->json)
+		s.doc = json_object();
+	rc = dv_move(r, argv[0], argv[1], a->no_stage, on_output, &s);
+	if (!rc && cli->json)
+		return dv_out_json(s.doc);
+	json_decref(s.doc);
+	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+}
+
+static const dv_opt move_opts[] = {
+	DV_OPT_FLAG(0, "no-stage", move_args, no_stage, "leave the index of git alone"),
+	DV_OPT_END,
+};
+
+const dv_cmd dv_cmd_move = {
+	.name = "move",
+	.group = DV_GROUP_TRACK,
+	.summary = "rename tracked data",
+	.synopsis = "[--no-stage] [--] FROM TO",
+	.opts = move_opts,
+	.args_size = sizeof(move_args),
+	.run = move_run,
+	.flags = DV_CMD_JSON,
+};

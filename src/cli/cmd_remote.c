@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv remote: names the places that data is shared through.
+ */
+#include "cli/commands.h"
+#include "cli/common.h"
+
+typedef struct remote_args {
+	dv_cli_levels levels;
+	bool make_default, force, unset;
+} remote_args;
+
+static int list_json(const dv_remote_info *i, void *payload)
+{
+	json_t *j = json_object();
+
+	dv_out_json_bytes(j, "name", i->name);
+	dv_out_json_bytes(j, "url", i->url);
+	json_object_set_new(j, "default", json_boolean(i->is_default));
+	json_array_append_new(payload, j);
+	return 0;
+}
+
+static int list_text(const dv_remote_info *i, void *payload)
+{
+	(void)payload;
+	dv_out_name(i->name);
+	dv_out("\t");
+	dv_out_name(i->url);
+	dv_out("%s\n", i->is_default ? "\t(default)" : "");
+	return 0;
+}
+
+static int list_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
+	dv_cli_autorepo dv_repo *r = NULL;
+	int rc = dv_out_operands(cli, argc, 0, 0);
+
+	(void)args;
+	(void)argv;
+	if (!rc)
+		rc = dv_cli_open(&r);
+	if (rc)
+		return rc;
+	rc = dv_remote_list(r, list ? list_json : list_text, list);
+	if (rc)
+		return dv_out_fail(rc);
+	return list ? dv_cli_answer(&list) : DV_EXIT_OK;
+}
+
+/* Checks operands and level and opens the repository: what all that write begin with. */
+static int begin(dv_cli *cli, const remote_args *a, int argc, int min, int max, dv_repo **r,
+		 enum dv_config_level *level)
+{
+	int rc = dv_out_operands(cli, argc, min, max);
+
+	if (!rc)
+		rc = dv_cli_level(level, &a->levels, DV_CONFIG_ANY);
+	return rc ? rc : dv_cli_open(r);
+}
+
+static int add_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const remote_args *a = args;
+	dv_cli_autorepo dv_repo *r = NULL;
+	enum dv_config_level level;
+	int rc = begin(cli, a, argc, 2, 2, &r, &level);
+
+	if (rc)
+		return rc;
+	rc = dv_remote_add(r, level, argv[0], argv[1], a->make_default, a->force);
+	if (rc)
+		return dv_out_fail(rc);
+	if (a->make_default)
+		dv_out_note("'%s' is the default remote", argv[0]);
+	return DV_EXIT_OK;
+}
+
+static int modify_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const remote_args *a = args;
+	int operands = a->unset ? 2 : 3;
+	dv_cli_autorepo dv_repo *r = NULL;
+	enum dv_config_level level;
+	int rc = begin(cli, a, argc, operands, operands, &r, &level);
+
+	if (rc)
+		return rc;
+	rc = dv_remote_modify(r, level, argv[0], argv[1], a->unset ? NULL : argv[2]);
+	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+}
+
+static int remove_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	dv_cli_autorepo dv_repo *r = NULL;
+	enum dv_config_level level;
+	int rc = begin(cli, args, argc, 1, 1, &r, &level);
+
+	if (rc)
+		return rc;
+	rc = dv_remote_remove(r, level, argv[0]);
+	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+}
+
+static int rename_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	dv_cli_autorepo dv_repo *r = NULL;
+	enum dv_config_level level;
+	int rc = begin(cli, args, argc, 2, 2, &r, &level);
+
+	if (rc)
+		return rc;
+	rc = dv_remote_rename(r, level, argv[0], argv[1]);
+	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+}
+
+typedef struct default_state {
+	json_t *doc;
+	bool found;
+} default_state;
+
+static int show_default(const dv_remote_info *i, void *payload)
+{
+	default_state *s = payload;
+
+	s->found = true;
+	if (s->doc) {
+		dv_out_json_bytes(s->doc, "name", i->name);
+		dv_out_json_bytes(s->doc, "url", i->url);
+	} else {
+		dv_out_name(i->name);
+		dv_out("\n");
+	}
+	return 0;
+}
+
+static int default_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const remote_args *a = args;
+	dv_cli_autojson json_t *doc = cli->json ? json_object() : NULL;
+	default_state s = { .doc = doc };
+	dv_cli_autorepo dv_repo *r = NULL;
+	enum dv_config_level level;
+	const char *name = a->unset ? "" : argc ? argv[0] : NULL;
+	int rc = begin(cli, a, argc, 0, a->unset ? 0 : 1, &r, &level);
+
+	if (rc)
+		return rc;
+	rc = dv_remote_default(r, level, name, show_default, &s);
+	if (!name && (rc == DV_ENOTFOUND || (!rc && !s.found))) {
+		dv_out_error("there is no default remote");
+		dv_out_hint("'dv remote default NAME' sets it");
+		return DV_EXIT_NO;
+	}
+	if (rc)
+		return dv_out_fail(rc);
+	return doc && !name ? dv_cli_answer(&doc) : DV_EXIT_OK;
+}
+
+#define LEVEL_OPTS                                                                                 \
+	DV_OPT_FLAG(0, "global", remote_args, levels.global, "write the user's own settings"),     \
+	DV_OPT_FLAG(0, "repo", remote_args, levels.repo, "write .dv/config (the default)"),        \
+	DV_OPT_FLAG(0, "local", remote_args, levels.local, "write settings of this clone only")
+
+static const dv_opt add_opts[] = {
+	DV_OPT_FLAG('d', "default", remote_args, make_default, "make it the default remote"),
+	DV_OPT_FLAG('f', "force", remote_args, force, "replace a remote of that name"),
+	LEVEL_OPTS,
+	DV_OPT_END,
+};
+
+static const dv_opt unset_opts[] = {
+	DV_OPT_FLAG(0, "unset", remote_args, unset, "take the setting away"),
+	LEVEL_OPTS,
+	DV_OPT_END,
+};
+
+static const dv_opt level_opts[] = {
+	LEVEL_OPTS,
+	DV_OPT_END,
+};
+
+#define SUB(sub, text, syn, table, more)                                                           \
+	static const dv_cmd remote_##sub = {                                                       \
+		.name = #sub,                                                                      \
+		.summary = text,                                                                   \
+		.synopsis = syn,                                                                   \
+		.opts = table,                                                                     \
+		.args_size = sizeof(remote_args),                                                  \
+		.run = sub##_run,                                                                  \
+		.flags = more,                                                                     \
+	}
+
+SUB(add, "name a place to share data through", "[-d] [-f] [--global | --local] NAME URL",
+	add_opts, 0);
+SUB(list, "list the remotes", "", NULL, DV_CMD_JSON);
+SUB(modify, "change an option of a remote", "[--unset] NAME OPTION [VALUE]", unset_opts, 0);
+SUB(remove, "forget a remote", "NAME", level_opts, 0);
+SUB(rename, "give a remote another name", "OLD NEW", level_opts, 0);
+SUB(default, "show or set the default remote", "[--unset] [NAME]", unset_opts, DV_CMD_JSON);
+
+static const dv_cmd *const remote_commands[] = {
+	&remote_add, &remote_list, &remote_modify, &remote_remove, &remote_rename,
+	&remote_default, NULL,
+};
+
+const dv_cmd dv_cmd_remote = {
+	.name = "remote",
+	.group = DV_GROUP_SHARE,
+	.summary = "name the places data is shared through",
+	.synopsis = "",
+	.run = list_run,
+	.subcommands = remote_commands,
+	.flags = DV_CMD_JSON,
+};

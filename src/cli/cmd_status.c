@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv status: workspace against pointers, and with --remote what the remote lacks.
+ */
+#include "cli/commands.h"
+#include "cli/common.h"
+
+#include <string.h>
+
+typedef struct status_args {
+	bool remote;
+	const char *remote_name;
+	int jobs;
+} status_args;
+
+/* What the callback gathers. */
+typedef struct status_state {
+	json_t *list; /* with --json */
+	bool quiet;
+	char *output;	 /* whose changes are being printed */
+	uint64_t n[DV_NOT_IN_REMOTE + 1];
+} status_state;
+
+static int start_output(status_state *s, const char *output)
+{
+	if (s->output && !strcmp(s->output, output))
+		return 0;
+	free(s->output);
+	s->output = strdup(output);
+	return 1;
+}
+
+/* The state of an output makes its heading; a file's change is a line below it. */
+static int on_change(const dv_change *c, void *payload)
+{
+	status_state *s = payload;
+	bool own = !strcmp(c->path, c->output);
+
+	if (c->kind == DV_UNCHANGED)
+		return 0;
+	if ((size_t)c->kind <= DV_NOT_IN_REMOTE)
+		s->n[c->kind]++;
+	if (s->list) {
+		json_array_append_new(s->list, dv_cli_change_json(c));
+		return 0;
+	}
+	if (s->quiet)
+		return 0;
+	if (own) {
+		start_output(s, c->output);
+		dv_out_name(c->output);
+		dv_out(": %s%s%s\n", dv_cli_kind_color(c->kind), dv_cli_kind(c->kind),
+		       dv_out_color_end());
+	} else {
+		dv_cli_autofree char *word = NULL;
+
+		if (start_output(s, c->output)) {
+			dv_out_name(c->output);
+			dv_out(": %s\n", dv_cli_kind(DV_MODIFIED));
+		}
+		if (asprintf(&word, "%s: ", dv_cli_kind(c->kind)) < 0)
+			word = NULL;
+		dv_cli_change_line("  ", word ? word : "", c);
+	}
+	return dv_out_broken() ? DV_ECANCELLED : 0;
+}
+
+static void suggest(const status_state *s)
+{
+	if (s->n[DV_ADDED] || s->n[DV_MODIFIED] || s->n[DV_RENAMED])
+		dv_out_hint("'dv commit' records the changes, 'dv checkout' undoes them");
+	else if (s->n[DV_DELETED])
+		dv_out_hint("'dv checkout' brings deleted data back, 'dv commit' records that "
+			    "it is gone");
+	if (s->n[DV_NOT_IN_CACHE])
+		dv_out_hint("'dv pull' brings what is not in the cache");
+	if (s->n[DV_NOT_IN_REMOTE])
+		dv_out_hint("'dv push' sends what is not in the remote");
+}
+
+static int status_json(json_t **list, const dv_status_summary *sum)
+{
+	json_t *doc = json_object();
+
+	dv_cli_json_count(doc, "outputs", sum->outputs);
+	dv_cli_json_count(doc, "changed", sum->changed);
+	dv_cli_json_count(doc, "not_in_cache", sum->not_in_cache);
+	dv_cli_json_count(doc, "not_in_remote", sum->not_in_remote);
+	json_object_set_new(doc, "changes", *list);
+	*list = NULL;
+	return dv_out_json(doc);
+}
+
+static int status_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const status_args *a = args;
+	dv_status_options o = {
+		.remote = a->remote || a->remote_name,
+		.remote_name = a->remote_name,
+		.quick = cli->quiet && !cli->json,
+		.jobs = a->jobs,
+	};
+	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
+	status_state s = { .list = list, .quiet = cli->quiet };
+	dv_status_summary sum = { 0 };
+	dv_cli_autorepo dv_repo *r = NULL;
+	bool any;
+	int rc = dv_cli_open(&r);
+
+	if (rc)
+		return rc;
+	rc = dv_status(r, dv_cli_targets(argv), (size_t)argc, &o, on_change, &s, &sum);
+	free(s.output);
+	if (rc)
+		return dv_out_fail(rc);
+	any = sum.changed || sum.not_in_cache || sum.not_in_remote;
+	for (size_t i = DV_ADDED; i <= DV_NOT_IN_REMOTE; i++)
+		any |= s.n[i] != 0;
+	if (cli->json)
+		status_json(&list, &sum);
+	if (cli->quiet)
+		return any ? DV_EXIT_NO : DV_EXIT_OK;
+	if (cli->json)
+		return DV_EXIT_OK;
+	if (any)
+		suggest(&s);
+	else if (!sum.outputs)
+		dv_out("Nothing is tracked yet.\n");
+	else
+		dv_out("Data and pointers are up to date.\n");
+	return DV_EXIT_OK;
+}
+
+static const dv_opt status_opts[] = {
+	DV_OPT_FLAG(0, "remote", status_args, remote, "also tell what the remote lacks"),
+	DV_OPT_STR('r', "remote-name", status_args, remote_name, "NAME", "ask this remote"),
+	DV_OPT_INT('j', "jobs", status_args, jobs, "N", "number of threads"),
+	DV_OPT_END,
+};
+
+const dv_cmd dv_cmd_status = {
+	.name = "status",
+	.group = DV_GROUP_LOOK,
+	.summary = "show what changed since it was recorded",
+	.synopsis = "[-q] [--remote] [-r NAME] [-j N] [--] [TARGET...]",
+	.opts = status_opts,
+	.args_size = sizeof(status_args),
+	.run = status_run,
+	.flags = DV_CMD_JSON,
+};
