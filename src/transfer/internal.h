@@ -85,4 +85,95 @@ int dv_fault_wrap(dv_remote **r) DV_MUST_CHECK;
 /** Calls made to drivers through the wrapper so far in this process (DV_REMOTE_FAULT=count). */
 uint64_t dv_fault_calls(void);
 
+/** Gives the bytes of an entry: 0, DV_ENOTFOUND (need not be recorded), or a failure. */
+typedef int (*dv_get_cb)(uint8_t kind, const dv_oid *id, dv_buf *out, void *payload);
+/** The recipe of an object, through all levels. All entries of a level are asked for, even when one
+ *  is not found; then DV_ENOTFOUND, without a record. */
+int dv_meta_recipe(dv_recipe *out, const dv_oid *oid, dv_get_cb get, void *payload) DV_MUST_CHECK;
+/** The bytes of an object of at most `max`, checked against its oid; as above. */
+int dv_meta_object(dv_buf *out, const dv_oid *oid, bool is_chunk, size_t max, dv_get_cb get,
+		   void *payload) DV_MUST_CHECK;
+
+/** An entry that has to travel, and where the sending side has it. */
+typedef struct dv_need {
+	dv_oid id;
+	dv_place at;
+} dv_need;
+
+/** The walk of a push: what is below the wants, is not on the remote and is here. Or, with
+ *  `check_only`, whether all of it is on the remote. One thread. */
+typedef struct dv_push_walk {
+	dv_store *local;
+	dv_reader *reader;
+	dv_remote_store *remote;
+	bool check_only;
+	int remote_only;	/* > 0: below an object that only the remote has */
+	dv_map files, trees, chunks, recipes;	/* visited */
+	dv_map relied;		/* containers of the remote that hold what is not sent */
+	bool roots_used;	/* the log's word was taken for something */
+	dv_need *needs;
+	size_t n, cap;
+	uint64_t objects, missing;
+} dv_push_walk;
+void dv_push_walk_release(dv_push_walk *w);
+int dv_push_walk_add(dv_push_walk *w, const dv_oid *oid, bool is_tree) DV_MUST_CHECK;
+
+/** "output 'data': 3 objects are neither in the cache nor on remote 'r'", with its hint. */
+int dv_transfer_missing(int code, const dv_want *w, uint64_t missing, const dv_remote_store *r);
+/** Shared by both directions: how many threads. */
+int dv_move_jobs(const dv_move_options *o);
+
+/** A pack that is on the remote, or will be: what the new segment lists. */
+typedef struct dv_sent {
+	dv_container c;
+	dv_pack_footer f;
+} dv_sent;
+
+/** One push, from the walk to the log entry. */
+typedef struct dv_pushing {
+	dv_store *local;
+	dv_remote_store *r;
+	const dv_want *wants;
+	size_t nwants;
+	const dv_move_options *o;
+	uint64_t *missing;	/* per want; those with any are left out */
+	dv_push_walk walk;
+	dv_sent *sent;
+	size_t nsent, sent_cap;
+	uint64_t bytes;		/* to be sent */
+} dv_pushing;
+
+/** Sends what the walk found: whole packs and collected ones. Fills p->sent. */
+int dv_pushing_send(dv_pushing *p) DV_MUST_CHECK;
+
+/** A file in memory with the given bytes, or empty when n is 0; a descriptor or -1 (recorded). */
+int dv_memory_file(const void *p, size_t n);
+
+/** An entry's bytes that the walk of a fetch needs again. */
+typedef struct dv_fetching {
+	dv_store *local;
+	dv_remote_store *r;
+	const dv_want *wants;
+	size_t nwants;
+	const dv_move_options *o;
+	uint64_t *missing;	/* per want */
+	dv_writer *writer;
+	dv_pool *pool;
+	int threads;
+	dv_reader **readers;	/* per worker, and one more for the owner */
+	pthread_mutex_t lock;	/* of what follows */
+	dv_map cache[2];	/* chunks, recipes: id -> index of its bytes */
+	dv_buf *cached;
+	size_t ncached, cached_cap;
+	uint64_t cached_bytes, bytes, packs;
+	uint64_t uncommitted;
+} dv_fetching;
+
+/** Brings entries from the remote, verified, into the writer. `keep`: into the cache too. The array
+ *  is sorted and may grow by bases (dv_grow). From the owner. */
+int dv_fetching_retrieve(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap, bool keep)
+	DV_MUST_CHECK;
+/** Commits without roots and empties the cache: what it held is in the store now. */
+int dv_fetching_flush(dv_fetching *f) DV_MUST_CHECK;
+
 #endif

@@ -240,7 +240,7 @@ static int check_description(const dv_remote_store *r, const dv_buf *b)
 /* Reads dv-store.json, or creates it. */
 static int describe(dv_remote_store *r, bool create)
 {
-	static const char text[] = "{\"chunker\":1,\"features\":[],\"format\":1}\n";
+	static const char text[] = "{\"chunker\":\"gear64-1\",\"features\":[],\"format\":1}\n";
 	dv_auto(dv_buf) b = DV_BUF_INIT;
 
 	for (int i = 0; i < 2; i++) {

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Push: walk, send packs, then the segment, then the log entry. The entry is created only if absent;
+ * when others were faster their entries are read first, and if one of them condemned a pack that
+ * this push adds or counts on, the push is planned anew. So no clock and no lock takes part in it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "transfer/internal.h"
+
+#define REPLANS 8
+#define ATTEMPTS 10000		/* numbers that others may take in a row */
+#define SEGMENTS_MAX 16
+#define LOCK_WAIT_MS 60000
+
+static void forget_sent(dv_pushing *p)
+{
+	for (size_t i = 0; i < p->nsent; i++)
+		dv_pack_footer_release(&p->sent[i].f);
+	p->nsent = 0;
+}
+
+static void dv_pushing_release(dv_pushing *p)
+{
+	forget_sent(p);
+	free(p->sent);
+	free(p->missing);
+	dv_push_walk_release(&p->walk);
+}
+
+/* -- the walk over all wants ------------------------------------------------------------------- */
+
+static void start_walk(dv_pushing *p, dv_reader *reader)
+{
+	dv_push_walk_release(&p->walk);
+	p->walk = (dv_push_walk){ .local = p->local, .reader = reader, .remote = p->r };
+}
+
+/* Walks all wants, or want `only`, and leaves out what is known to lack something. */
+static int walk_wants(dv_pushing *p, dv_reader *reader, size_t only)
+{
+	start_walk(p, reader);
+	for (size_t i = 0; i < p->nwants; i++) {
+		const dv_want *w = &p->wants[i];
+
+		if (only < p->nwants ? i != only : p->missing[i] > 0)
+			continue;
+		int rc = dv_push_walk_add(&p->walk, &w->oid, w->is_tree);
+		if (rc)
+			return dv_err_ctx(rc, "output '%s'", w->path ? w->path : "?");
+	}
+	return 0;
+}
+
+/* One walk finds whether all is there. Only when it is not, each want is looked at by itself, as
+ * they share objects, and the walk is made again without the ones that lack something. */
+static int walk_all(dv_pushing *p, dv_reader *reader)
+{
+	memset(p->missing, 0, (p->nwants + 1) * sizeof *p->missing);
+	int rc = walk_wants(p, reader, p->nwants);
+	if (rc || p->walk.missing == 0)
+		return rc;
+	for (size_t i = 0; i < p->nwants; i++) {
+		if ((rc = walk_wants(p, reader, i)))
+			return rc;
+		p->missing[i] = p->walk.missing;
+	}
+	return walk_wants(p, reader, p->nwants);
+}
+
+/* What the caller is told about wants that lack something: 0 when there are none. */
+static int missing_error(const dv_pushing *p)
+{
+	size_t bad = 0, first = 0;
+
+	for (size_t i = p->nwants; i-- > 0;)
+		if (p->missing[i]) {
+			bad++;
+			first = i;
+		}
+	if (bad == 0)
+		return 0;
+	int code = bad == p->nwants ? DV_ENOTFOUND : DV_EPARTIAL;
+	code = dv_transfer_missing(code, &p->wants[first], p->missing[first], p->r);
+	if (bad > 1)
+		dv_err_ctx(code, "%zu outputs were not pushed", bad);
+	return code;
+}
+
+/* -- segment ----------------------------------------------------------------------------------- */
+
+static bool container_is_live(const dv_container *c, void *payload)
+{
+	const dv_remote_store *r = payload;
+
+	return dv_map_has(&r->state.packs, &c->id);
+}
+
+typedef struct by_count {
+	size_t index, count;
+} by_count;
+static int compare_counts(const void *a, const void *b)
+{
+	const by_count *x = a, *y = b;
+
+	return (x->count > y->count) - (x->count < y->count);
+}
+
+/* Takes the smallest segments into the new one when there are many. */
+static int merge_small(dv_pushing *p, dv_segment_builder *b, dv_log_entry *e)
+{
+	dv_remote_store *r = p->r;
+
+	if (r->nsegs < SEGMENTS_MAX)
+		return 0;
+	dv_autofree by_count *order = dv_calloc(r->nsegs, sizeof *order);
+	if (!order)
+		return DV_ERROR;
+	for (size_t i = 0; i < r->nsegs; i++)
+		order[i] = (by_count){ i, dv_segment_count(r->segs[i].map) };
+	qsort(order, r->nsegs, sizeof *order, compare_counts);
+	for (size_t i = 0; i < r->nsegs - SEGMENTS_MAX / 4; i++) {
+		const dv_remote_segment *s = &r->segs[order[i].index];
+		int rc = dv_segment_builder_merge(b, s->map, container_is_live, r);
+
+		if (rc || (rc = dv_log_drop_segment(e, &s->id)))
+			return rc;
+	}
+	return 0;
+}
+
+static int send_segment(dv_pushing *p, dv_log_entry *e)
+{
+	dv_autoptr(dv_segment_builder) b = NULL;
+	dv_auto(dv_buf) bytes = DV_BUF_INIT;
+	char name[DV_NAME_ROOM], hex[DV_OID_HEX_SIZE + 1];
+	dv_remote_store *r = p->r;
+	dv_oid id;
+	int rc = dv_segment_builder_new(&b);
+
+	for (size_t i = 0; rc == 0 && i < p->nsent; i++) {
+		const dv_container *c = &p->sent[i].c;
+
+		rc = dv_segment_builder_add(b, c, &p->sent[i].f);
+		if (rc == 0)
+			rc = dv_log_add_pack(e, &c->id, c->size, c->kind);
+	}
+	if (rc || (rc = merge_small(p, b, e)) ||
+	    (rc = dv_segment_builder_finish(b, &bytes, &id)))
+		return rc;
+	dv_autoclose int fd = dv_memory_file(bytes.p, bytes.n);
+	if (fd < 0)
+		return DV_ERROR;
+	dv_oid_hex(hex, &id);
+	snprintf(name, sizeof name, "index/%s", hex);
+	if ((rc = r->r->driver->put(r->r, name, fd, bytes.n)))
+		return dv_err_ctx(rc, "remote '%s'", r->name);
+	rc = dv_remote_store_keep_segment(r, &id, &bytes);
+	return rc ? rc : dv_log_add_segment(e, &id);
+}
+
+/* -- log --------------------------------------------------------------------------------------- */
+
+/* Does what another's entry condemned matter to this push? */
+static bool condemns_ours(const dv_pushing *p, const dv_log_entry *other)
+{
+	if (other->kind != DV_LOG_CONDEMN)
+		return false;
+	if (p->walk.roots_used)
+		return true;
+	for (size_t i = 0; i < other->npacks; i++) {
+		if (dv_map_has(&p->walk.relied, &other->packs[i].id))
+			return true;
+		for (size_t k = 0; k < p->nsent; k++)
+			if (dv_oid_eq(&p->sent[k].c.id, &other->packs[i].id))
+				return true;
+	}
+	return false;
+}
+
+/* Creates the entry under the first free number. *again: it has to be planned anew. */
+static int append(dv_pushing *p, dv_log_entry *e, bool *again)
+{
+	dv_remote_store *r = p->r;
+	int rc = dv_random(e->nonce, sizeof e->nonce);
+
+	*again = false;
+	for (int i = 0; rc == 0 && i < ATTEMPTS; i++) {
+		dv_auto(dv_log_entry) other = DV_LOG_ENTRY_INIT;
+		uint64_t number = r->state.head + 1;
+		dv_oid print;
+
+		e->base = r->state.head;
+		rc = dv_remote_log_create(r, number, e, &print);
+		if (rc == 0)
+			return dv_remote_log_apply(r, number, e, &print);
+		if (rc != DV_EEXISTS)
+			return rc;
+		if ((rc = dv_check_cancel()) ||
+		    (rc = dv_remote_log_read(r, number, &other, &print)) ||
+		    (rc = dv_remote_log_apply(r, number, &other, &print)))
+			return rc;
+		if (condemns_ours(p, &other)) {
+			*again = true;
+			return 0;
+		}
+	}
+	return rc ? rc : dv_err(DV_ETRANSIENT, "remote '%s' is too busy", r->name);
+}
+
+/* Lets later readers start here. Losing the race for the number does no harm. */
+static int checkpoint(dv_remote_store *r)
+{
+	dv_auto(dv_log_entry) e = DV_LOG_ENTRY_INIT;
+	dv_oid print;
+
+	if (r->state.head - r->state.checkpoint < DV_CHECKPOINT_EVERY)
+		return 0;
+	int rc = dv_log_checkpoint(&e, &r->state);
+	if (rc || (rc = dv_random(e.nonce, sizeof e.nonce)))
+		return rc;
+	e.base = r->state.head;
+	rc = dv_remote_log_create(r, r->state.head + 1, &e, &print);
+	if (rc == DV_EEXISTS) {
+		dv_error_clear();
+		return 0;
+	}
+	return rc ? rc : dv_remote_log_apply(r, r->state.head + 1, &e, &print);
+}
+
+static int add_roots(dv_pushing *p, dv_log_entry *e)
+{
+	for (size_t i = 0; i < p->nwants; i++) {
+		const dv_want *w = &p->wants[i];
+		uint64_t tree;
+
+		if (p->missing[i] ||
+		    (dv_map_get(&p->r->state.roots, &w->oid, &tree) && (tree || !w->is_tree)))
+			continue;
+		int rc = dv_log_add_root(e, &w->oid, w->is_tree, w->path, p->o->project,
+					 p->o->commit);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int push_once(dv_pushing *p, dv_reader *reader, bool *again)
+{
+	dv_auto(dv_log_entry) e = { .kind = DV_LOG_COMMIT };
+
+	*again = false;
+	forget_sent(p);
+	int rc = walk_all(p, reader);
+	if (rc || (rc = dv_pushing_send(p)) || p->o->dry || (rc = add_roots(p, &e)))
+		return rc;
+	if (p->nsent && (rc = send_segment(p, &e)))
+		return rc;
+	if (p->nsent == 0 && e.nroots == 0)
+		return 0;
+	if ((rc = append(p, &e, again)))
+		return rc;
+	if (!*again && (rc = checkpoint(p->r)))
+		return rc;
+	if ((rc = dv_remote_store_sync_segments(p->r)))
+		return rc;
+	return dv_mirror_save(p->r);
+}
+
+static void count(const dv_pushing *p, dv_move_stats *out)
+{
+	for (size_t i = 0; i < p->walk.n; i++) {
+		const dv_need *n = &p->walk.needs[i];
+
+		out->chunks += n->at.kind == DV_KIND_CHUNK;
+		if (dv_map_has(&p->walk.files, &n->id)) {
+			out->objects++;
+			out->files += !dv_map_has(&p->walk.trees, &n->id);
+		}
+	}
+	out->bytes = p->bytes;
+	out->packs = p->nsent;
+}
+
+static bool nothing_to_do(const dv_pushing *p)
+{
+	for (size_t i = 0; i < p->nwants; i++) {
+		uint64_t tree;
+
+		if (!dv_map_get(&p->r->state.roots, &p->wants[i].oid, &tree) ||
+		    (p->wants[i].is_tree && !tree))
+			return false;
+	}
+	return true;
+}
+
+int dv_transfer_push(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
+		     const dv_move_options *o, dv_move_stats *out)
+{
+	static const dv_move_options none;
+	dv_autoptr(dv_reader) reader = NULL;
+	dv_auto(dv_pushing) p = {
+		.local = local, .r = remote, .wants = w, .nwants = n, .o = o ? o : &none,
+	};
+	dv_move_stats unused;
+	bool again = true;
+
+	out = out ? out : &unused;
+	*out = (dv_move_stats){ 0 };
+	if (nothing_to_do(&p))
+		return 0;
+	if (!p.o->dry && (!remote->r || !remote->exists))
+		return dv_err(DV_ENOTFOUND, "remote '%s' is not there", remote->name);
+	if (!p.o->dry && !(remote->r->caps & DV_REMOTE_WRITE))
+		return dv_err(DV_ERROR, "remote '%s' can only be read", remote->name);
+	if (!p.o->dry && !(remote->r->caps & DV_REMOTE_PUT_IF_ABSENT))
+		return dv_err(DV_ERROR, "remote '%s' cannot create files only if absent",
+			      remote->name);
+	p.missing = dv_calloc(n + 1, sizeof *p.missing);
+	if (!p.missing)
+		return DV_ERROR;
+	int rc = dv_store_lock(local, false, LOCK_WAIT_MS);
+	if (rc == 0)
+		rc = dv_reader_new(&reader, local);
+	for (int i = 0; rc == 0 && again && i < REPLANS; i++)
+		rc = push_once(&p, reader, &again);
+	if (rc == 0 && again)
+		rc = dv_err(DV_ETRANSIENT, "the packs of remote '%s' keep being condemned",
+			    remote->name);
+	if (rc)
+		return rc;
+	count(&p, out);
+	return missing_error(&p);
+}

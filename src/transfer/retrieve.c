@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes of a fetch. A remote pack that is needed for the most part comes as a whole and becomes a
+ * local one; of others the needed ranges are read, neighbours together. Nothing enters the writer
+ * before every byte of it was checked: packs against their name and each entry in them against its
+ * id. Deltas come after their bases, so that they can be decoded.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "base/progress.h"
+#include "base/sha256.h"
+#include "transfer/internal.h"
+
+#define WHOLE_PERCENT 60u
+#define GAP_MAX (64u << 10)
+#define RUN_MAX (8u << 20)
+#define FLUSH_EVERY ((uint64_t)1 << 30)
+#define BATCH 64
+
+typedef struct job {
+	dv_fetching *f;
+	const dv_need *needs;	/* what is wanted of it */
+	size_t n;
+	dv_container c;
+	uint64_t offset, length;
+	bool keep, whole;
+} job;
+
+static int bad_pack(const dv_fetching *f, const dv_container *c, int code)
+{
+	char name[DV_NAME_ROOM];
+
+	dv_remote_container_name(name, c);
+	if (code == DV_ENOTFOUND)
+		code = dv_err(DV_ECORRUPT, "'%s' is missing, though the log names it", name);
+	if (code != DV_ECORRUPT)
+		return code;
+	code = dv_err_ctx(code, "remote '%s': '%s' is damaged", f->r->name, name);
+	return dv_err_hint(code, "run 'dv fsck --remote %s'", f->r->name);
+}
+
+/* -- whole packs ------------------------------------------------------------------------------- */
+
+typedef struct file_sink {
+	int fd;
+	uint64_t left;
+} file_sink;
+
+static int to_file(const void *p, size_t n, void *payload)
+{
+	file_sink *s = payload;
+
+	if (n > s->left)
+		return dv_err(DV_ECORRUPT, "it is longer than the log says");
+	s->left -= n;
+	if (dv_fs_write_all(s->fd, p, n))
+		return dv_err_sys("cannot write a pack to the cache");
+	dv_progress_add(n, 0);
+	return 0;
+}
+
+typedef struct mapped {
+	void *p;
+	size_t n;
+} mapped;
+static void mapped_release(mapped *m)
+{
+	if (m->p)
+		munmap(m->p, m->n);
+}
+
+static int compare_offsets(const void *a, const void *b)
+{
+	const dv_pack_entry *x = *(const dv_pack_entry *const *)a;
+	const dv_pack_entry *y = *(const dv_pack_entry *const *)b;
+
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static bool is_plain(const dv_pack_entry *e)
+{
+	return e->kind == DV_KIND_CHUNK && e->codec == DV_CODEC_RAW;
+}
+
+/* Plain chunks that lie side by side: hashed in one pass with the pack. Returns how many. */
+static size_t check_plain(dv_sha256_ctx *sum, const uint8_t *p, dv_pack_entry *const *e, size_t n,
+			  int *rc)
+{
+	dv_oid ids[BATCH];
+	size_t lens[BATCH], k = 0;
+	uint64_t at = e[0]->offset;
+
+	for (; k < n && k < BATCH && is_plain(e[k]) && e[k]->offset == at; k++) {
+		lens[k] = e[k]->stored;
+		at += lens[k];
+	}
+	dv_sha256_stream_and_chunks(sum, ids, p + e[0]->offset, lens, k);
+	for (size_t i = 0; i < k && *rc == 0; i++)
+		if (!dv_oid_eq(&ids[i], &e[i]->id))
+			*rc = dv_err(DV_ECORRUPT, "a chunk does not have its id");
+	return k;
+}
+
+/* Checks the whole pack and every entry in it, in one pass. */
+static int check_pack(const uint8_t *p, size_t n, const dv_oid *name, const dv_pack_footer *f)
+{
+	dv_autofree dv_pack_entry **order = dv_reallocarray(NULL, f->n + 1, sizeof *order);
+	dv_autofree uint8_t *raw = dv_malloc(DV_RAW_MAX);
+	dv_sha256_ctx sum;
+	uint64_t at = 0;
+	dv_oid real;
+	int rc = 0;
+
+	if (!order || !raw)
+		return DV_ERROR;
+	for (size_t i = 0; i < f->n; i++)
+		order[i] = &f->e[i];
+	qsort(order, f->n, sizeof *order, compare_offsets);
+	dv_sha256_init(&sum);
+	for (size_t i = 0; i < f->n && rc == 0;) {
+		const dv_pack_entry *e = order[i];
+
+		if (i % BATCH == 0 && (rc = dv_check_cancel()))
+			break;
+		dv_sha256_update(&sum, p + at, (size_t)(e->offset - at));
+		if (is_plain(e)) {
+			i += check_plain(&sum, p, order + i, f->n - i, &rc);
+		} else {
+			dv_sha256_update(&sum, p + e->offset, e->stored);
+			rc = dv_pack_decode(raw, e, p + e->offset, NULL, 0);
+			if (rc == 0)
+				rc = dv_check_entry(e->kind, &e->id, raw, e->raw);
+			i++;
+		}
+		at = order[i - 1]->offset + order[i - 1]->stored;
+	}
+	if (rc)
+		return rc;
+	dv_sha256_update(&sum, p + at, (size_t)(n - at));
+	dv_sha256_final(&sum, &real);
+	return dv_oid_eq(&real, name) ? 0 : dv_err(DV_ECORRUPT, "its bytes do not have its name");
+}
+
+static int run_entries(job *j, int worker, const uint8_t *bytes, uint64_t at);
+
+/* Brings the pack into the cache's folder, checks it and hands it to the writer. One with deltas is
+ * not adopted (their bases may be elsewhere): only what is needed is taken from it. */
+static int whole_run(job *j, int worker)
+{
+	dv_fetching *f = j->f;
+	dv_autofree char *path = dv_path_join(dv_store_dir(f->local), "packs/incoming");
+	dv_auto(dv_atomic) a = DV_ATOMIC_INIT;
+	dv_auto(dv_pack_footer) footer = DV_PACK_FOOTER_INIT;
+	dv_auto(mapped) m = { 0 };
+	char name[DV_NAME_ROOM];
+	size_t need = 0;
+	int rc = path ? dv_atomic_open(&a, path, 0) : DV_ERROR;
+
+	if (rc)
+		return rc;
+	file_sink sink = { a.fd, j->c.size };
+	dv_remote_container_name(name, &j->c);
+	rc = f->r->r->driver->get(f->r->r, name, 0, UINT64_MAX, to_file, &sink);
+	if (rc == 0 && sink.left)
+		rc = dv_err(DV_ECORRUPT, "it is shorter than the log says");
+	if (rc)
+		return rc;
+	m.p = mmap(NULL, (size_t)j->c.size, PROT_READ, MAP_SHARED, a.fd, 0);
+	if (m.p == MAP_FAILED) {
+		m.p = NULL;
+		return dv_err_sys("cannot map '%s'", a.tmp);
+	}
+	m.n = (size_t)j->c.size;
+	if (m.n < DV_PACK_HEADER + DV_PACK_TAIL || !dv_pack_header_ok(m.p))
+		return dv_err(DV_ECORRUPT, "it is no pack");
+	rc = dv_pack_footer_parse(&footer, m.p, m.n, m.n, &need);
+	if (rc == 0 && need)
+		rc = dv_err(DV_ECORRUPT, "it has no footer");
+	if (rc)
+		return rc;
+	if (footer.nbases)
+		return run_entries(j, worker, m.p, 0);
+	if ((rc = check_pack(m.p, m.n, &j->c.id, &footer)))
+		return rc;
+	if (dv_fs_fdatasync(a.fd))
+		return dv_err_sys("cannot write '%s' to disk", a.tmp);
+	return dv_writer_adopt_pack(f->writer, a.tmp, &j->c, &footer);
+}
+
+/* -- ranges ------------------------------------------------------------------------------------ */
+
+static int keep_bytes(dv_fetching *f, uint8_t kind, const dv_oid *id, const uint8_t *p, size_t n)
+{
+	pthread_mutex_lock(&f->lock);
+	int rc = dv_grow(&f->cached, &f->cached_cap, f->ncached + 1, sizeof *f->cached);
+	if (rc == 0) {
+		f->cached[f->ncached] = (dv_buf)DV_BUF_INIT;
+		rc = dv_buf_add(&f->cached[f->ncached], p, n);
+		if (rc == 0)
+			rc = dv_map_put(&f->cache[kind == DV_KIND_RECIPE], id, f->ncached);
+		if (rc)
+			dv_buf_release(&f->cached[f->ncached]);
+		else
+			f->ncached++;
+		f->cached_bytes += n;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return rc;
+}
+
+/* The bases' bytes, one after the other; they are in the local store by now. */
+static int read_prefix(dv_fetching *f, int worker, const dv_oid *bases, size_t n, dv_buf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *p;
+		size_t len;
+		int rc = dv_reader_get(f->readers[worker], DV_KIND_CHUNK, &bases[i], &p, &len);
+
+		if (rc)
+			return rc;
+		if (len > DV_PREFIX_MAX - out->n)
+			return dv_err(DV_ECORRUPT, "a delta has too long bases");
+		if ((rc = dv_buf_add(out, p, len)))
+			return rc;
+	}
+	return 0;
+}
+
+static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *stored, uint8_t *raw)
+{
+	dv_fetching *f = j->f;
+	dv_auto(dv_buf) prefix = DV_BUF_INIT;
+	dv_oid bases[DV_BASES_MAX];
+	dv_pack_entry e;
+	int rc = dv_remote_bases(f->r, need->at.kind, &need->id, &need->at, bases);
+
+	if (rc || (rc = read_prefix(f, worker, bases, need->at.nbases, &prefix)))
+		return rc;
+	dv_place_entry(&e, &need->id, &need->at);
+	rc = dv_pack_decode(raw, &e, stored, (const uint8_t *)prefix.p, prefix.n);
+	if (rc == 0)
+		rc = dv_check_entry(e.kind, &e.id, raw, e.raw);
+	if (rc == 0 && j->keep)
+		rc = keep_bytes(f, e.kind, &e.id, raw, e.raw);
+	return rc ? rc : dv_writer_put_stored(f->writer, &e, stored, bases);
+}
+
+/* `bytes` begin at offset `at` of the container. */
+static int run_entries(job *j, int worker, const uint8_t *bytes, uint64_t at)
+{
+	dv_autofree uint8_t *raw = dv_malloc(DV_RAW_MAX);
+	int rc = raw ? 0 : DV_ERROR;
+
+	for (size_t i = 0; rc == 0 && i < j->n; i++) {
+		if (i % BATCH == 0 && (rc = dv_check_cancel()))
+			break;
+		rc = take_entry(j, worker, &j->needs[i], bytes + (j->needs[i].at.offset - at), raw);
+	}
+	return rc;
+}
+
+static int range_run(job *j, int worker)
+{
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+	char name[DV_NAME_ROOM];
+
+	dv_remote_container_name(name, &j->c);
+	int rc = dv_remote_get_range(j->f->r, name, j->offset, (size_t)j->length, &b);
+	if (rc)
+		return rc;
+	dv_progress_add(j->length, 0);
+	return run_entries(j, worker, (const uint8_t *)b.p, j->offset);
+}
+
+static int job_run(void *arg, int worker)
+{
+	job *j = arg;
+	int rc = j->whole ? whole_run(j, worker) : range_run(j, worker);
+
+	if (rc)
+		return bad_pack(j->f, &j->c, rc);
+	pthread_mutex_lock(&j->f->lock);
+	j->f->bytes += j->length;
+	j->f->packs += j->whole;
+	pthread_mutex_unlock(&j->f->lock);
+	return 0;
+}
+
+/* -- the plan ---------------------------------------------------------------------------------- */
+
+static int compare_needs(const void *a, const void *b)
+{
+	const dv_need *x = a, *y = b;
+	int c = (x->at.depth > y->at.depth) - (x->at.depth < y->at.depth);
+
+	if (c || (c = dv_oid_cmp(&x->at.in.id, &y->at.in.id)))
+		return c;
+	if (x->at.offset != y->at.offset)
+		return x->at.offset < y->at.offset ? -1 : 1;
+	return (x->at.kind > y->at.kind) - (x->at.kind < y->at.kind);
+}
+
+typedef struct jobs {
+	job *j;
+	size_t n, cap;
+} jobs;
+static void jobs_release(jobs *js)
+{
+	free(js->j);
+}
+
+static int add_job(jobs *js, const job *j)
+{
+	int rc = dv_grow(&js->j, &js->cap, js->n + 1, sizeof *js->j);
+
+	if (rc == 0)
+		js->j[js->n++] = *j;
+	return rc;
+}
+
+/* Jobs for the needs of one container and depth, sorted by offset. */
+static int plan_container(dv_fetching *f, jobs *js, const dv_need *needs, size_t n, bool keep)
+{
+	const dv_container *c = &needs[0].at.in;
+	uint64_t sum = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += needs[i].at.stored;
+	if (!keep && c->kind == DV_CONTAINER_PACK && needs[0].at.depth == 0 &&
+	    sum * 100 >= c->size * WHOLE_PERCENT &&
+	    !dv_map_has(&dv_store_state(f->local)->condemned, &c->id)) {
+		job j = { f, needs, n, *c, 0, c->size, keep, true };
+
+		return add_job(js, &j);
+	}
+	for (size_t i = 0, end; i < n && rc == 0; i = end) {
+		uint64_t start = needs[i].at.offset, stop = start + needs[i].at.stored;
+
+		for (end = i + 1; end < n && needs[end].at.offset <= stop + GAP_MAX; end++) {
+			uint64_t next = needs[end].at.offset + needs[end].at.stored;
+
+			if (next - start > RUN_MAX)
+				break;
+			stop = next > stop ? next : stop;
+		}
+		job j = { f, needs + i, end - i, *c, start, stop - start, keep, false };
+		rc = add_job(js, &j);
+	}
+	return rc;
+}
+
+/* Adds the bases of deltas that are neither here nor asked for. The array grows while it is read. */
+static int add_bases(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap)
+{
+	dv_auto(dv_map) asked = DV_MAP_INIT;
+	bool deltas = false;
+	int rc = 0;
+
+	for (size_t i = 0; i < *n; i++)
+		deltas = deltas || (*needs)[i].at.nbases > 0;
+	if (!deltas)
+		return 0;
+	for (size_t i = 0; i < *n && rc == 0; i++)
+		if ((*needs)[i].at.kind == DV_KIND_CHUNK)
+			rc = dv_map_put(&asked, &(*needs)[i].id, 1);
+	for (size_t i = 0; i < *n && rc == 0; i++) {
+		const dv_need need = (*needs)[i];
+		dv_oid bases[DV_BASES_MAX];
+
+		rc = dv_remote_bases(f->r, need.at.kind, &need.id, &need.at, bases);
+		for (size_t k = 0; k < need.at.nbases && rc == 0; k++) {
+			dv_place at;
+			bool added;
+
+			if (dv_store_find(f->local, DV_KIND_CHUNK, &bases[k], &at))
+				continue;
+			rc = dv_map_add(&asked, &bases[k], 1, &added);
+			if (rc || !added)
+				continue;
+			if (!dv_remote_store_find(f->r, DV_KIND_CHUNK, &bases[k], &at) ||
+			    at.depth >= need.at.depth)
+				return dv_err(DV_ECORRUPT, "remote '%s' lacks the base of a delta",
+					      f->r->name);
+			rc = dv_grow(needs, cap, *n + 1, sizeof **needs);
+			if (rc == 0)
+				(*needs)[(*n)++] = (dv_need){ bases[k], at };
+		}
+	}
+	return rc;
+}
+
+int dv_fetching_flush(dv_fetching *f)
+{
+	int rc = dv_writer_commit(f->writer, NULL, 0);
+
+	for (size_t i = 0; i < f->ncached; i++)
+		dv_buf_release(&f->cached[i]);
+	dv_map_clear(&f->cache[0]);
+	dv_map_clear(&f->cache[1]);
+	f->ncached = 0;
+	f->cached_bytes = f->uncommitted = 0;
+	return rc;
+}
+
+static int run_jobs(dv_fetching *f, jobs *js)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < js->n && rc == 0; i++) {
+		rc = dv_pool_submit(f->pool, job_run, &js->j[i]);
+		f->uncommitted += js->j[i].length;
+		/* What arrived stays when the rest is cut off. */
+		if (rc == 0 && f->uncommitted >= FLUSH_EVERY && !js->j[i].keep) {
+			rc = dv_pool_wait(f->pool);
+			if (rc == 0)
+				rc = dv_fetching_flush(f);
+		}
+	}
+	int end = dv_pool_wait(f->pool);
+	return end ? end : rc;
+}
+
+int dv_fetching_retrieve(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap, bool keep)
+{
+	int rc = add_bases(f, needs, n, cap);
+
+	if (rc || *n == 0)
+		return rc;
+	qsort(*needs, *n, sizeof **needs, compare_needs);
+	for (size_t i = 0, level; i < *n && rc == 0; i = level) {
+		dv_auto(jobs) js = { 0 };
+		const dv_need *all = *needs;
+
+		for (level = i; level < *n && all[level].at.depth == all[i].at.depth;) {
+			size_t from = level;
+
+			while (level < *n && all[level].at.depth == all[i].at.depth &&
+			       dv_oid_eq(&all[level].at.in.id, &all[from].at.in.id))
+				level++;
+			if ((rc = plan_container(f, &js, all + from, level - from, keep)))
+				return rc;
+		}
+		rc = run_jobs(f, &js);
+		/* The next level decodes against this one. */
+		if (rc == 0 && level < *n)
+			rc = dv_fetching_flush(f);
+	}
+	return rc;
+}

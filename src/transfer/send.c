@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes of a push. A local pack that the remote lacks for the most part goes as it is; what is
+ * needed of others is collected into new packs. Nothing damaged leaves: whole packs are hashed,
+ * collected entries are decoded and checked on the way.
+ *
+ * A collected pack's nonce is made from what it holds and from the packs that the log condemned. So
+ * a push that is tried again after it was cut makes the same packs and finds them there, and yet no
+ * name that was condemned comes back.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/alloc.h"
+#include "base/progress.h"
+#include "base/sha256.h"
+#include "transfer/internal.h"
+
+#define WHOLE_PERCENT 75u
+#define HASH_STEP ((size_t)4 << 20)
+#define FLUSH_AT ((size_t)1 << 20)
+#define LEVEL 3
+
+int dv_memory_file(const void *p, size_t n)
+{
+	dv_autoclose int fd = memfd_create("dv", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return dv_err_sys("cannot create a file in memory"), -1;
+	if (n && dv_fs_write_all(fd, p, n))
+		return dv_err_sys("cannot write to a file in memory"), -1;
+	return dv_steal_fd(&fd);
+}
+
+typedef struct sender {
+	dv_pushing *p;
+	pthread_mutex_t lock;	/* of p->sent */
+	int threads;
+	dv_reader **readers;	/* per worker */
+	dv_encoder **encoders;
+} sender;
+static void sender_release(sender *s)
+{
+	for (int i = 0; i < s->threads; i++) {
+		if (s->readers)
+			dv_reader_free(s->readers[i]);
+		if (s->encoders)
+			dv_encoder_free(s->encoders[i]);
+	}
+	free(s->readers);
+	free(s->encoders);
+	pthread_mutex_destroy(&s->lock);
+}
+
+static int note_sent(sender *s, const dv_container *c, dv_pack_footer *f)
+{
+	dv_pushing *p = s->p;
+
+	pthread_mutex_lock(&s->lock);
+	int rc = dv_grow(&p->sent, &p->sent_cap, p->nsent + 1, sizeof *p->sent);
+	if (rc == 0) {
+		p->sent[p->nsent++] = (dv_sent){ *c, *f };
+		*f = (dv_pack_footer)DV_PACK_FOOTER_INIT;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+static int put(sender *s, const dv_container *c, int fd)
+{
+	dv_remote_store *r = s->p->r;
+	char name[DV_NAME_ROOM];
+
+	dv_remote_container_name(name, c);
+	int rc = r->r->driver->put(r->r, name, fd, c->size);
+	if (rc)
+		return dv_err_ctx(rc, "remote '%s'", r->name);
+	dv_progress_add(c->size, 0);
+	return 0;
+}
+
+/* -- whole packs ------------------------------------------------------------------------------- */
+
+typedef struct whole_job {
+	sender *s;
+	dv_container c;
+	dv_pack_footer f;
+} whole_job;
+
+static int damaged(const char *path)
+{
+	int rc = dv_err(DV_ECORRUPT, "'%s' is damaged and was not pushed", path);
+
+	return dv_err_hint(rc, "run 'dv fsck' to see what is affected and to repair it");
+}
+
+typedef struct mapped {
+	void *p;
+	size_t n;
+} mapped;
+static void mapped_release(mapped *m)
+{
+	if (m->p)
+		munmap(m->p, m->n);
+}
+
+/* Opens and maps a pack of the local store. */
+static int map_pack(dv_store *local, const dv_container *c, char **path, int *fd, mapped *m)
+{
+	struct stat st;
+
+	*path = dv_store_container_path(local, c);
+	if (!*path)
+		return DV_ERROR;
+	*fd = dv_fs_openat(AT_FDCWD, *path, O_RDONLY | O_NOFOLLOW, 0);
+	if (*fd < 0 || fstat(*fd, &st))
+		return dv_err_sys("cannot open '%s'", *path);
+	if ((uint64_t)st.st_size != c->size || c->size == 0)
+		return damaged(*path);
+	void *p = mmap(NULL, (size_t)c->size, PROT_READ, MAP_SHARED, *fd, 0);
+	if (p == MAP_FAILED)
+		return dv_err_sys("cannot map '%s'", *path);
+	*m = (mapped){ p, (size_t)c->size };
+	return 0;
+}
+
+static int whole_run(void *arg, int worker)
+{
+	whole_job *j = arg;
+	dv_autofree char *path = NULL;
+	dv_autoclose int fd = -1;
+	dv_auto(mapped) m = { 0 };
+	dv_sha256_ctx sum;
+	dv_oid real;
+	int rc = map_pack(j->s->p->local, &j->c, &path, &fd, &m);
+
+	(void)worker;
+	if (rc)
+		return rc;
+	dv_sha256_init(&sum);
+	for (size_t at = 0; at < m.n; at += HASH_STEP) {
+		if ((rc = dv_check_cancel()))
+			return rc;
+		dv_sha256_update(&sum, (uint8_t *)m.p + at,
+				 m.n - at < HASH_STEP ? m.n - at : HASH_STEP);
+	}
+	dv_sha256_final(&sum, &real);
+	if (!dv_oid_eq(&real, &j->c.id))
+		return damaged(path);
+	rc = put(j->s, &j->c, fd);
+	return rc ? rc : note_sent(j->s, &j->c, &j->f);
+}
+
+/* May the pack go as it is? Its name must not be condemned, and the remote must have, or get, the
+ * bases of every delta in it. Reads its footer. */
+static int may_go_whole(dv_pushing *p, const dv_container *c, dv_pack_footer *f, bool *may)
+{
+	dv_autofree char *path = NULL;
+	dv_autoclose int fd = -1;
+	dv_auto(mapped) m = { 0 };
+	size_t need = 0;
+
+	*may = false;
+	if (c->kind != DV_CONTAINER_PACK || dv_map_has(&p->r->state.condemned, &c->id))
+		return 0;
+	int rc = map_pack(p->local, c, &path, &fd, &m);
+	if (rc)
+		return rc;
+	rc = dv_pack_footer_parse(f, m.p, m.n, c->size, &need);
+	if (rc || need)
+		return damaged(path);
+	for (size_t i = 0; i < f->n; i++)
+		for (size_t k = 0; k < f->e[i].nbases; k++) {
+			const dv_oid *base = &f->bases[f->e[i].bases_at + k];
+
+			if (!dv_map_has(&p->walk.chunks, base) &&
+			    !dv_pack_footer_find(f, DV_KIND_CHUNK, base)) {
+				dv_pack_footer_release(f);
+				return 0;
+			}
+		}
+	*may = true;
+	return 0;
+}
+
+/* -- collected packs --------------------------------------------------------------------------- */
+
+typedef struct collect_job {
+	sender *s;
+	const dv_need *needs;
+	size_t n;
+} collect_job;
+
+typedef struct packer {
+	int fd;
+	dv_buf pending;
+	dv_sha256_ctx sum;
+	uint64_t at;
+	dv_pack_footer f;
+	size_t e_cap, b_cap;
+} packer;
+static void packer_release(packer *k)
+{
+	if (k->fd >= 0)
+		close(k->fd);
+	dv_buf_release(&k->pending);
+	dv_pack_footer_release(&k->f);
+}
+
+static int packer_flush(packer *k)
+{
+	if (k->pending.err)
+		return k->pending.err;
+	dv_sha256_update(&k->sum, k->pending.p, k->pending.n);
+	if (k->pending.n && dv_fs_write_all(k->fd, k->pending.p, k->pending.n))
+		return dv_err_sys("cannot write to a file in memory");
+	k->at += k->pending.n;
+	dv_buf_clear(&k->pending);
+	return 0;
+}
+
+static int packer_add(packer *k, const dv_pack_entry *e, const uint8_t *stored, const dv_oid *bases)
+{
+	int rc = dv_grow(&k->f.e, &k->e_cap, k->f.n + 1, sizeof *k->f.e);
+
+	if (rc == 0 && e->nbases)
+		rc = dv_grow(&k->f.bases, &k->b_cap, k->f.nbases + e->nbases, sizeof *bases);
+	if (rc)
+		return rc;
+	dv_pack_entry *n = &k->f.e[k->f.n++];
+	*n = *e;
+	n->offset = k->at + k->pending.n;
+	n->bases_at = e->nbases ? (uint32_t)k->f.nbases : 0;
+	if (e->nbases)
+		memcpy(&k->f.bases[k->f.nbases], bases, e->nbases * sizeof *bases);
+	k->f.nbases += e->nbases;
+	dv_buf_add(&k->pending, stored, e->stored);
+	return k->pending.n >= FLUSH_AT ? packer_flush(k) : k->pending.err;
+}
+
+static void make_nonce(const collect_job *j, uint8_t nonce[16])
+{
+	const dv_log_state *state = &j->s->p->r->state;
+	uint64_t condemned = state->condemned.n;
+	dv_sha256_ctx sum;
+	dv_oid id;
+
+	dv_sha256_init(&sum);
+	dv_sha256_update(&sum, &condemned, sizeof condemned);
+	for (size_t i = 0; i < j->n; i++)
+		dv_sha256_update(&sum, j->needs[i].id.b, sizeof j->needs[i].id.b);
+	dv_sha256_final(&sum, &id);
+	memcpy(nonce, id.b, 16);
+}
+
+/* One entry in its stored form, checked first; chunks of whole files are compressed here. */
+static int collect_entry(sender *s, int worker, const dv_need *need, dv_sticky *sticky, packer *k)
+{
+	dv_reader *reader = s->readers[worker];
+	const dv_oid *bases = NULL;
+	const uint8_t *p;
+	dv_pack_entry e;
+	size_t n;
+	int rc = dv_reader_get_at(reader, &need->id, &need->at, &p, &n);
+
+	if (rc || (rc = dv_check_entry(need->at.kind, &need->id, p, n)))
+		return rc == DV_ECORRUPT ? dv_err_hint(rc, "run 'dv fsck' to repair the cache") : rc;
+	dv_place_entry(&e, &need->id, &need->at);
+	if (need->at.in.kind == DV_CONTAINER_FILE) {
+		rc = dv_encode(s->encoders[worker], p, n, sticky, &p, &n, &e.codec);
+		e.stored = (uint32_t)n;
+	} else {
+		rc = dv_reader_stored(reader, &need->id, &need->at, &p, &bases);
+	}
+	return rc ? rc : packer_add(k, &e, p, bases);
+}
+
+static int collect_run(void *arg, int worker)
+{
+	collect_job *j = arg;
+	dv_auto(packer) k = { .fd = -1 };
+	uint8_t header[DV_PACK_HEADER], nonce[16];
+	dv_sticky sticky = { 0 };
+	dv_container c = { .kind = DV_CONTAINER_PACK };
+
+	k.fd = dv_memory_file(NULL, 0);
+	if (k.fd < 0)
+		return DV_ERROR;
+	dv_sha256_init(&k.sum);
+	make_nonce(j, nonce);
+	dv_pack_header(header, nonce);
+	dv_buf_add(&k.pending, header, sizeof header);
+	for (size_t i = 0; i < j->n; i++) {
+		int rc = i % 64 ? 0 : dv_check_cancel();
+
+		if (i && !dv_oid_eq(&j->needs[i].at.in.id, &j->needs[i - 1].at.in.id))
+			sticky = (dv_sticky){ 0 };
+		if (rc || (rc = collect_entry(j->s, worker, &j->needs[i], &sticky, &k)))
+			return rc;
+	}
+	int rc = packer_flush(&k);
+	if (rc == 0)
+		rc = dv_pack_footer_write(&k.pending, &k.f, k.at);
+	if (rc || (rc = packer_flush(&k)))
+		return rc;
+	c.size = k.at;
+	dv_sha256_final(&k.sum, &c.id);
+	rc = put(j->s, &c, k.fd);
+	return rc ? rc : note_sent(j->s, &c, &k.f);
+}
+
+/* -- the plan ---------------------------------------------------------------------------------- */
+
+static int compare_needs(const void *a, const void *b)
+{
+	const dv_need *x = a, *y = b;
+	int c = dv_oid_cmp(&x->at.in.id, &y->at.in.id);
+
+	if (c)
+		return c;
+	if (x->at.offset != y->at.offset)
+		return x->at.offset < y->at.offset ? -1 : 1;
+	return (x->at.kind > y->at.kind) - (x->at.kind < y->at.kind);
+}
+
+typedef struct plan {
+	whole_job *whole;
+	collect_job *collect;
+	dv_need *rest;		/* what is collected, sorted */
+	size_t nwhole, whole_cap, ncollect, collect_cap, nrest;
+} plan;
+static void plan_release(plan *p)
+{
+	for (size_t i = 0; i < p->nwhole; i++)
+		dv_pack_footer_release(&p->whole[i].f);
+	free(p->whole);
+	free(p->collect);
+	free(p->rest);
+}
+
+/* Decides for each local container: whole, or its needed entries are collected. */
+static int plan_containers(sender *s, plan *pl)
+{
+	dv_pushing *p = s->p;
+	const dv_need *needs = p->walk.needs;
+
+	for (size_t i = 0, end; i < p->walk.n; i = end) {
+		const dv_container *c = &needs[i].at.in;
+		uint64_t sum = 0;
+		bool may = false;
+
+		for (end = i; end < p->walk.n && dv_oid_eq(&needs[end].at.in.id, &c->id); end++)
+			sum += needs[end].at.stored;
+		int rc = dv_grow(&pl->whole, &pl->whole_cap, pl->nwhole + 1, sizeof *pl->whole);
+		if (rc)
+			return rc;
+		whole_job *j = &pl->whole[pl->nwhole];
+		*j = (whole_job){ s, *c, DV_PACK_FOOTER_INIT };
+		if (sum * 100 >= c->size * WHOLE_PERCENT &&
+		    (rc = may_go_whole(p, c, &j->f, &may)))
+			return rc;
+		if (may) {
+			pl->nwhole++;
+			p->bytes += c->size;
+			continue;
+		}
+		memcpy(&pl->rest[pl->nrest], &needs[i], (end - i) * sizeof *needs);
+		pl->nrest += end - i;
+		p->bytes += sum;
+	}
+	return 0;
+}
+
+/* Cuts what is collected into packs. */
+static int plan_collect(sender *s, plan *pl)
+{
+	for (size_t i = 0, end; i < pl->nrest; i = end) {
+		uint64_t sum = 0;
+
+		for (end = i; end < pl->nrest && sum < DV_PACK_TARGET &&
+			      end - i < DV_PACK_ENTRIES_MAX / DV_BASES_MAX; end++)
+			sum += pl->rest[end].at.stored;
+		int rc = dv_grow(&pl->collect, &pl->collect_cap, pl->ncollect + 1,
+				 sizeof *pl->collect);
+		if (rc)
+			return rc;
+		pl->collect[pl->ncollect++] = (collect_job){ s, &pl->rest[i], end - i };
+	}
+	return 0;
+}
+
+static int run_plan(sender *s, plan *pl)
+{
+	dv_autoptr(dv_pool) pool = NULL;
+	int rc = 0;
+
+	s->readers = dv_calloc((size_t)s->threads, sizeof(void *));
+	s->encoders = dv_calloc((size_t)s->threads, sizeof(void *));
+	if (!s->readers || !s->encoders)
+		return DV_ERROR;
+	for (int i = 0; i < s->threads && pl->ncollect && rc == 0; i++) {
+		rc = dv_reader_new(&s->readers[i], s->p->local);
+		if (rc == 0)
+			rc = dv_encoder_new(&s->encoders[i], LEVEL);
+	}
+	if (rc || (rc = dv_pool_new(&pool, s->threads, 16)))
+		return rc;
+	for (size_t i = 0; rc == 0 && i < pl->nwhole; i++)
+		rc = dv_pool_submit(pool, whole_run, &pl->whole[i]);
+	for (size_t i = 0; rc == 0 && i < pl->ncollect; i++)
+		rc = dv_pool_submit(pool, collect_run, &pl->collect[i]);
+	return dv_pool_wait(pool);
+}
+
+int dv_pushing_send(dv_pushing *p)
+{
+	dv_auto(sender) s = { .p = p, .threads = dv_move_jobs(p->o) };
+	dv_auto(plan) pl = { 0 };
+
+	pthread_mutex_init(&s.lock, NULL);
+	p->bytes = 0;
+	if (p->walk.n == 0)
+		return 0;
+	qsort(p->walk.needs, p->walk.n, sizeof *p->walk.needs, compare_needs);
+	pl.rest = dv_reallocarray(NULL, p->walk.n, sizeof *pl.rest);
+	if (!pl.rest)
+		return DV_ERROR;
+	int rc = plan_containers(&s, &pl);
+	if (rc || (rc = plan_collect(&s, &pl)) || p->o->dry)
+		return rc;
+	dv_progress_start("pushing", p->bytes, 0);
+	rc = run_plan(&s, &pl);
+	dv_progress_end();
+	return rc;
+}
