@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "base/sha256.h"
 
 void dv_repo_free(dv_repo *r)
 {
@@ -179,6 +180,32 @@ int dv_repo_statcache(dv_repo *r, dv_statcache **out)
 	return rc;
 }
 
+/* Leaves word in the cache that this workspace uses it, so that gc keeps what it needs, whoever
+ * runs it. */
+static int register_in_cache(const dv_repo *r)
+{
+	dv_autofree char *dir = dv_path_join(r->cache_dir, "repos");
+	dv_autofree char *path = NULL;
+	char hex[DV_OID_HEX_SIZE + 1];
+	dv_oid id;
+
+	dv_sha256(&id, r->root, strlen(r->root));
+	dv_oid_hex(hex, &id);
+	if (!dir || !(path = dv_path_join(dir, hex)))
+		return dv_err_nomem();
+	if (access(path, F_OK) == 0)
+		return 0;
+	int rc = dv_fs_mkdirs(dir);
+	if (!rc)
+		rc = dv_fs_write_file(path, r->root, strlen(r->root), DV_ATOMIC_SYNC);
+	if (rc && access(r->cache_dir, W_OK)) {
+		/* Nobody adds to a cache that only can be read, and its owner looks after it. */
+		dv_error_clear();
+		return 0;
+	}
+	return rc;
+}
+
 int dv_repo_store(dv_repo *r, dv_store **out)
 {
 	*out = r->store;
@@ -188,6 +215,8 @@ int dv_repo_store(dv_repo *r, dv_store **out)
 	int rc = dv_store_open(&s, r->cache_dir, DV_STORE_CREATE);
 	if (!rc)
 		rc = dv_store_lock(s, false, -1);
+	if (!rc)
+		rc = register_in_cache(r);
 	if (rc)
 		return rc;
 	*out = r->store = dv_steal(&s);

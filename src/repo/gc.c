@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv_gc: what may go from the local store, and what must stay. Everything that a pointer may still
+ * name stays: of the workspace, of the scope asked for, of indexes, stashes, reflogs and other work
+ * trees, and of every other repository that uses the same cache. Beyond these, an entry goes only
+ * when a remote has it, or by force.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "repo/record.h"
+#include "repo/sync.h"
+
+#define LOCK_WAIT_MS 10000
+#define REGISTRATION_MAX ((size_t)1 << 16)
+
+typedef struct gc {
+	dv_repo *repo;
+	dv_store *store;
+	dv_reader *reader;
+	const dv_gc_options *o;
+	dv_closure keep;
+	dv_remote_store **remotes;
+	size_t n, cap;
+} gc;
+
+static void gc_release(gc *g)
+{
+	dv_reader_free(g->reader);
+	dv_closure_release(&g->keep);
+	for (size_t i = 0; i < g->n; i++)
+		dv_remote_store_free(g->remotes[i]);
+	free(g->remotes);
+}
+
+/* -- roots ------------------------------------------------------------------------------------- */
+
+static int keep_object(gc *g, const dv_oid *oid, bool is_tree)
+{
+	int rc = dv_closure_add(&g->keep, g->reader, oid, is_tree, true);
+
+	if (rc != DV_ECORRUPT)
+		return rc;
+	return dv_err_hint(dv_err_ctx(rc, "cannot tell what is needed"),
+			   "run 'dv fsck --repair' first");
+}
+
+/* A file of a pointer's name that is none, such as one with the marks of a conflict: every oid that
+ * it mentions stays, as a file and as a directory. */
+static int keep_mentioned(gc *g, const char *text, size_t n)
+{
+	const char *end = text + n, *p = text;
+	int rc = 0;
+
+	while (rc == 0 && (p = memmem(p, (size_t)(end - p), "sha256:", 7))) {
+		dv_auto(dv_tree) t = DV_TREE_INIT;
+		dv_oid oid;
+
+		p += 7;
+		if (end - p < DV_OID_HEX_SIZE || dv_oid_parse(&oid, p, DV_OID_HEX_SIZE) < 0)
+			continue;
+		if (!dv_store_has_object(g->store, &oid))
+			continue;
+		bool is_tree = dv_tree_load(&t, g->reader, &oid) == 0;
+		dv_error_clear();
+		rc = keep_object(g, &oid, is_tree);
+	}
+	return rc;
+}
+
+static int on_pointer(const char *where, const char *path, const char *text, size_t n,
+		      void *payload)
+{
+	dv_auto(dv_pointer) p = DV_POINTER_INIT;
+	gc *g = payload;
+	int rc = dv_pointer_parse(&p, text, n, path);
+
+	(void)where;
+	if (rc == 0)
+		return keep_object(g, &p.oid, p.is_dir);
+	dv_error_clear();
+	return keep_mentioned(g, text, n);
+}
+
+static int keep_outputs(gc *g, const dv_output_list *l)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < l->n; i++)
+		rc = keep_object(g, &l->o[i].pointer.oid, l->o[i].pointer.is_dir);
+	return rc;
+}
+
+static int keep_repo(gc *g, dv_repo *r, const dv_git_scope *scope)
+{
+	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
+	dv_git *git = NULL;
+	int rc = dv_repo_outputs(r, &l);
+
+	if (rc == 0)
+		rc = keep_outputs(g, &l);
+	if (rc < 0 || !r->has_git)
+		return rc;
+	if ((rc = dv_repo_git(r, &git)) < 0 ||
+	    (rc = dv_git_pointers_hidden(git, on_pointer, g)) != 0)
+		return rc;
+	if (!scope->branches && !scope->tags && !scope->all_commits && !scope->nrevs &&
+	    !scope->last_n)
+		return 0;
+	return dv_git_pointers_in(git, scope, on_pointer, g);
+}
+
+/* -- other repositories with the same cache ---------------------------------------------------- */
+
+static int keep_other(gc *g, const char *root)
+{
+	dv_git_scope all = { .branches = true, .tags = true, .all_commits = true };
+	dv_autoptr(dv_repo) other = NULL;
+	int rc;
+
+	if (strcmp(root, g->repo->root) == 0)
+		return 0;
+	if (access(root, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		dv_warn("'%s', which used this cache, is not there any more", root);
+		return 0;
+	}
+	if ((rc = dv_repo_open(&other, root)) == 0)
+		rc = keep_repo(g, other, &all);
+	if (rc == DV_ENOREPO) {
+		dv_warn("'%s', which used this cache, is no dv repository any more", root);
+		dv_error_clear();
+		return 0;
+	}
+	if (rc < 0 && rc != DV_ECANCELLED && g->o->force) {
+		dv_warn("what '%s' needs is not known: %s", root, dv_error_last()->message);
+		dv_error_clear();
+		return 0;
+	}
+	if (rc < 0)
+		return dv_err_ctx(rc, "'%s' uses this cache too", root);
+	return rc;
+}
+
+static int keep_others(gc *g)
+{
+	dv_autofree char *dir = dv_path_join(g->repo->cache_dir, "repos");
+	DIR *d = dir ? opendir(dir) : NULL;
+	int rc = 0;
+
+	if (!dir)
+		return dv_err_nomem();
+	if (!d)
+		return errno == ENOENT ? 0 : dv_err_sys("cannot read '%s'", dir);
+	for (struct dirent *e; rc == 0 && (e = readdir(d));) {
+		dv_autofree char *path = NULL;
+		dv_auto(dv_buf) root = DV_BUF_INIT;
+		dv_oid id;
+
+		if (dv_oid_parse(&id, e->d_name, strlen(e->d_name)) < 0)
+			continue;
+		path = dv_path_join(dir, e->d_name);
+		rc = path ? dv_fs_read_file(&root, path, REGISTRATION_MAX) : DV_ERROR;
+		if (rc == 0 && root.n && *root.p == '/')
+			rc = keep_other(g, dv_buf_str(&root));
+	}
+	closedir(d);
+	return rc;
+}
+
+/* -- what no remote has ------------------------------------------------------------------------ */
+
+static int open_remote(const dv_remote_info *i, void *payload)
+{
+	gc *g = payload;
+	dv_remote_store *r = NULL;
+	int rc = dv_grow(&g->remotes, &g->cap, g->n + 1, sizeof(dv_remote_store *));
+
+	if (rc < 0)
+		return rc;
+	rc = dv_repo_remote_open(g->repo, i->name, false, &r, NULL);
+	if (rc == DV_ECANCELLED)
+		return rc;
+	if (rc < 0) {
+		dv_warn("what is on remote '%s' is not known: %s", i->name,
+			dv_error_last()->message);
+		dv_error_clear();
+		return 0;
+	}
+	g->remotes[g->n++] = r;
+	return 0;
+}
+
+static bool on_a_remote(const gc *g, uint8_t kind, const dv_oid *id)
+{
+	dv_place at;
+
+	for (size_t i = 0; i < g->n; i++)
+		if (dv_remote_store_find(g->remotes[i], kind, id, &at))
+			return true;
+	return false;
+}
+
+/* Keeps the entries of one kind in a segment that neither a root needs nor a remote has. */
+static int keep_lonely(gc *g, const dv_segment *seg, uint8_t kind, uint64_t *count)
+{
+	dv_map *kept = kind == DV_KIND_RECIPE ? &g->keep.recipes : &g->keep.chunks;
+	size_t n = dv_segment_count(seg);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		dv_place at, now;
+		dv_oid id;
+
+		if (!dv_segment_at(seg, i, &id, &at) || at.kind != kind || dv_map_has(kept, &id) ||
+		    !dv_store_find(g->store, kind, &id, &now) || on_a_remote(g, kind, &id))
+			continue;
+		(*count)++;
+		rc = dv_closure_add(&g->keep, g->reader, &id, false, true);
+		if (rc == DV_ECORRUPT) {
+			/* Damaged, and needed by nothing that is known: no reason to stop. */
+			dv_error_clear();
+			rc = dv_map_put(kept, &id, 1);
+		}
+	}
+	return rc;
+}
+
+/* Recipes first, so that their chunks do not count as objects of their own. */
+static int keep_unpushed(gc *g, uint64_t *count)
+{
+	static const uint8_t kinds[] = { DV_KIND_RECIPE, DV_KIND_CHUNK };
+	const dv_log_state *state = dv_store_state(g->store);
+	int rc = dv_remote_list(g->repo, open_remote, g);
+
+	for (size_t k = 0; rc == 0 && k < 2; k++)
+		for (size_t i = 0; rc == 0 && i < state->nsegments; i++) {
+			char name[sizeof("index/") + DV_OID_HEX_SIZE] = "index/";
+			dv_autoptr(dv_segment) seg = NULL;
+			dv_autofree char *path = NULL;
+
+			dv_oid_hex(name + 6, &state->segments[i]);
+			path = dv_path_join(dv_store_dir(g->store), name);
+			rc = path ? dv_segment_open(&seg, path) : dv_err_nomem();
+			if (rc == 0)
+				rc = keep_lonely(g, seg, kinds[k], count);
+		}
+	return rc;
+}
+
+/* -- the whole --------------------------------------------------------------------------------- */
+
+static int lock(gc *g)
+{
+	int rc = dv_store_lock(g->store, true, LOCK_WAIT_MS);
+
+	if (rc == DV_ELOCKED)
+		rc = dv_err_hint(dv_err(rc, "another dv process uses the cache '%s'",
+					g->repo->cache_dir),
+				 "try again when it has ended");
+	return rc < 0 ? rc : dv_store_refresh(g->store);
+}
+
+/* A sweep makes the log forget which objects are whole; what the workspace needs is said anew, so
+ * that the next status need not look at every chunk. */
+static int record_roots(gc *g)
+{
+	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
+	dv_autoptr(dv_writer) w = NULL;
+	dv_autofree dv_root *roots = NULL;
+	int rc = dv_repo_outputs(g->repo, &l);
+
+	if (rc < 0 || l.n == 0)
+		return rc;
+	if (!(roots = dv_calloc(l.n, sizeof(*roots))))
+		return DV_ERROR;
+	for (size_t i = 0; i < l.n; i++)
+		roots[i] = (dv_root){ .oid = l.o[i].pointer.oid, .path = l.o[i].path,
+				      .is_tree = l.o[i].pointer.is_dir };
+	rc = dv_writer_new(&w, g->store, dv_repo_compression(g->repo));
+	return rc < 0 ? rc : dv_writer_commit(w, roots, l.n);
+}
+
+static int sweep(gc *g, dv_gc_summary *out)
+{
+	dv_sweep o = { .keep = &g->keep, .dry = g->o->dry,
+		       .level = dv_repo_compression(g->repo) };
+	dv_sweep_stats st = { 0 };
+	bool whole = g->keep.nmissing == 0;
+	int rc = dv_store_sweep(g->store, &o, &st);
+
+	if (rc < 0)
+		return rc;
+	out->chunks_kept = st.chunks_kept;
+	out->chunks_dropped = st.chunks_dropped;
+	out->packs_dropped = st.packs_dropped;
+	out->packs_rewritten = st.packs_rewritten;
+	out->bytes_freed = st.bytes_freed;
+	out->bytes_kept = st.bytes_kept;
+	return whole && !g->o->dry ? record_roots(g) : 0;
+}
+
+int dv_gc(dv_repo *r, const dv_gc_options *o, dv_gc_summary *out)
+{
+	__attribute__((cleanup(gc_release))) gc g = { .repo = r, .o = o };
+	dv_git_scope scope = { .branches = o->all_branches, .tags = o->all_tags,
+			       .all_commits = o->all_commits, .revs = o->revs, .nrevs = o->nrevs,
+			       .last_n = o->last_n };
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if (!o->workspace && !o->all_branches && !o->all_tags && !o->all_commits && !o->nrevs)
+		return dv_err_hint(dv_err(DV_EUSAGE, "gc needs to know what to keep"),
+				   "say -w, -a, -T, -A or --rev");
+	if ((rc = dv_repo_store(r, &g.store)) < 0 || (rc = lock(&g)) < 0)
+		return rc;
+	rc = dv_reader_new(&g.reader, g.store);
+	if (rc == 0)
+		rc = keep_repo(&g, r, &scope);
+	if (rc == 0)
+		rc = keep_others(&g);
+	if (rc == 0 && !o->force)
+		rc = keep_unpushed(&g, &out->kept_not_on_remote);
+	out->objects_kept = g.keep.objects.n;
+	if (rc == 0)
+		rc = sweep(&g, out);
+	dv_store_unlock(g.store);
+	if (rc == 0)
+		rc = dv_store_lock(g.store, false, -1);
+	return rc;
+}
