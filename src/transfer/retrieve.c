@@ -91,7 +91,7 @@ static size_t check_plain(dv_sha256_ctx *sum, const uint8_t *p, dv_pack_entry *c
 			  int *rc)
 {
 	dv_oid ids[BATCH];
-	size_t lens[BATCH], k = 0;
+	size_t lens[BATCH] = { 0 }, k = 0;
 	uint64_t at = e[0]->offset;
 
 	for (; k < n && k < BATCH && is_plain(e[k]) && e[k]->offset == at; k++) {
@@ -188,7 +188,12 @@ static int whole_run(job *j, int worker)
 		return rc;
 	if (dv_fs_fdatasync(a.fd))
 		return dv_err_sys("cannot write '%s' to disk", a.tmp);
-	return dv_writer_adopt_pack(f->writer, a.tmp, &j->c, &footer);
+	rc = dv_writer_adopt_pack(f->writer, a.tmp, &j->c, &footer);
+	if (rc)
+		return rc;
+	/* The file is the writer's now: the release must not remove it. */
+	dv_autofree char *theirs = dv_steal(&a.tmp);
+	return 0;
 }
 
 /* -- ranges ------------------------------------------------------------------------------------ */
