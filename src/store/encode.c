@@ -12,7 +12,6 @@
 #include "store/pack.h"
 
 #define TINY 64u	 /* below this a frame's own bytes eat what it saves */
-#define SMALL 4096u	 /* at level 1, chunks below this take the fast level: half the time */
 #define PROBE 6144u	 /* what is compressed of a chunk to see whether the rest is worth it */
 #define PROBE_MIN 16384u /* chunks from this length on are probed first when in doubt */
 #define MISSES 4	 /* misses in a row after which chunks are skipped */
@@ -22,7 +21,6 @@ struct dv_encoder {
 	ZSTD_CCtx *cctx;
 	uint8_t *out;
 	size_t cap;
-	int level, now; /* asked for; set in cctx */
 };
 
 int dv_encoder_new(dv_encoder **out, int level)
@@ -43,7 +41,6 @@ int dv_encoder_new(dv_encoder **out, int level)
 	    ZSTD_isError(ZSTD_CCtx_setParameter(enc->cctx, ZSTD_c_checksumFlag, 0)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(enc->cctx, ZSTD_c_dictIDFlag, 0)))
 		return dv_err(DV_ERROR, "cannot set up compression");
-	enc->level = enc->now = level;
 	*out = dv_steal(&enc);
 	return 0;
 }
@@ -61,7 +58,6 @@ void dv_encoder_free(dv_encoder *enc)
 static int squeeze(dv_encoder *enc, const uint8_t *raw, size_t n, size_t *len)
 {
 	size_t room = n - n / 16, want = ZSTD_compressBound(n), got;
-	int level = enc->level == 1 && n < SMALL ? -1 : enc->level;
 
 	*len = 0;
 	if (enc->cap < want) {
@@ -71,10 +67,6 @@ static int squeeze(dv_encoder *enc, const uint8_t *raw, size_t n, size_t *len)
 			return DV_ERROR;
 		enc->out = p;
 		enc->cap = want;
-	}
-	if (enc->now != level) {
-		ZSTD_CCtx_setParameter(enc->cctx, ZSTD_c_compressionLevel, level);
-		enc->now = level;
 	}
 	/* With room for the bound zstd writes straight into it. */
 	got = ZSTD_compress2(enc->cctx, enc->out, enc->cap, raw, n);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Log entries: the frozen bytes, both ways, refusals, and what they add up to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/sha256.h"
+#include "store/log.h"
+
+static dv_oid id_of(uint8_t i)
+{
+	dv_oid id;
+
+	dv_sha256(&id, &i, 1);
+	return id;
+}
+
+static void make(dv_log_entry *e, enum dv_log_kind kind)
+{
+	dv_oid id;
+
+	*e = (dv_log_entry){ .kind = kind, .base = 41 };
+	for (int i = 0; i < 16; i++)
+		e->nonce[i] = (uint8_t)i;
+	id = id_of(1);
+	assert_int_equal(dv_log_add_pack(e, &id, 268, DV_CONTAINER_PACK), 0);
+	id = id_of(2);
+	assert_int_equal(dv_log_add_pack(e, &id, 5000000000, DV_CONTAINER_FILE), 0);
+	id = id_of(3);
+	assert_int_equal(dv_log_add_segment(e, &id), 0);
+	id = id_of(4);
+	assert_int_equal(dv_log_drop_segment(e, &id), 0);
+	id = id_of(5);
+	assert_int_equal(dv_log_add_root(e, &id, true, "a \"b\"\\\n", "p", "c0ffee"), 0);
+	id = id_of(6);
+	assert_int_equal(dv_log_add_root(e, &id, false, NULL, NULL, NULL), 0);
+}
+
+static void hex_is(const dv_buf *b, const char *want)
+{
+	char hex[DV_OID_HEX_SIZE + 1];
+	dv_oid id;
+
+	dv_sha256(&id, b->p, b->n);
+	dv_oid_hex(hex, &id);
+	assert_string_equal(hex, want);
+}
+
+static void test_vectors(void **state)
+{
+	static const char *const want[] = {
+		"1a01df6e8d0651b702ca63e1c03f273314bcd7e5d1e7df1de3e2d37600317fea",
+		"67212be6b7c4a32d6307437e0a20b0442e774556f32835ae4290b8b05f7f944f",
+		"96afba99ecce19df6c18abddd19a63d6d10eb3bea2c2c946a0ee5fd60360bb00",
+	};
+
+	(void)state;
+	for (int kind = DV_LOG_COMMIT; kind <= DV_LOG_CHECKPOINT; kind++) {
+		dv_auto(dv_log_entry) e = DV_LOG_ENTRY_INIT;
+		dv_auto(dv_log_entry) back = DV_LOG_ENTRY_INIT;
+		dv_auto(dv_buf) text = DV_BUF_INIT;
+		dv_auto(dv_buf) again = DV_BUF_INIT;
+
+		make(&e, (enum dv_log_kind)kind);
+		assert_int_equal(dv_log_entry_write(&text, &e), 0);
+		assert_int_equal(dv_log_entry_parse(&back, text.p, text.n), 0);
+		assert_int_equal(dv_log_entry_write(&again, &back), 0);
+		assert_string_equal(text.p, again.p);
+		hex_is(&text, want[kind - 1]);
+		for (size_t n = 0; n + 2 < text.n; n++) {
+			dv_log_entry cut;
+
+			assert_int_equal(dv_log_entry_parse(&cut, text.p, n), DV_ECORRUPT);
+		}
+	}
+}
+
+#define FRAME "{\"base\":0,\"format\":1,\"nonce\":\"00000000000000000000000000000000\","
+
+static void test_refusals(void **state)
+{
+	static const char *const bad[] = {
+		"[]",
+		"{}",
+		FRAME "\"kind\":\"x\"}",
+		FRAME "\"kind\":\"commit\",\"packs\":{}}",
+		FRAME "\"kind\":\"commit\",\"packs\":[1]}",
+		FRAME "\"kind\":\"commit\",\"packs\":[{\"id\":\"00\",\"size\":1}]}",
+		FRAME "\"kind\":\"commit\",\"segments\":{\"add\":[\"0\"]}}",
+		FRAME "\"kind\":\"commit\",\"roots\":[{\"oid\":3}]}",
+		FRAME "\"kind\":\"commit\"} x",
+	};
+	dv_log_entry e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(dv_log_entry_parse(&e, bad[i], strlen(bad[i])), DV_ECORRUPT);
+	assert_int_equal(dv_log_entry_parse(&e, "{\"format\":2}", 12), DV_ERROR);
+	/* What is not known is not used. */
+	static const char more[] = FRAME "\"kind\":\"commit\",\"later\":[{}]}";
+	assert_int_equal(dv_log_entry_parse(&e, more, strlen(more)), 0);
+	dv_log_entry_release(&e);
+}
+
+static void test_names(void **state)
+{
+	char name[DV_LOG_NAME_LEN + 1];
+
+	(void)state;
+	dv_log_name(name, 42);
+	assert_string_equal(name, "000000000042");
+	assert_int_equal(dv_log_number(name), 42);
+	assert_int_equal(dv_log_number("000000000000"), 0);
+	assert_int_equal(dv_log_number("00000000004"), 0);
+	assert_int_equal(dv_log_number("0000000000042"), 0);
+	assert_int_equal(dv_log_number(".dv-tmp-0000"), 0);
+	assert_int_equal(dv_log_number("-00000000042"), 0);
+}
+
+static void test_replay(void **state)
+{
+	dv_auto(dv_log_state) s = DV_LOG_STATE_INIT;
+	dv_auto(dv_log_state) t = DV_LOG_STATE_INIT;
+	dv_auto(dv_log_entry) commit = DV_LOG_ENTRY_INIT;
+	dv_auto(dv_log_entry) condemn = DV_LOG_ENTRY_INIT;
+	dv_auto(dv_log_entry) check = DV_LOG_ENTRY_INIT;
+	dv_oid one = id_of(1), two = id_of(2), root = id_of(5);
+	uint64_t at;
+
+	(void)state;
+	make(&commit, DV_LOG_COMMIT);
+	assert_int_equal(dv_log_apply(&s, 2, &commit), DV_ECORRUPT);
+	assert_int_equal(dv_log_apply(&s, 1, &commit), 0);
+	assert_int_equal(s.ncontainers, 2);
+	assert_int_equal(s.nsegments, 1);
+	assert_true(dv_map_has(&s.roots, &root));
+	condemn.kind = DV_LOG_CONDEMN;
+	assert_int_equal(dv_log_add_pack(&condemn, &one, 0, 0), 0);
+	assert_int_equal(dv_log_apply(&s, 2, &condemn), 0);
+	assert_int_equal(s.ncontainers, 1);
+	assert_false(dv_map_has(&s.packs, &one));
+	assert_true(dv_map_has(&s.condemned, &one));
+	assert_false(dv_map_has(&s.roots, &root));
+	assert_true(dv_map_get(&s.packs, &two, &at));
+	assert_true(dv_oid_eq(&s.containers[at].id, &two));
+	assert_int_equal(dv_log_checkpoint(&check, &s), 0);
+	assert_int_equal(dv_log_apply(&t, 3, &check), 0);
+	assert_int_equal(t.head, 3);
+	assert_int_equal(t.checkpoint, 3);
+	assert_int_equal(t.ncontainers, 1);
+	assert_int_equal(t.nsegments, 1);
+	assert_true(dv_map_has(&t.condemned, &one));
+	assert_true(dv_map_has(&t.packs, &two));
+	assert_int_equal(dv_log_apply(&t, 3, &commit), DV_ECORRUPT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_replay),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
