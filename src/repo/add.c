@@ -110,9 +110,15 @@ int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_
 
 		if (!dv_targets_want(&t, out, &inner) || (e = dv_check_cancel()) < 0)
 			continue;
-		e = inner ? dv_record_inner(&c, out, inner)
-			  : dv_record_output(&c, out->path, out->pointer_path, &out->pointer);
-		if (e == DV_ENOTFOUND && !inner) {
+		if (inner) {
+			size_t k = 0;
+
+			while (e == 0 && (inner = dv_targets_inner(&t, out, &k)) != NULL)
+				e = dv_record_inner(&c, out, inner);
+			continue;
+		}
+		e = dv_record_output(&c, out->path, out->pointer_path, &out->pointer);
+		if (e == DV_ENOTFOUND) {
 			dv_warn("'%s' is not in the workspace; its pointer stays as it is",
 				out->path);
 			dv_error_clear();

@@ -371,9 +371,17 @@ int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_check
 	    (e = dv_targets_check(&t, &l)) < 0 || (e = checkout_open(&c)) < 0)
 		return e;
 	dv_progress_start("checking out", 0, 0);
-	for (size_t i = 0; e == 0 && i < l.n; i++)
-		if (dv_targets_want(&t, &l.o[i], &inner) && (e = dv_check_cancel()) == 0)
-			e = checkout_output(&c, &l.o[i], inner, cb, payload);
+	for (size_t i = 0; e == 0 && i < l.n; i++) {
+		size_t k = 0;
+
+		if (!dv_targets_want(&t, &l.o[i], &inner) || (e = dv_check_cancel()) < 0)
+			continue;
+		if (!inner)
+			e = checkout_output(&c, &l.o[i], NULL, cb, payload);
+		else
+			while (e == 0 && (inner = dv_targets_inner(&t, &l.o[i], &k)) != NULL)
+				e = checkout_output(&c, &l.o[i], inner, cb, payload);
+	}
 	dv_progress_end();
 	out->bytes = c.bytes;
 	return e;

@@ -103,6 +103,16 @@ bool dv_targets_want(const dv_targets *t, const dv_output *o, const char **inner
 	return *inner != NULL;
 }
 
+const char *dv_targets_inner(const dv_targets *t, const dv_output *o, size_t *i)
+{
+	const char *rest;
+
+	while (*i < t->n)
+		if (dv_path_below(t->path[(*i)++], o->path, &rest) && *rest)
+			return rest;
+	return NULL;
+}
+
 bool dv_targets_want_path(const dv_targets *t, const char *path)
 {
 	const char *rest;

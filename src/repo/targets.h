@@ -20,9 +20,12 @@ int dv_targets_resolve(dv_targets *t, const dv_repo *r, const char *const *user,
 		       bool glob) DV_MUST_CHECK;
 /** DV_ENOTFOUND for a target that concerns no output. */
 int dv_targets_check(const dv_targets *t, const dv_output_list *l) DV_MUST_CHECK;
-/** Is the output wanted (no targets: all are)? *inner is set to the path below it when only that is
- *  wanted, else NULL. For several targets inside one output see dv_targets_inner. */
+/** Is the output wanted (no targets: all are)? *inner is set to a path below it when only parts are
+ *  wanted, else NULL; dv_targets_inner lists all such paths. */
 bool dv_targets_want(const dv_targets *t, const dv_output *o, const char **inner);
+/** The next target inside output `o`, from *i on (start with 0), as the path below it; NULL at the
+ *  end. */
+const char *dv_targets_inner(const dv_targets *t, const dv_output *o, size_t *i);
 /** Is the path below output `o` wanted, or needed on the way? */
 bool dv_targets_want_path(const dv_targets *t, const char *path);
 /** The output whose pointer file is `path`, or NULL. */
