@@ -29,8 +29,8 @@ int dv_store_check_object(dv_reader *r, const dv_oid *oid, bool is_tree, dv_stor
 int dv_store_reindex(dv_store *s) DV_MUST_CHECK;
 typedef struct dv_sweep {
 	const dv_closure *keep;	/* entries that stay; bases of kept deltas are added by the sweep */
-	bool (*drop_container)(const dv_container *c, void *payload);	/* NULL, or containers that must go:
-				   what is kept and readable in them is written anew */
+	/** NULL, or containers that must go: what is kept and readable in them is written anew. */
+	bool (*drop_container)(const dv_container *c, void *payload);
 	void *payload;
 	bool dry;
 	int level;		/* compression for rewritten entries */
@@ -40,7 +40,7 @@ typedef struct dv_sweep_stats {
 } dv_sweep_stats;
 /** Drops what is not kept: containers without a kept entry are deleted, packs less than 60 % alive
  *  or smaller than 8 MiB (when there are several) are rewritten first. The exclusive lock must be
- *  held. Order: new packs and segment durable, CONDEMN entry durable, then unlink. */
+ *  held (DV_ELOCKED), but not for `dry`. Order: new packs and segment durable, CONDEMN entry durable, then unlink. */
 int dv_store_sweep(dv_store *s, const dv_sweep *o, dv_sweep_stats *out) DV_MUST_CHECK;
 
 #endif

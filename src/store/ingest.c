@@ -17,7 +17,7 @@
 
 #define SEGMENT ((size_t)4 << 20)	/* bytes of the file that are in one slot */
 #define BEFORE 63u			/* bytes in front of a segment that its scan looks at */
-#define CARRY DV_CHUNK_SIZE_MAX		/* room in front of a segment for a chunk that began earlier */
+#define CARRY DV_CHUNK_SIZE_MAX		/* room in front for a chunk that began earlier */
 #define SLOTS_MAX 16
 #define HASH_BUFFER ((size_t)256 << 10)
 
