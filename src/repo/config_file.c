@@ -300,8 +300,28 @@ static void print_setting(dv_buf *out, const char *name, const char *value)
 
 static void end_line(dv_buf *out)
 {
+	/* A backslash before the last newline would take what follows into its value. */
+	if (out->n > 1 && out->p[out->n - 1] == '\n' && out->p[out->n - 2] == '\\')
+		dv_buf_addc(out, '\n');
+	if (out->n > 2 && !memcmp(out->p + out->n - 3, "\\\r\n", 3))
+		dv_buf_addc(out, '\n');
 	if (out->n && out->p[out->n - 1] != '\n')
 		dv_buf_addc(out, '\n');
+}
+
+/* Behind a header: the start of the next line when only blanks and a comment follow on this one. */
+static size_t after_comment(const char *text, size_t n, size_t at)
+{
+	size_t k = at;
+
+	if (at && text[at - 1] == '\n')
+		return at;
+	while (k < n && (text[k] == ' ' || text[k] == '\t' || text[k] == '\r'))
+		k++;
+	if (k < n && (text[k] == '#' || text[k] == ';'))
+		while (k < n && text[k] != '\n')
+			k++;
+	return k == n ? n : text[k] == '\n' ? k + 1 : at;
 }
 
 int dv_config_edit(dv_buf *out, const char *text, size_t n, const char *name, const char *key,
@@ -325,10 +345,7 @@ int dv_config_edit(dv_buf *out, const char *text, size_t n, const char *name, co
 	}
 	if (!value)
 		return dv_err(DV_ENOTFOUND, "'%s' is not set in '%s'", key, name);
-	size_t at = f.has_section ? f.last : n;
-	/* What follows a header on its line stays on it. */
-	while (f.has_section && at < n && at && text[at - 1] != '\n' && text[at++] != '\n')
-		;
+	size_t at = f.has_section ? after_comment(text, n, f.last) : n;
 	dv_buf_add(out, text, at);
 	end_line(out);
 	if (!f.has_section) {

@@ -341,6 +341,32 @@ static bool has_conflict(const char *text, size_t n)
 	return (n > 8 && !memcmp(text, "<<<<<<< ", 8)) || memmem(text, n, "\n<<<<<<< ", 9);
 }
 
+/*
+ * Only clean UTF-8 without control bytes and directives reaches the YAML parser: there is nothing
+ * else in a pointer, and parsers have been seen to loop on less.
+ */
+static int check_text(const char *text, size_t n, const char *name)
+{
+	dv_autofree char *copy = dv_strndup(text, n);
+	const unsigned char *u = (const unsigned char *)copy;
+	bool line_start = true;
+
+	if (!u)
+		return DV_ERROR;
+	while (*u) {
+		bool blank = *u == '\t' || *u == '\n' || *u == '\r';
+		size_t step = blank ? 1 : dv_pointer_printable(u);
+		if (!step)
+			return dv_err(DV_ECORRUPT, "'%s' is no pointer: not clean UTF-8 text", name);
+		if (line_start && *u == '%')
+			return dv_err(DV_ECORRUPT, "'%s' is no pointer: it has a YAML directive",
+				      name);
+		line_start = *u == '\n';
+		u += step;
+	}
+	return 0;
+}
+
 static int parse_fields(struct fields *f, const char *text, size_t n, dv_buf *top)
 {
 	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_DISABLE_RECYCLING };
@@ -380,7 +406,9 @@ int dv_pointer_parse(dv_pointer *out, const char *text, size_t n, const char *na
 				   "resolve the conflict, for example with 'git checkout --ours'");
 	if (memchr(text, 0, n))
 		return dv_err(DV_ECORRUPT, "'%s' is no pointer: it has a NUL byte", name);
-	int rc = parse_fields(&f, text, n, &top);
+	int rc = check_text(text, n, name);
+	if (!rc)
+		rc = parse_fields(&f, text, n, &top);
 	if (!rc && (f.extra.err || top.err))
 		rc = dv_err_nomem();
 	if (!rc) {

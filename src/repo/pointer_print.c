@@ -6,8 +6,7 @@
 
 #include "base/fs.h"
 
-/* The length of the UTF-8 character at `s` when YAML can show it as it is, else 0. */
-static size_t printable(const unsigned char *s)
+size_t dv_pointer_printable(const unsigned char *s)
 {
 	unsigned c = s[0];
 	size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 :
@@ -48,8 +47,8 @@ static void print_text(dv_buf *out, const char *key, const char *s)
 	const unsigned char *u = (const unsigned char *)s;
 	size_t k;
 
-	for (k = 0; u[k] && printable(u + k); k += printable(u + k))
-		;
+	for (k = 0; u[k] && dv_pointer_printable(u + k);)
+		k += dv_pointer_printable(u + k);
 	if (u[k]) {
 		dv_buf_addf(out, "%s_hex: ", key);
 		for (k = 0; u[k]; k++)
