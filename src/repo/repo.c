@@ -265,7 +265,9 @@ static int check_parents(const dv_repo *r, const char *rel, const char *user_pat
 
 	if (!path)
 		return dv_err_nomem();
-	for (char *s = path + strlen(r->root) + 1; (s = strchr(s, '/')); s++) {
+	if (!*rel)
+		return 0;
+	for (char *s = path + strlen(path) - strlen(rel); (s = strchr(s, '/')); s++) {
 		*s = 0;
 		bool link = !lstat(path, &st) && S_ISLNK(st.st_mode);
 		*s = '/';
