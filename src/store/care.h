@@ -36,11 +36,13 @@ typedef struct dv_sweep {
 	int level;		/* compression for rewritten entries */
 } dv_sweep;
 typedef struct dv_sweep_stats {
-	uint64_t chunks_kept, chunks_dropped, packs_dropped, packs_rewritten, bytes_freed, bytes_kept;
+	uint64_t chunks_kept, chunks_dropped, packs_dropped, packs_rewritten;
+	uint64_t bytes_freed, bytes_kept;
 } dv_sweep_stats;
 /** Drops what is not kept: containers without a kept entry are deleted, packs less than 60 % alive
  *  or smaller than 8 MiB (when there are several) are rewritten first. The exclusive lock must be
- *  held (DV_ELOCKED), but not for `dry`. Order: new packs and segment durable, CONDEMN entry durable, then unlink. */
+ *  held (DV_ELOCKED), but not for `dry`. Order: new packs and segment durable, CONDEMN entry durable,
+ *  then unlink. */
 int dv_store_sweep(dv_store *s, const dv_sweep *o, dv_sweep_stats *out) DV_MUST_CHECK;
 
 #endif
