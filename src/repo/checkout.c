@@ -312,12 +312,33 @@ static int adopt_deltas(checkout *c, const char *output, const char *inner, dv_d
 	return r;
 }
 
+/* The stored side of a comparison that concerns `inner` only: what lies elsewhere need not be in
+ * the store, and is listed as empty. */
+typedef struct pruned {
+	dv_reader *reader;
+	const char *inner;
+} pruned;
+
+static int list_pruned(void *ctx, const char *path, const dv_oid *oid, dv_tree *out)
+{
+	const pruned *p = ctx;
+	const char *rest;
+
+	if (p->inner && *path && !dv_path_below(path, p->inner, &rest) &&
+	    !dv_path_below(p->inner, path, &rest)) {
+		*out = (dv_tree)DV_TREE_INIT;
+		return 0;
+	}
+	return dv_list_stored(p->reader, path, oid, out);
+}
+
 static int collect(checkout *c, const dv_output *o, const char *inner, const dv_scanned *now)
 {
 	dv_auto(dv_deltas) below = DV_DELTAS_INIT;
 	dv_tree_entry want = dv_pointer_entry(&o->pointer);
 	dv_tree_entry have = { .kind = now->kind, .oid = now->oid, .size = now->size };
-	dv_side cur = dv_scan_side(c->scan), stored = { dv_list_stored, own_reader(c) };
+	pruned only = { own_reader(c), inner };
+	dv_side cur = dv_scan_side(c->scan), stored = { list_pruned, &only };
 	bool wd = want.kind == 'd', hd = have.kind == 'd' && !c->o->relink;
 	int r = 0;
 
