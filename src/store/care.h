@@ -41,8 +41,8 @@ typedef struct dv_sweep_stats {
 } dv_sweep_stats;
 /** Drops what is not kept: containers without a kept entry are deleted, packs less than 60 % alive
  *  or smaller than 8 MiB (when there are several) are rewritten first. The exclusive lock must be
- *  held (DV_ELOCKED), but not for `dry`. Order: new packs and segment durable, CONDEMN entry durable,
- *  then unlink. */
+ *  held (DV_ELOCKED), but not for `dry`. Order: new packs and segment durable, CONDEMN entry
+ *  durable, then unlink. */
 int dv_store_sweep(dv_store *s, const dv_sweep *o, dv_sweep_stats *out) DV_MUST_CHECK;
 
 #endif
