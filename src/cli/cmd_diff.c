@@ -5,6 +5,8 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 
+#include <string.h>
+
 typedef struct diff_args {
 	bool exit_code;
 } diff_args;
@@ -36,13 +38,12 @@ static int on_change(const dv_change *c, void *payload)
 	}
 	dv_out_name(c->path);
 	dv_out("%s%s", c->is_dir ? "/" : "", *color ? dv_out_color_end() : "");
-	if (c->kind == DV_MODIFIED && c->old_size != c->new_size)
-		dv_out("  (%s -> %s)", dv_out_size(old_size, c->old_size),
-		       dv_out_size(new_size, c->new_size));
-	else if (c->kind == DV_DELETED)
-		dv_out("  (%s)", dv_out_size(old_size, c->old_size));
+	dv_out_size(old_size, c->old_size);
+	dv_out_size(new_size, c->new_size);
+	if (c->kind == DV_MODIFIED && strcmp(old_size, new_size) != 0)
+		dv_out("  (%s -> %s)", old_size, new_size);
 	else
-		dv_out("  (%s)", dv_out_size(new_size, c->new_size));
+		dv_out("  (%s)", c->kind == DV_DELETED ? old_size : new_size);
 	dv_out("\n");
 	return dv_out_broken() ? DV_ECANCELLED : 0;
 }

@@ -33,6 +33,9 @@ static void gc_text(const gc_args *a, const dv_gc_summary *s)
 
 	if (!s->chunks_dropped && !s->bytes_freed)
 		dv_out("Nothing to drop, %s kept\n", dv_out_size(kept, s->bytes_kept));
+	else if (!s->chunks_dropped)
+		dv_out("%s %s, %s kept\n", dv_out_size(freed, s->bytes_freed),
+		       a->dry ? "would be freed" : "freed", dv_out_size(kept, s->bytes_kept));
 	else
 		dv_out("%s %s (%s) %s, %s kept\n", dv_cli_count(n, s->chunks_dropped),
 		       dv_out_plural(s->chunks_dropped, "chunk", "chunks"),

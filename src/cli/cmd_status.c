@@ -69,7 +69,7 @@ static void suggest(const status_state *s)
 {
 	if (s->n[DV_ADDED] || s->n[DV_MODIFIED] || s->n[DV_RENAMED])
 		dv_out_hint("'dv commit' records the changes, 'dv checkout' undoes them");
-	else if (s->n[DV_DELETED])
+	else if (s->n[DV_DELETED] && !s->n[DV_NOT_IN_CACHE])
 		dv_out_hint("'dv checkout' brings deleted data back, 'dv commit' records that "
 			    "it is gone");
 	if (s->n[DV_NOT_IN_CACHE])
