@@ -103,7 +103,8 @@ int dv_encode(dv_encoder *enc, const uint8_t *raw, size_t n, dv_sticky *sticky,
 		sticky->skip--;
 		return 0;
 	}
-	/* After a miss, and for want of any knowledge of a lone large chunk, look before leaping. */
+	/* After a miss, and for want of any knowledge of a lone large chunk, look before
+	 * leaping. */
 	if (n >= PROBE_MIN && (!sticky || sticky->misses)) {
 		rc = probe(enc, raw, n, &pays);
 		if (rc)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log entries as text, both ways. Parsing is strict about what it uses and silent about keys it does
- * not know; writing is canonical, so equal entries are equal bytes.
+ * Log entries as text, both ways. Parsing is strict about what it uses and silent about keys it
+ * does not know; writing is canonical, so equal entries are equal bytes.
  */
 #include "store/log.h"
 
@@ -35,7 +35,7 @@ void dv_log_entry_release(dv_log_entry *e)
 	*e = (dv_log_entry)DV_LOG_ENTRY_INIT;
 }
 
-/* -- adding -------------------------------------------------------------------------------------- */
+/* -- adding ------------------------------------------------------------------------------ */
 
 int dv_log_add_pack(dv_log_entry *e, const dv_oid *id, uint64_t size, uint8_t kind)
 {
@@ -93,7 +93,7 @@ int dv_log_add_root(dv_log_entry *e, const dv_oid *oid, bool is_tree, const char
 	return 0;
 }
 
-/* -- names --------------------------------------------------------------------------------------- */
+/* -- names ------------------------------------------------------------------------------- */
 
 void dv_log_name(char out[DV_LOG_NAME_LEN + 1], uint64_t number)
 {
@@ -115,7 +115,7 @@ uint64_t dv_log_number(const char *name)
 	return name[DV_LOG_NAME_LEN] ? 0 : n;
 }
 
-/* -- parsing ------------------------------------------------------------------------------------- */
+/* -- parsing ----------------------------------------------------------------------------- */
 
 static int parse_hex(uint8_t *out, size_t n, const char *s)
 {
@@ -306,7 +306,7 @@ int dv_log_entry_parse(dv_log_entry *out, const char *p, size_t n)
 	return 0;
 }
 
-/* -- writing ------------------------------------------------------------------------------------- */
+/* -- writing ----------------------------------------------------------------------------- */
 
 static void put_oid(dv_buf *b, const dv_oid *id)
 {

@@ -38,7 +38,7 @@ bool dv_pack_header_ok(const uint8_t *p)
 	return !memcmp(p, header_magic, sizeof(header_magic)) && !memcmp(p + 24, zero, 8);
 }
 
-/* -- footer -------------------------------------------------------------------------------------- */
+/* -- footer ------------------------------------------------------------------------------ */
 
 static int compare_entries(const void *pa, const void *pb)
 {
@@ -217,7 +217,7 @@ const dv_pack_entry *dv_pack_footer_find(const dv_pack_footer *f, uint8_t kind, 
 	return f->n ? bsearch(&key, f->e, f->n, sizeof(*f->e), compare_entries) : NULL;
 }
 
-/* -- decoding ------------------------------------------------------------------------------------ */
+/* -- decoding ---------------------------------------------------------------------------- */
 
 static pthread_key_t dctx_key;
 static pthread_once_t dctx_once = PTHREAD_ONCE_INIT;
@@ -276,7 +276,8 @@ int dv_pack_decode(uint8_t *out, const dv_pack_entry *e, const uint8_t *stored,
 		return dv_err_nomem();
 	got = ZSTD_decompressDCtx(d, out, e->raw, stored, e->stored);
 	if (ZSTD_isError(got))
-		return dv_err(DV_ECORRUPT, "stored bytes do not decode: %s", ZSTD_getErrorName(got));
+		return dv_err(DV_ECORRUPT, "stored bytes do not decode: %s",
+			      ZSTD_getErrorName(got));
 	if (got != e->raw)
 		return dv_err(DV_ECORRUPT, "stored bytes decode to the wrong length");
 	return 0;

@@ -15,8 +15,8 @@
 
 #define DV_PACK_HEADER 32u		/* "DVPACK1\n", nonce 16, reserved 8 (zero) */
 #define DV_PACK_ENTRY 56u
-#define DV_PACK_TAIL 32u		/* "DVPTAIL1", footer offset u64, entries u32, bases u32, first
-					   8 bytes of SHA-256(entries and bases) */
+#define DV_PACK_TAIL 32u		/* "DVPTAIL1", footer offset u64, entries u32, bases u32,
+					   first 8 bytes of SHA-256(entries and bases) */
 #define DV_PACK_TARGET (64u << 20)	/* a pack is closed once it holds this many stored bytes */
 #define DV_RAW_MAX (1u << 20)		/* no chunk or recipe is longer, decoded */
 #define DV_STORED_MAX (DV_RAW_MAX + 4096u)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading entries: descriptors of a few containers are kept, neighbours are read in one go, and what
- * a delta needs is decoded first, within bounds on depth, bytes and steps. One thread per reader.
+ * Reading entries: descriptors of a few containers are kept, neighbours are read in one go, and
+ * what a delta needs is decoded first, within bounds on depth, bytes and steps. One thread per
+ * reader.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -93,7 +94,7 @@ void dv_reader_free(dv_reader *r)
 	free(r);
 }
 
-/* -- containers ------------------------------------------------------------------------------------ */
+/* -- containers -------------------------------------------------------------------------- */
 
 static int damaged(const dv_oid *id, const dv_container *c)
 {
@@ -199,11 +200,12 @@ static int reader_footer(dv_reader *r, const dv_container *c, const dv_pack_foot
 	return 0;
 }
 
-/* -- stored bytes ---------------------------------------------------------------------------------- */
+/* -- stored bytes ------------------------------------------------------------------------ */
 
 static bool in_window(const dv_reader *r, const dv_place *at)
 {
-	return r->win_len && at->in.kind == r->win_in.kind && dv_oid_eq(&at->in.id, &r->win_in.id) &&
+	return r->win_len && at->in.kind == r->win_in.kind &&
+	       dv_oid_eq(&at->in.id, &r->win_in.id) &&
 	       at->offset >= r->win_at && at->offset - r->win_at <= r->win_len &&
 	       at->stored <= r->win_len - (at->offset - r->win_at);
 }
@@ -288,7 +290,7 @@ int dv_reader_stored(dv_reader *r, const dv_oid *id, const dv_place *at, const u
 	return rc ? rc : read_stored(r, id, at, p);
 }
 
-/* -- decoding -------------------------------------------------------------------------------------- */
+/* -- decoding ---------------------------------------------------------------------------- */
 
 static int decode(dv_reader *r, const dv_oid *id, const dv_place *at, int depth, uint8_t *out);
 

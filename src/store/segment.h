@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Index segments: immutable sorted tables (kind, id) -> place, mapped into memory and searched with a
- * fan-out table. Named by the SHA-256 of their bytes; rebuilt at will from packs. A lookup checks
+ * Index segments: immutable sorted tables (kind, id) -> place, mapped into memory and searched with
+ * a fan-out table. Named by the SHA-256 of their bytes; rebuilt at will from packs. A lookup checks
  * every number it uses, so a damaged segment can hide an entry but never lead outside the map.
  *
- * File: "DVSEG001", entries u64, containers u32, fan-out bits u8 (0…20), zero 11; container table of
- * 48 bytes each (id 32, size u64, kind u8, zero 7); fan-out 2^bits + 1 u32 (number of entries whose
- * top bits are smaller); entries of 56 bytes sorted by (id, kind): id 32, offset u64, stored u32,
- * raw u32, container u32, kind u8, codec u8, bases u8, depth u8.
+ * File: "DVSEG001", entries u64, containers u32, fan-out bits u8 (0…20), zero 11; container table
+ * of 48 bytes each (id 32, size u64, kind u8, zero 7); fan-out 2^bits + 1 u32 (number of entries
+ * whose top bits are smaller); entries of 56 bytes sorted by (id, kind): id 32, offset u64, stored
+ * u32, raw u32, container u32, kind u8, codec u8, bases u8, depth u8.
  */
 #ifndef DV_STORE_SEGMENT_H
 #define DV_STORE_SEGMENT_H
@@ -66,7 +66,8 @@ int dv_segment_builder_merge(dv_segment_builder *b, const dv_segment *s,
 			     bool (*keep)(const dv_container *c, void *payload), void *payload)
 	DV_MUST_CHECK;
 size_t dv_segment_builder_count(const dv_segment_builder *b);
-/** Sorts (same (kind, id) twice: the first added stays), serialises; *name is SHA-256 of the bytes. */
+/** Sorts (same (kind, id) twice: the first added stays), serialises; *name is SHA-256 of the
+ *  bytes. */
 int dv_segment_builder_finish(dv_segment_builder *b, dv_buf *out, dv_oid *name) DV_MUST_CHECK;
 
 #endif

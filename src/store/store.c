@@ -53,7 +53,7 @@ char *dv_store_container_path(const dv_store *s, const dv_container *c)
 	return dv_store_path(s, c->kind == DV_CONTAINER_FILE ? "files" : "packs", &c->id, true);
 }
 
-/* -- the description ------------------------------------------------------------------------------ */
+/* -- the description --------------------------------------------------------------------- */
 
 static int check_description(const char *path, const dv_buf *text)
 {
@@ -128,7 +128,7 @@ static int open_description(const char *dir, unsigned flags)
 	return rc ? rc : check_description(path, &text);
 }
 
-/* -- the log -------------------------------------------------------------------------------------- */
+/* -- the log ----------------------------------------------------------------------------- */
 
 /* DV_ENOTFOUND when the entry is not there. */
 static int read_entry(const dv_store *s, uint64_t number, dv_log_entry *e)
@@ -223,7 +223,7 @@ static int read_log(dv_store *s, uint64_t upto, bool *condemned)
 	return 0;
 }
 
-/* -- segments -------------------------------------------------------------------------------------- */
+/* -- segments ---------------------------------------------------------------------------- */
 
 static dv_segment *take_mapped(dv_mapped *list, size_t n, const dv_oid *id)
 {
@@ -350,7 +350,7 @@ void dv_store_free(dv_store *s)
 	free(s);
 }
 
-/* -- locks ----------------------------------------------------------------------------------------- */
+/* -- locks ------------------------------------------------------------------------------- */
 
 int dv_store_lock(dv_store *s, bool exclusive, int timeout_ms)
 {
@@ -381,7 +381,7 @@ void dv_store_unlock(dv_store *s)
 	s->exclusive = false;
 }
 
-/* -- lookups --------------------------------------------------------------------------------------- */
+/* -- lookups ----------------------------------------------------------------------------- */
 
 bool dv_store_find(const dv_store *s, uint8_t kind, const dv_oid *id, dv_place *out)
 {
@@ -404,7 +404,7 @@ bool dv_store_has_object(const dv_store *s, const dv_oid *oid)
 	       dv_store_find(s, DV_KIND_RECIPE, oid, &at);
 }
 
-/* -- appending ------------------------------------------------------------------------------------- */
+/* -- appending --------------------------------------------------------------------------- */
 
 /* DV_EEXISTS when the number is taken. */
 static int create_entry(dv_store *s, dv_log_entry *e)
@@ -477,7 +477,7 @@ int dv_store_append(dv_store *s, dv_log_entry *e)
 	return rc;
 }
 
-/* -- care ------------------------------------------------------------------------------------------ */
+/* -- care -------------------------------------------------------------------------------- */
 
 static int clean_folder(const char *path, time_t before)
 {

@@ -69,9 +69,9 @@ int dv_reader_stored(dv_reader *r, const dv_oid *id, const dv_place *at, const u
 
 /* -- writing ---------------------------------------------------------------------------------- */
 
-/** A batch of new entries, visible to others all at once by dv_writer_commit, and not at all when it
- *  is freed before. Puts may come from many threads; a writer thread of its own appends to the pack,
- *  hashes it and writes it out. */
+/** A batch of new entries, visible to others all at once by dv_writer_commit, and not at all when
+ *  it is freed before. Puts may come from many threads; a writer thread of its own appends to the
+ *  pack, hashes it and writes it out. */
 typedef struct dv_writer dv_writer;
 int dv_writer_new(dv_writer **out, dv_store *s, int level) DV_MUST_CHECK;
 void dv_writer_free(dv_writer *w);
@@ -88,8 +88,8 @@ int dv_writer_put(dv_writer *w, dv_encoder *enc, uint8_t kind, const dv_oid *id,
  *  DV_EUSAGE when its chain would be longer than DV_DEPTH_MAX: put the decoded bytes instead. */
 int dv_writer_put_stored(dv_writer *w, const dv_pack_entry *e, const uint8_t *stored,
 			 const dv_oid *bases) DV_MUST_CHECK;
-/** Takes a complete pack file over: `tmp` in the store's packs/ folder, already durable and verified
- *  to have the name `id`. */
+/** Takes a complete pack file over: `tmp` in the store's packs/ folder, already durable and
+ *  verified to have the name `id`. */
 int dv_writer_adopt_pack(dv_writer *w, const char *tmp, const dv_container *c,
 			 const dv_pack_footer *f) DV_MUST_CHECK;
 /** Takes a whole file over as container of its own chunks: `tmp` inside the store's files/ folder,

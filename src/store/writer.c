@@ -3,8 +3,8 @@
  * A batch of new entries: reserved and appended by many threads, written out by one.
  *
  * A put reserves its id, compresses outside of every lock and appends to the current buffer. Full
- * buffers go to the batch's own thread, which appends them to a temporary pack and hashes it; at most
- * QUEUE of them wait. Until the commit nothing has a name that anybody reads.
+ * buffers go to the batch's own thread, which appends them to a temporary pack and hashes it; at
+ * most QUEUE of them wait. Until the commit nothing has a name that anybody reads.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -92,7 +92,7 @@ void dv_writer_free(dv_writer *w)
 	free(w);
 }
 
-/* -- what the batch has ---------------------------------------------------------------------------- */
+/* -- what the batch has ------------------------------------------------------------------ */
 
 bool dv_writer_has(dv_writer *w, uint8_t kind, const dv_oid *id)
 {
@@ -131,7 +131,7 @@ uint64_t dv_writer_bytes(dv_writer *w)
 	return n;
 }
 
-/* -- buffers --------------------------------------------------------------------------------------- */
+/* -- buffers ----------------------------------------------------------------------------- */
 
 static dv_wbuf *buffer_new(void)
 {
@@ -279,7 +279,7 @@ static int append(dv_writer *w, const dv_pack_entry *e, const uint8_t *stored, c
 	return rc;
 }
 
-/* -- putting --------------------------------------------------------------------------------------- */
+/* -- putting ----------------------------------------------------------------------------- */
 
 /* Reserves an entry that neither store nor batch has. */
 static int reserve_new(dv_writer *w, uint8_t kind, const dv_oid *id, bool *fresh)
@@ -362,7 +362,7 @@ int dv_writer_put_stored(dv_writer *w, const dv_pack_entry *e, const uint8_t *st
 	return append(w, &copy, stored, bases);
 }
 
-/* -- adopting -------------------------------------------------------------------------------------- */
+/* -- adopting ---------------------------------------------------------------------------- */
 
 static int adopt(dv_writer *w, const char *tmp, const dv_container *c, const dv_pack_footer *f)
 {
@@ -410,7 +410,7 @@ int dv_writer_adopt_file(dv_writer *w, const char *tmp, const dv_container *c,
 	return adopt_as(w, tmp, c, f, DV_CONTAINER_FILE);
 }
 
-/* -- flushing -------------------------------------------------------------------------------------- */
+/* -- flushing ---------------------------------------------------------------------------- */
 
 /* Waits for the thread, then writes the rest from here: small batches need no thread at all. */
 int dv_writer_flush(dv_writer *w)

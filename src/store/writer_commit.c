@@ -12,7 +12,7 @@
 #include "base/path.h"
 #include "store/writer_priv.h"
 
-/* -- the pack -------------------------------------------------------------------------------------- */
+/* -- the pack ---------------------------------------------------------------------------- */
 
 static int pack_bytes(dv_wpack *p, const void *bytes, size_t n)
 {
@@ -153,7 +153,7 @@ void dv_writer_drop_pending(dv_writer *w)
 	w->npending = 0;
 }
 
-/* -- names ----------------------------------------------------------------------------------------- */
+/* -- names ------------------------------------------------------------------------------- */
 
 /* Gives one container its name; `dirs` marks the folders to sync. */
 static int place(dv_writer *w, dv_pending *p, bool dirs[2][257])
@@ -209,7 +209,7 @@ static int place_all(dv_writer *w)
 	return rc;
 }
 
-/* -- the segment ----------------------------------------------------------------------------------- */
+/* -- the segment ------------------------------------------------------------------------- */
 
 #define MERGE_MIN 8
 #define MERGE_RATIO 4
@@ -279,7 +279,7 @@ static int write_segment(dv_writer *w, dv_log_entry *e)
 	return rc ? rc : dv_log_add_segment(e, &name);
 }
 
-/* -- the commit ------------------------------------------------------------------------------------ */
+/* -- the commit -------------------------------------------------------------------------- */
 
 static int add_roots(const dv_store *s, dv_log_entry *e, const dv_root *roots, size_t n)
 {

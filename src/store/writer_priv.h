@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The batch as its two halves see it: writer.c fills buffers, writer_commit.c makes files of them. */
+/* The batch as its two halves see it: writer.c fills buffers, writer_commit.c makes files of
+ * them. */
 #ifndef DV_STORE_WRITER_PRIV_H
 #define DV_STORE_WRITER_PRIV_H
 
@@ -54,7 +55,7 @@ struct dv_writer {
 	dv_segment_builder *index;	/* entries of the pending containers */
 	dv_pending *pending;
 	size_t npending, pending_cap;
-	bool named;		/* a log entry may name the containers: they stay whatever happens */
+	bool named;		/* a log entry may name the containers: they stay */
 };
 
 int dv_writer_reserve(dv_writer *w, uint8_t kind, const dv_oid *id, bool *fresh) DV_MUST_CHECK;
