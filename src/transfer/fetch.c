@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fetch: the trees and recipes first, level by level, then all chunks that they name. What is here
- * already is not asked for. Roots are recorded for wants that are complete; the rest of what came is
- * kept as well, so that a fetch which is cut goes on from there.
+ * Fetch: trees and recipes first, level by level, then all chunks that they name. What is here is
+ * not asked for. Roots are recorded for wants that are complete; the rest of what came is kept as
+ * well, so that a fetch which is cut goes on from there.
  */
 #include <string.h>
 
@@ -65,7 +65,7 @@ static int push_need(dv_need **needs, size_t *n, size_t *cap, const dv_oid *id, 
 	int rc = dv_grow(needs, cap, *n + 1, sizeof **needs);
 
 	if (rc == 0)
-		(*needs)[(*n)++] = (dv_need){ *id, *at };
+		(*needs)[(*n)++] = (dv_need){ .id = *id, .at = *at };
 	return rc;
 }
 

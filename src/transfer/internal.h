@@ -69,7 +69,8 @@ int dv_remote_store_sync_segments(dv_remote_store *r) DV_MUST_CHECK;
 
 /** "packs/ab/<hex>" or "files/ab/<hex>". */
 void dv_remote_container_name(char out[DV_NAME_ROOM], const dv_container *c);
-/** Bytes [offset, offset + n) of a file, all of them; DV_ECORRUPT when it ends before. Any thread. */
+/** Bytes [offset, offset + n) of a file, all of them; DV_ECORRUPT when it ends before. Any
+ *  thread. */
 int dv_remote_get_range(dv_remote_store *r, const char *name, uint64_t offset, size_t n,
 			dv_buf *out) DV_MUST_CHECK;
 /** The bases of an entry in a remote pack: appended to `out` (nbases of them). Any thread. */
@@ -98,6 +99,7 @@ int dv_meta_object(dv_buf *out, const dv_oid *oid, bool is_chunk, size_t max, dv
 typedef struct dv_need {
 	dv_oid id;
 	dv_place at;
+	unsigned level;		/* of a fetch: above those of its bases */
 } dv_need;
 
 /** The walk of a push: what is below the wants, is not on the remote and is here. Or, with

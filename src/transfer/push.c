@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Push: walk, send packs, then the segment, then the log entry. The entry is created only if absent;
- * when others were faster their entries are read first, and if one of them condemned a pack that
- * this push adds or counts on, the push is planned anew. So no clock and no lock takes part in it.
+ * Push: walk, send packs, then the segment, then the log entry. The entry is created only if
+ * absent; when others were faster their entries are read first, and if one of them condemned a pack
+ * that this push adds or counts on, the push is planned anew. So no clock and no lock takes part in
+ * it.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a remote driver must do. Drivers classify failures and never decide: no retry, no prompt, no
- * caching; DV_ENOTFOUND, DV_EEXISTS, DV_EAUTH and DV_ETRANSIENT are told apart, the rest is DV_ERROR.
- * Retry, limits, tracing and faults are wrappers with the same table. Names are relative, made of
- * [a-z0-9/._-], chosen by dv, never by a remote. All functions may be called from many threads.
+ * caching; DV_ENOTFOUND, DV_EEXISTS, DV_EAUTH and DV_ETRANSIENT are told apart, the rest is
+ * DV_ERROR. Retry, limits, tracing and faults are wrappers with the same table. Names are relative,
+ * made of [a-z0-9/._-], chosen by dv, never by a remote. All functions may be called from many
+ * threads.
  */
 #ifndef DV_TRANSFER_REMOTE_DRIVER_H
 #define DV_TRANSFER_REMOTE_DRIVER_H
@@ -37,8 +38,8 @@ typedef struct dv_driver {
 	/** Bytes [offset, offset + length) clipped to the file; UINT64_MAX: to the end. */
 	int (*get)(dv_remote *r, const char *name, uint64_t offset, uint64_t length,
 		   dv_sink_cb sink, void *payload);
-	/** Stores the whole of `fd` (from 0, `size` bytes) durably; complete or not at all; replaces
-	 *  nothing: success when a file of the same name and size is there already. */
+	/** Stores the whole of `fd` (from 0, `size` bytes) durably; complete or not at all;
+	 *  replaces nothing: success when a file of the same name and size is there already. */
 	int (*put)(dv_remote *r, const char *name, int fd, uint64_t size);
 	/** Creates a small file durably unless it is there (DV_EEXISTS). */
 	int (*put_if_absent)(dv_remote *r, const char *name, const void *p, size_t n);

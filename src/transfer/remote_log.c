@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A remote's log: found, read, replayed, added to; and the mirror's `state` file, which keeps what
- * the entries add up to, so that only new ones are read. The state names the entry it goes up to by a
- * print of its bytes: a remote that was replaced is noticed, and the mirror starts anew.
+ * the entries add up to, so that only new ones are read. The state names the entry it goes up to by
+ * a print of its bytes: a remote that was replaced is noticed, and the mirror starts anew.
  *
  * state: "dv-mirror 1 <head, 12 digits> <checkpoint, 12 digits> <print, 64 hex> <SHA-256 of the
  * rest, 64 hex>", newline, a checkpoint entry.
@@ -229,8 +229,9 @@ static int parse_state(dv_remote_store *r, const char *p, size_t n)
 	uint64_t head, checkpoint;
 	dv_oid print, sum, real;
 
-	if (n <= STATE_HEADER || memcmp(p, "dv-mirror 1 ", 12) != 0 || !parse_number(p + 12, &head) ||
-	    !parse_number(p + 25, &checkpoint) || dv_oid_parse(&print, p + 38, 64) ||
+	if (n <= STATE_HEADER || memcmp(p, "dv-mirror 1 ", 12) != 0 ||
+	    !parse_number(p + 12, &head) || !parse_number(p + 25, &checkpoint) ||
+	    dv_oid_parse(&print, p + 38, 64) ||
 	    dv_oid_parse(&sum, p + 103, 64) || head == 0 || checkpoint > head)
 		return dv_err(DV_ECORRUPT, "the mirror of remote '%s' is damaged", r->name);
 	dv_sha256(&real, p + STATE_HEADER, n - STATE_HEADER);

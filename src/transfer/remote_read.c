@@ -51,8 +51,8 @@ int dv_remote_get_range(dv_remote_store *r, const char *name, uint64_t offset, s
 	if (rc)
 		return dv_err_ctx(rc, "remote '%s'", r->name);
 	if (out->n < n)
-		return dv_err(DV_ECORRUPT, "remote '%s': '%s' is shorter than it should be", r->name,
-			      name);
+		return dv_err(DV_ECORRUPT, "remote '%s': '%s' is shorter than expected",
+			      r->name, name);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bytes of a fetch. A remote pack that is needed for the most part comes as a whole and becomes a
- * local one; of others the needed ranges are read, neighbours together. Nothing enters the writer
+ * The bytes of a fetch. A remote pack that is needed for the most part comes as a whole and becomes
+ * a local one; of others the needed ranges are read, neighbours together. Nothing enters the writer
  * before every byte of it was checked: packs against their name and each entry in them against its
  * id. Deltas come after their bases, so that they can be decoded.
  */
@@ -20,6 +20,7 @@
 #define RUN_MAX (8u << 20)
 #define FLUSH_EVERY ((uint64_t)1 << 30)
 #define BATCH 64
+#define LEVELS_MAX 64		/* of deltas over deltas; copies in many packs may mix */
 
 typedef struct job {
 	dv_fetching *f;
@@ -192,7 +193,7 @@ static int whole_run(job *j, int worker)
 	if (rc)
 		return rc;
 	/* The file is the writer's now: the release must not remove it. */
-	dv_autofree char *theirs = dv_steal(&a.tmp);
+	free(dv_steal(&a.tmp));
 	return 0;
 }
 
@@ -300,7 +301,7 @@ static int job_run(void *arg, int worker)
 static int compare_needs(const void *a, const void *b)
 {
 	const dv_need *x = a, *y = b;
-	int c = (x->at.depth > y->at.depth) - (x->at.depth < y->at.depth);
+	int c = (x->level > y->level) - (x->level < y->level);
 
 	if (c || (c = dv_oid_cmp(&x->at.in.id, &y->at.in.id)))
 		return c;
@@ -336,7 +337,7 @@ static int plan_container(dv_fetching *f, jobs *js, const dv_need *needs, size_t
 
 	for (size_t i = 0; i < n; i++)
 		sum += needs[i].at.stored;
-	if (!keep && c->kind == DV_CONTAINER_PACK && needs[0].at.depth == 0 &&
+	if (!keep && c->kind == DV_CONTAINER_PACK && needs[0].level == 0 &&
 	    sum * 100 >= c->size * WHOLE_PERCENT &&
 	    !dv_map_has(&dv_store_state(f->local)->condemned, &c->id)) {
 		job j = { f, needs, n, *c, 0, c->size, keep, true };
@@ -359,7 +360,40 @@ static int plan_container(dv_fetching *f, jobs *js, const dv_need *needs, size_t
 	return rc;
 }
 
-/* Adds the bases of deltas that are neither here nor asked for. The array grows while it is read. */
+/* Puts every delta above its bases. The depths that places state may stem from other copies. */
+static int set_levels(dv_fetching *f, dv_need *needs, size_t n)
+{
+	dv_auto(dv_map) index = DV_MAP_INIT;
+	bool changed = true;
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		if (needs[i].at.kind == DV_KIND_CHUNK)
+			rc = dv_map_put(&index, &needs[i].id, i);
+	for (int pass = 0; changed && rc == 0; pass++) {
+		if (pass > LEVELS_MAX)
+			return dv_err(DV_ECORRUPT, "the deltas of remote '%s' have no end",
+				      f->r->name);
+		changed = false;
+		for (size_t i = 0; i < n && rc == 0; i++) {
+			dv_oid bases[DV_BASES_MAX];
+			uint64_t b;
+
+			rc = dv_remote_bases(f->r, needs[i].at.kind, &needs[i].id, &needs[i].at,
+					     bases);
+			for (size_t k = 0; k < needs[i].at.nbases && rc == 0; k++)
+				if (dv_map_get(&index, &bases[k], &b) &&
+				    needs[i].level <= needs[b].level) {
+					needs[i].level = needs[b].level + 1;
+					changed = true;
+				}
+		}
+	}
+	return rc;
+}
+
+/* Adds the bases of deltas that are neither here nor asked for. The array grows while it is
+ * read. */
 static int add_bases(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap)
 {
 	dv_auto(dv_map) asked = DV_MAP_INIT;
@@ -387,16 +421,15 @@ static int add_bases(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap)
 			rc = dv_map_add(&asked, &bases[k], 1, &added);
 			if (rc || !added)
 				continue;
-			if (!dv_remote_store_find(f->r, DV_KIND_CHUNK, &bases[k], &at) ||
-			    at.depth >= need.at.depth)
+			if (!dv_remote_store_find(f->r, DV_KIND_CHUNK, &bases[k], &at))
 				return dv_err(DV_ECORRUPT, "remote '%s' lacks the base of a delta",
 					      f->r->name);
 			rc = dv_grow(needs, cap, *n + 1, sizeof **needs);
 			if (rc == 0)
-				(*needs)[(*n)++] = (dv_need){ bases[k], at };
+				(*needs)[(*n)++] = (dv_need){ .id = bases[k], .at = at };
 		}
 	}
-	return rc;
+	return rc ? rc : set_levels(f, *needs, *n);
 }
 
 int dv_fetching_flush(dv_fetching *f)
@@ -441,10 +474,10 @@ int dv_fetching_retrieve(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap
 		dv_auto(jobs) js = { 0 };
 		const dv_need *all = *needs;
 
-		for (level = i; level < *n && all[level].at.depth == all[i].at.depth;) {
+		for (level = i; level < *n && all[level].level == all[i].level;) {
 			size_t from = level;
 
-			while (level < *n && all[level].at.depth == all[i].at.depth &&
+			while (level < *n && all[level].level == all[i].level &&
 			       dv_oid_eq(&all[level].at.in.id, &all[from].at.in.id))
 				level++;
 			if ((rc = plan_container(f, &js, all + from, level - from, keep)))

@@ -266,8 +266,12 @@ static int collect_entry(sender *s, int worker, const dv_need *need, dv_sticky *
 	size_t n;
 	int rc = dv_reader_get_at(reader, &need->id, &need->at, &p, &n);
 
-	if (rc || (rc = dv_check_entry(need->at.kind, &need->id, p, n)))
-		return rc == DV_ECORRUPT ? dv_err_hint(rc, "run 'dv fsck' to repair the cache") : rc;
+	if (rc == 0)
+		rc = dv_check_entry(need->at.kind, &need->id, p, n);
+	if (rc == DV_ECORRUPT)
+		return dv_err_hint(rc, "run 'dv fsck --repair'");
+	if (rc)
+		return rc;
 	dv_place_entry(&e, &need->id, &need->at);
 	if (need->at.in.kind == DV_CONTAINER_FILE) {
 		rc = dv_encode(s->encoders[worker], p, n, sticky, &p, &n, &e.codec);

@@ -3,8 +3,8 @@
  * Moving objects between the local store and a remote store. What is missing is found from the
  * remote's log and index segments, which are mirrored in a local folder and reused; nothing is ever
  * listed or asked for one by one. Only missing chunks travel, packed; a local pack that the remote
- * lacks for the most part goes as it is. The order on the remote is the store's: packs, segment, log
- * entry; so a push that was cut leaves the remote valid, and what arrived is found again.
+ * lacks for the most part goes as it is. The order on the remote is the store's: packs, segment,
+ * log entry; so a push that was cut leaves the remote valid, and what arrived is found again.
  */
 #ifndef DV_TRANSFER_TRANSFER_H
 #define DV_TRANSFER_TRANSFER_H

@@ -133,7 +133,7 @@ static int need_entry(dv_push_walk *w, uint8_t kind, const dv_oid *id, int depth
 	}
 	if ((rc = dv_grow(&w->needs, &w->cap, w->n + 1, sizeof *w->needs)))
 		return rc;
-	w->needs[w->n++] = (dv_need){ *id, at };
+	w->needs[w->n++] = (dv_need){ .id = *id, .at = at };
 	return at.nbases ? need_bases(w, id, &at, depth + 1) : 0;
 }
 
