@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv_status: every output's workspace content against its pointer. Reads, and writes nothing but the
- * stat cache, so that the next call need not hash again.
+ * dv_status: every output's workspace content against its pointer. Reads, and writes nothing but
+ * the stat cache, so that the next call need not hash again.
  */
 #include <string.h>
 
@@ -43,22 +43,6 @@ static int status_open(status *s)
 	return dv_scan_new(&s->scan, s->repo, s->pool, NULL);
 }
 
-/* Is everything below the output in the cache? The log vouches for what was committed as a root. */
-static int is_cached(status *s, const dv_output *o, bool *yes)
-{
-	dv_auto(dv_closure) c = DV_CLOSURE_INIT;
-	int r;
-
-	*yes = dv_map_has(&dv_store_state(s->store)->roots, &o->pointer.oid);
-	if (*yes)
-		return 0;
-	if (!dv_store_has_object(s->store, &o->pointer.oid))
-		return 0;
-	r = dv_closure_add(&c, s->reader, &o->pointer.oid, o->pointer.is_dir, true);
-	*yes = r == 0 && c.nmissing == 0;
-	return r == DV_ECORRUPT ? 0 : r;
-}
-
 static int tell_files(status *s, const dv_output *o, const dv_oid *now)
 {
 	dv_auto(dv_deltas) d = DV_DELTAS_INIT;
@@ -76,7 +60,8 @@ static int tell_files(status *s, const dv_output *o, const dv_oid *now)
 							  : NULL;
 		if (!path)
 			return dv_err_nomem();
-		if (dv_targets_want_path(s->targets, path) || dv_targets_want_path(s->targets, o->pointer_path))
+		if (dv_targets_want_path(s->targets, path) ||
+		    dv_targets_want_path(s->targets, o->pointer_path))
 			r = dv_changes_tell(&d.d[i], o->path, path, from, s->cb, s->payload);
 	}
 	return r;
@@ -90,7 +75,8 @@ static int output_status(status *s, const dv_output *o)
 	int r;
 
 	s->sum->outputs++;
-	if ((r = is_cached(s, o, &cached)) < 0)
+	if ((r = dv_sync_is_cached(s->reader, &o->pointer.oid, o->pointer.is_dir,
+				   &cached)) < 0)
 		return r;
 	if (!cached) {
 		s->sum->not_in_cache++;
