@@ -51,7 +51,10 @@ int dv_git_fail(int gc, const char *fmt, ...)
 
 static int open_failed(int gc, const dv_git_dirs *d)
 {
-	if (gc == GIT_EOWNER)
+	const git_error *e = git_error_last();
+
+	/* Without any safe.directory in the settings, libgit2 complains that it is not set. */
+	if (gc == GIT_EOWNER || (e && e->message && strstr(e->message, "safe.directory")))
 		return dv_err_hint(dv_err(DV_EUNSAFE, "the git repository '%s' belongs to another "
 					  "user", d->workdir),
 				   "if you trust it, run 'git config --global --add "
@@ -144,6 +147,13 @@ static int open_index(dv_git *g, git_index **out)
 	if (!gc)
 		gc = git_index_read(*out, 1);
 	return gc ? dv_git_fail(gc, "cannot read git's index") : 0;
+}
+
+int dv_git_check(dv_git *g)
+{
+	dv_autoptr(git_index) index = NULL;
+
+	return open_index(g, &index);
 }
 
 static int change_index(dv_git *g, git_index *index, const char *path, bool add)

@@ -49,6 +49,8 @@ int dv_git_stage(dv_git *g, const char *const *add, size_t nadd, const char *con
  *  detached HEAD. hex may be NULL. When nothing changed, succeeds without a commit (hex is HEAD).
  *  DV_ERROR with a hint without user.name and user.email, during a merge, or with conflicts. */
 int dv_git_commit(dv_git *g, const char *message, char hex[DV_GIT_HEX + 1]) DV_MUST_CHECK;
+/** Can the index be read? DV_ERROR with a hint when it has what libgit2 does not know. */
+int dv_git_check(dv_git *g) DV_MUST_CHECK;
 /** Is the path in the index, or anything below it? *which (may be NULL) is that path, owned. */
 int dv_git_is_tracked(dv_git *g, const char *path, bool *tracked, char **which) DV_MUST_CHECK;
 /** Would git ignore the path? A folder's path ends with '/'. */
@@ -91,9 +93,9 @@ int dv_git_commits(dv_git *g, const dv_git_scope *s, dv_git_commit_cb cb, void *
 int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, void *payload)
 	DV_MUST_CHECK;
 /** What gc must keep beside commits: the pointers in the indexes of all work trees, in their HEADs,
- *  in all stashes, and in all commits that a reflog (of any reference, of HEAD of any work tree) still
- *  names. Pointers that lie in the folders of other work trees and were never staged are found by
- *  opening those (dv_git_worktrees). */
+ *  in all stashes, and in all commits that a reflog (of any reference, of HEAD of any work tree)
+ *  still names. Pointers that lie in the folders of other work trees and were never staged are
+ *  found by opening those (dv_git_worktrees). */
 int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload) DV_MUST_CHECK;
 
 typedef int (*dv_git_root_cb)(const char *root, void *payload);

@@ -27,6 +27,8 @@ struct rule {
 struct folder {
 	char *dir;		/* relative to the root, "" for it */
 	char *file;
+	struct folder *parent;	/* NULL for the root */
+	bool any;		/* there are rules here or above */
 	struct rule *rules;
 	size_t n, cap;
 };
@@ -35,6 +37,7 @@ struct dv_ignore {
 	char *root;
 	struct folder **folders;	/* sorted by dir; also those without rules */
 	size_t n, cap;
+	struct folder *last;	/* asked for last; walks ask for one folder many times */
 	pthread_mutex_t lock;
 };
 
@@ -198,8 +201,9 @@ static int folder_insert(dv_ignore *i, struct folder *f, size_t at)
 	return 0;
 }
 
-/* The rules of a folder, read when it is met first. NULL when memory runs out. Lock held. */
-static struct folder *folder_get(dv_ignore *i, const char *dir, size_t n)
+/* The rules of a folder whose parent is known, read when it is met first. NULL when memory runs
+ * out. Lock held. */
+static struct folder *folder_one(dv_ignore *i, struct folder *parent, const char *dir, size_t n)
 {
 	dv_auto(dv_buf) text = DV_BUF_INIT;
 	bool found;
@@ -212,6 +216,8 @@ static struct folder *folder_get(dv_ignore *i, const char *dir, size_t n)
 		folder_free(f);
 		return NULL;
 	}
+	f->parent = parent;
+	f->any = parent && parent->any;
 	dv_autofree char *path = dv_path_join(i->root, f->file);
 	/* Most folders have none: one access call is all they cost. */
 	if (!path || access(path, F_OK) != 0)
@@ -221,24 +227,38 @@ static struct folder *folder_get(dv_ignore *i, const char *dir, size_t n)
 		rc = parse(f, dv_buf_str(&text), text.n);
 	if (rc && rc != DV_ENOTFOUND)
 		dv_warn("%s; its rules are left out", dv_error_last()->message);
+	f->any = f->any || f->n;
 	return f;
+}
+
+/* As folder_one, with all folders above. */
+static struct folder *folder_get(dv_ignore *i, const char *dir, size_t n)
+{
+	struct folder *f = i->last;
+
+	if (f && !strncmp(f->dir, dir, n) && !f->dir[n])
+		return f;
+	bool found;
+	size_t at = folder_slot(i, dir, n, &found);
+	if (found)
+		return i->last = i->folders[at];
+	f = folder_one(i, NULL, "", 0);
+	for (size_t k = 0; f && k < n; k++) {
+		k += strcspn(dir + k, "/");
+		f = folder_one(i, f, dir, k < n ? k : n);
+	}
+	return i->last = f;
 }
 
 int dv_ignore_add_text(dv_ignore *i, const char *dir, const char *text, size_t n)
 {
-	bool found;
-	int rc = 0;
-
 	pthread_mutex_lock(&i->lock);
-	size_t at = folder_slot(i, dir, strlen(dir), &found);
-	if (!found) {
-		struct folder *f = folder_new(dir, strlen(dir));
-		rc = f ? folder_insert(i, f, at) : DV_ERROR;
-		if (rc)
-			folder_free(f);
-	}
-	if (!rc)
-		rc = parse(i->folders[at], text, n);
+	struct folder *f = folder_get(i, dir, strlen(dir));
+	int rc = f ? parse(f, text, n) : DV_ERROR;
+	/* What lies below may have been read before. */
+	for (size_t k = 0; !rc && f->n && k < i->n; k++)
+		if (!*dir || dv_path_below(i->folders[k]->dir, dir, NULL))
+			i->folders[k]->any = true;
 	pthread_mutex_unlock(&i->lock);
 	return rc;
 }
@@ -259,17 +279,15 @@ static const struct rule *decide(dv_ignore *i, const char *path, bool is_dir)
 {
 	const char *name = dv_path_base(path);
 	size_t n = (size_t)(name - path);	/* with the slash */
+	struct folder *f = folder_get(i, path, n ? n - 1 : 0);
 
-	for (;;) {
-		struct folder *f = folder_get(i, path, n ? n - 1 : 0);
-		for (size_t k = f ? f->n : 0; k-- > 0; )
-			if (rule_matches(&f->rules[k], path + n, name, is_dir))
+	for (; f && f->any; f = f->parent) {
+		size_t skip = *f->dir ? strlen(f->dir) + 1 : 0;
+		for (size_t k = f->n; k-- > 0; )
+			if (rule_matches(&f->rules[k], path + skip, name, is_dir))
 				return &f->rules[k];
-		if (!n)
-			return NULL;
-		for (n--; n && path[n - 1] != '/'; n--)
-			;
 	}
+	return NULL;
 }
 
 /* NULL, or the built-in rule for a component of this name. */

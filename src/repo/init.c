@@ -169,10 +169,16 @@ int dv_init(const char *path, const dv_init_options *options)
 	const dv_init_options *o = options ? options : &none;
 	dv_auto(dv_git_dirs) dirs = DV_GIT_DIRS_INIT;
 	dv_autofree char *root = realpath(path ? path : ".", NULL);
+	dv_autoptr(dv_git) g = NULL;
 
 	if (!root)
 		return dv_err_sys("cannot open '%s'", path ? path : ".");
 	int rc = check_git(root, o, &dirs);
+	/* What git cannot do here is found before anything is written. */
+	if (!rc && dirs.workdir)
+		rc = dv_git_open(&g, &dirs, root);
+	if (!rc && g)
+		rc = dv_git_check(g);
 	if (!rc)
 		rc = check_existing(root, o);
 	if (!rc && o->force)
