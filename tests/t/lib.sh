@@ -89,6 +89,18 @@ must_fail() {
 	fi
 }
 
+# refused COMMAND…: the command ends with one of dv's own statuses of failure ('! command' would
+# not stop a test: the shell excepts it from set -e).
+refused() {
+	local code=0
+	"$@" || code=$?
+	case $code in
+	2 | 3 | 4 | 10 | 11 | 12 | 129) return 0 ;;
+	esac
+	echo "exit status $code, not a refusal: $*" >&2
+	return 1
+}
+
 # contains FILE TEXT: the file has TEXT, taken literally, in some line.
 contains() {
 	if ! grep -qF -e "$2" -- "$1"; then

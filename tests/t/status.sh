@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2016
+#
+# dv status: workspace against pointers.
+
+. "$(dirname "$0")/lib.sh"
+
+git init -q . && "$DV" init -q
+mkdir data && printf one >data/a && printf two >data/b && printf three >data/c && printf x >file
+
+test_case 'nothing is tracked at first' '
+	$DV status >out && contains out "Nothing is tracked"'
+
+test_case 'after add all is up to date' '
+	$DV add -q data file
+	$DV status >out && contains out "up to date"
+	$DV status -q'
+
+test_case 'changes are named below their output' '
+	printf ONE! >data/a && rm data/b && mv data/c data/z
+	printf n >"data/$(printf "new\nname")"
+	$DV status >out 2>err
+	contains out "data: modified"
+	contains out "  modified: data/a"
+	contains out "  deleted: data/b"
+	contains out "  renamed: data/c -> data/z"
+	contains out "  added: \"data/new\\nname\""
+	lacks out "file"
+	contains err "hint: "'
+
+test_case '-q answers with the exit status alone' '
+	must_fail 1 $DV status -q >out 2>&1
+	[ ! -s out ]
+	$DV status -q file'
+
+test_case 'targets limit what is looked at' '
+	$DV status file >out && contains out "up to date"
+	must_fail 2 $DV status nothing'
+
+test_case '--json is one document' '
+	$DV status --json >out
+	python3 - <<-"END"
+	import json
+	d = json.load(open("out"))
+	k = {c["path"]: c for c in d["changes"]}
+	assert d["outputs"] == 2 and d["changed"] == 1
+	assert k["data/z"]["kind"] == "renamed" and k["data/z"]["old_path"] == "data/c"
+	assert k["data/b"]["kind"] == "deleted" and k["data/b"]["new_oid"] is None
+	assert k["data/new\nname"]["new_size"] == 1
+	END'
+
+test_case 'an executable bit and a link are changes' '
+	$DV commit -q && chmod +x data/a
+	$DV status >out && contains out "modified: data/a"
+	chmod -x data/a && $DV status -q
+	rm data/a && ln -s z data/a
+	$DV status >out && contains out "modified: data/a"
+	$DV checkout -q -f && $DV status -q'
+
+test_case 'a missing output is deleted' '
+	mv file elsewhere
+	$DV status >out && contains out "file: deleted"
+	mv elsewhere file && $DV status -q'
+
+test_case 'what the cache lost is told, and how to get it' '
+	mv .git/dv/cache saved
+	$DV status >out 2>err
+	contains out "not in cache"
+	contains err "dv pull"
+	rm -rf .git/dv/cache && mv saved .git/dv/cache'
+
+test_case 'touching a file changes nothing' '
+	touch data/z file
+	$DV status -q
+	must_fail 1 sh -c "printf y >file; $DV status -q"'
+
+test_case '--remote tells what was not pushed' '
+	$DV commit -q
+	refused $DV status --remote 2>err && contains err "hint: "
+	$DV remote add -q -d up "$TEST_DIR/up"
+	$DV status --remote >out 2>err
+	contains out "not in remote"
+	contains err "dv push"
+	$DV push -q && $DV status --remote >out && contains out "up to date"'
+
+done_testing
