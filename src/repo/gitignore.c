@@ -16,15 +16,18 @@ bool dv_glob_match(const char *pattern, const char *path)
 	return dv_wildmatch(pattern, path);
 }
 
-/* "/NAME" with everything escaped that git would read otherwise. */
+/* "/NAME" with everything escaped that git would read otherwise. A line break cannot stand in a line
+ * and has no escape: "?" takes its place, which git matches with any byte but a slash. */
 static int line_of(dv_buf *out, const char *name)
 {
 	size_t n = strlen(name);
 
-	if (strchr(name, '\n') || strchr(name, '\r'))
-		return dv_err(DV_EUSAGE, "a name with a line break cannot stand in .gitignore");
 	dv_buf_addc(out, '/');
 	for (size_t i = 0; i < n; i++) {
+		if (name[i] == '\n' || name[i] == '\r') {
+			dv_buf_addc(out, '?');
+			continue;
+		}
 		if (strchr("*?[\\", name[i]) || (name[i] == ' ' && i + 1 == n))
 			dv_buf_addc(out, '\\');
 		dv_buf_addc(out, name[i]);
