@@ -388,6 +388,18 @@ int dv_push(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_
 	return rc != 0 ? rc : finish(&s);
 }
 
+/* A path inside an output that is here must be in it. */
+static int check_inner(sync_t *s, const item *it)
+{
+	dv_tree_entry e;
+	int rc = it->inner ? dv_tree_lookup(&e, s->reader, &it->o->pointer.oid, it->inner) : 0;
+
+	if (rc != DV_ENOTFOUND)
+		return rc;
+	return has_revisions(s->o) ? 0 : dv_err(rc, "'%s' is not in the output '%s'", it->inner,
+						it->o->path);
+}
+
 static int fetch_group(sync_t *s, const char *remote, const item *items, size_t n)
 {
 	__attribute__((cleanup(batch_release))) batch b = { 0 };
@@ -401,8 +413,12 @@ static int fetch_group(sync_t *s, const char *remote, const item *items, size_t 
 		bool here = false;
 
 		/* What is here needs no remote. */
-		if ((rc = dv_sync_is_cached(s->reader, &p->oid, p->is_dir, &here)) < 0 || here)
+		if ((rc = dv_sync_is_cached(s->reader, &p->oid, p->is_dir, &here)) < 0)
+			break;
+		if (here) {
+			rc = check_inner(s, &items[i]);
 			continue;
+		}
 		if (!r && (rc = dv_repo_remote_open(s->repo, remote, false, &r, NULL)) < 0)
 			break;
 		rc = items[i].inner ? want_inner(s, &b, r, &items[i])
