@@ -44,7 +44,7 @@ enum dv_errcode {
 	DV_EUSAGE = -9,		/* arguments make no sense together */
 	DV_ENOREPO = -10,	/* not inside a dv repository */
 	DV_EDIRTY = -11,	/* would overwrite work that is not in the store */
-	DV_EUNSAFE = -12,	/* refused: a path or setting from outside that must not be trusted */
+	DV_EUNSAFE = -12,	/* refused: a path or setting that must not be trusted */
 	DV_EPARTIAL = -13	/* done in part; the callbacks named what is left */
 };
 
@@ -88,7 +88,7 @@ typedef struct dv_init_options {
 	bool no_scm;	/* no git: everything lives in .dv/ */
 	bool subdir;	/* allow a root below the root of the git work tree */
 	bool force;	/* start anew: forget configuration and cache. Refused while the cache holds
-			   objects that a pointer names, unless no remote is needed to restore them */
+			   objects that a pointer names */
 } dv_init_options;
 
 /** Makes `path` a dv repository: .dv/config, .dvignore, staged in git when there is one. */
@@ -135,7 +135,7 @@ DV_API int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_
 		     dv_output_cb cb, void *payload);
 
 typedef struct dv_remove_options {
-	bool outs;	/* the data too; refused for content that is not in the store without force */
+	bool outs;	/* the data too; what the store lacks only with force */
 	bool force;
 	bool no_stage;
 } dv_remove_options;
@@ -205,8 +205,8 @@ DV_API int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, 
 		 void *payload);
 
 typedef int (*dv_data_cb)(const void *p, size_t n, void *payload);
-/** Streams a tracked file's bytes [offset, offset+length); length UINT64_MAX: to the end. Reads only
- *  the chunks it needs. */
+/** Streams a tracked file's bytes [offset, offset+length); length UINT64_MAX: to the end. Reads
+ *  only the chunks it needs. */
 DV_API int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint64_t length,
 		  dv_data_cb cb, void *payload);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counters that any thread may add to, sent to the callback of dv_set_progress_cb() at most some ten
- * times a second. Knows no terminal. One operation at a time in a process.
+ * Counters that any thread may add to, sent to the callback of dv_set_progress_cb() at most some
+ * ten times a second. Knows no terminal. One operation at a time in a process.
  */
 #ifndef DV_BASE_PROGRESS_H
 #define DV_BASE_PROGRESS_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * dv_checkout: makes outputs equal to their pointers. In order, for each output: scan what stands
- * there; list what differs; refuse when something would be overwritten that the store does not have,
- * or when the store lacks something that is wanted; only then change the workspace. Every file
- * appears by rename once its bytes were verified against its oid, so a checkout that was cut leaves
+ * there; list what differs; refuse when something would be overwritten that the store does not
+ * have, or when the store lacks something that is wanted; only then change the workspace. Every
+ * file appears by rename once its bytes were verified against its oid, so a checkout that was cut leaves
  * old and new files, never half ones, and running it again completes it.
  */
 #include <fcntl.h>
@@ -73,7 +73,7 @@ static dv_reader *own_reader(checkout *c)
 	return c->readers[dv_pool_threads(c->pool)];
 }
 
-/* -- what would be lost, what is missing -------------------------------------------------------- */
+/* -- what would be lost, what is missing ------------------------------------------------------ */
 
 static int refuse(int code, const dv_buf *names, size_t n, const char *what)
 {
@@ -88,6 +88,11 @@ static void name(dv_buf *names, size_t *n, const char *path)
 		dv_buf_addf(names, "%s '%s'", *n > 1 ? "," : "", path);
 }
 
+static bool is_content(char kind)
+{
+	return kind && kind != 'd';
+}
+
 static int check_deltas(checkout *c)
 {
 	dv_auto(dv_buf) lost = DV_BUF_INIT;
@@ -97,9 +102,9 @@ static int check_deltas(checkout *c)
 	for (size_t i = 0; i < c->deltas.n; i++) {
 		const dv_delta *d = &c->deltas.d[i];
 
-		if (d->old_kind && d->old_kind != 'd' && !dv_store_has_object(c->store, &d->old_oid))
+		if (is_content(d->old_kind) && !dv_store_has_object(c->store, &d->old_oid))
 			name(&lost, &nlost, d->path);
-		if (d->new_kind && d->new_kind != 'd' && !dv_store_has_object(c->store, &d->new_oid))
+		if (is_content(d->new_kind) && !dv_store_has_object(c->store, &d->new_oid))
 			name(&missing, &nmissing, d->path);
 	}
 	if (nmissing) {
@@ -109,12 +114,13 @@ static int check_deltas(checkout *c)
 	if (nlost && !c->o->force) {
 		refuse(DV_EDIRTY, &lost, nlost, "would overwrite or delete work that is not in the "
 						"store");
-		return dv_err_hint(DV_EDIRTY, "run 'dv add' to record it, or use --force to drop it");
+		return dv_err_hint(DV_EDIRTY,
+				   "run 'dv add' to record it, or use --force to drop it");
 	}
 	return 0;
 }
 
-/* -- applying ----------------------------------------------------------------------------------- */
+/* -- applying --------------------------------------------------------------------------------- */
 
 static int read_target(checkout *c, const dv_oid *oid, dv_buf *out, int worker)
 {
@@ -284,7 +290,7 @@ static int apply(checkout *c)
 	return note_results(c);
 }
 
-/* -- one output --------------------------------------------------------------------------------- */
+/* -- one output ------------------------------------------------------------------------------- */
 
 /* Makes delta paths root-relative and keeps those below `inner` (NULL: all). */
 static int adopt_deltas(checkout *c, const char *output, const char *inner, dv_deltas *in)

@@ -13,8 +13,9 @@ typedef struct dv_grafted {
 	dv_oid oid;
 	uint64_t size, nfiles;
 } dv_grafted;
-/** Replaces the entry at `path` below tree `root` by `entry` (its name is not used), or takes it out
- *  when `entry` is NULL. Folders on the way are made. The trees of `root` must be in the store. */
+/** Replaces the entry at `path` below tree `root` by `entry` (its name is not used), or takes it
+ *  out when `entry` is NULL. Folders on the way are made. The trees of `root` must be in the
+ *  store. */
 int dv_graft(dv_grafted *out, dv_reader *r, dv_writer *w, dv_encoder *enc, const dv_oid *root,
 	     const char *path, const dv_tree_entry *entry) DV_MUST_CHECK;
 /** Finds the entry at `path` below tree `root`; a copy without name. DV_ENOTFOUND. */

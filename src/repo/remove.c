@@ -52,7 +52,8 @@ static int check_kept(dv_record *c, const dv_output *o)
 	if (r < 0 || !now.kind || dv_oid_eq(&now.oid, &o->pointer.oid))
 		return r;
 	dv_err(DV_EDIRTY, "'%s' has changes that were never recorded", o->path);
-	return dv_err_hint(DV_EDIRTY, "run 'dv add %s' first, or use --force to drop them", o->path);
+	return dv_err_hint(DV_EDIRTY, "run 'dv add %s' first, or use --force to drop them",
+			   o->path);
 }
 
 static int delete_data(dv_record *c, const dv_output *o)
@@ -142,7 +143,7 @@ int dv_remove(dv_repo *r, const char *const *targets, size_t n, const dv_remove_
 	return e;
 }
 
-/* -- move --------------------------------------------------------------------------------------- */
+/* -- move -------------------------------------------------------------------------------------- */
 
 /* Where the output goes: into an existing folder, or to the name given. */
 static int destination(dv_record *c, const char *src, const char *dst, char **out)

@@ -161,7 +161,8 @@ static int refuse_special(const char *path, mode_t mode)
 	return dv_err_hint(DV_ERROR, "remove it, or name it in .dvignore");
 }
 
-/* True when the content behind a remembered oid is where it must be: with a writer, in its store. */
+/* True when the content behind a remembered oid is where it must be: with a writer, in its
+ * store. */
 static bool is_kept(dv_scan *s, const dv_oid *oid)
 {
 	return !s->store || dv_store_has_object(s->store, oid) ||
@@ -463,7 +464,7 @@ static int read_file(dv_scan *s, int dirfd, const char *dir, entry *e, int worke
 		if (r != DV_ETRANSIENT)
 			return r;
 	}
-	return dv_err_hint(r, "wait until nothing writes to it any more, and run the command again");
+	return dv_err_hint(r, "wait until nothing writes to it, and run the command again");
 }
 
 static int batch_job(void *arg, int worker)

@@ -33,9 +33,9 @@ typedef struct dv_scanned {
 int dv_scan_path(dv_scan *s, const char *path, dv_scanned *out) DV_MUST_CHECK;
 /** The directories of the last dv_scan_path as a side of dv_treediff. Borrows the scan. */
 dv_side dv_scan_side(dv_scan *s);
-/** Tells the scan what was done to `path` (root-relative) since: it is now `kind` with `oid` and `st`,
- *  or gone when kind is 0. Borrows path until dv_scan_remember. Only of what the last dv_scan_path
- *  covered. */
+/** Tells the scan what was done to `path` (root-relative) since: it is now `kind` with `oid` and
+ *  `st`, or gone when kind is 0. Borrows path until dv_scan_remember. Only of what the last
+ *  dv_scan_path covered. */
 int dv_scan_update(dv_scan *s, const char *path, char kind, const dv_oid *oid,
 		   const struct stat *st) DV_MUST_CHECK;
 /** Hands what was learned to the stat cache (written when the repository is closed). */

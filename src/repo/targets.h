@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Targets: what the user named, as paths relative to the root. A target is an output, its pointer, a
- * folder above outputs, or a path inside a directory output.
+ * Targets: what the user named, as paths relative to the root. A target is an output, its pointer,
+ * a folder above outputs, or a path inside a directory output.
  */
 #ifndef DV_REPO_TARGETS_H
 #define DV_REPO_TARGETS_H

@@ -73,7 +73,8 @@ static int push(work *w, const char *path, const dv_oid *a, const dv_oid *b, uns
 	int r = dv_grow(&w->p, &w->cap, w->n + 1, sizeof(*w->p));
 	if (r < 0)
 		return r;
-	pair p = { .path = dv_strdup(path), .has_a = a != NULL, .has_b = b != NULL, .depth = depth };
+	pair p = { .path = dv_strdup(path), .has_a = a != NULL, .has_b = b != NULL,
+		   .depth = depth };
 	if (!p.path)
 		return dv_err_nomem();
 	if (a)
@@ -192,7 +193,8 @@ int dv_deltas_pair_renames(dv_deltas *d)
 	size_t kept = 0;
 	int r;
 
-	/* Sorted first, so that of several deleted files with one content the same is always taken. */
+	/* Sorted first, so that of several deleted files with one content the same is always
+	 * taken. */
 	qsort(d->d, d->n, sizeof(*d->d), by_path);
 	for (size_t i = d->n; i-- > 0;) {
 		const dv_delta *x = &d->d[i];

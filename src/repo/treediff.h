@@ -32,7 +32,7 @@ typedef struct dv_deltas {
 void dv_deltas_release(dv_deltas *d);
 
 enum dv_treediff_flags {
-	DV_TREEDIFF_DIRS = 1u << 0,	/* also directories that appear or go (before, after inside) */
+	DV_TREEDIFF_DIRS = 1u << 0,	/* also directories that appear or go */
 	DV_TREEDIFF_RENAMES = 1u << 1,	/* pair deleted and added files of equal content */
 };
 /** Lists the differences of two directories (NULL side or oid: empty) in path order. */

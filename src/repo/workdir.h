@@ -15,8 +15,8 @@
 /** Prefix of temporary files in the workspace; scans skip them. */
 #define DV_TMP_PREFIX ".dv-tmp-"
 
-/** Opens folder `path` below `rootfd` ("" or ".": a duplicate of it). With `create`, missing folders
- *  are made. DV_ENOTFOUND; DV_EUNSAFE when a component is a symbolic link or no folder. */
+/** Opens folder `path` below `rootfd` ("" or ".": a duplicate of it). With `create`, missing
+ *  folders are made. DV_ENOTFOUND; DV_EUNSAFE when a component is a symbolic link or no folder. */
 int dv_workdir_open(int *out, int rootfd, const char *path, bool create) DV_MUST_CHECK;
 /** Splits into folder and name and opens the folder. *name borrows from path. */
 int dv_workdir_parent(int *out, const char **name, int rootfd, const char *path, bool create)

@@ -3,9 +3,9 @@
  * Objects: bytes named by their SHA-256, kept as one chunk or as a recipe of chunks.
  *
  * Recipe bytes: "DVRECIP1", level u8, chunker id u8, zero 6, size u64 (of what it makes), then per
- * chunk: id 32, raw length u32. Level 0 lists the object's own chunks. When a recipe would be longer
- * than DV_RECIPE_MAX its bytes are themselves cut into chunks, and the recipe kept under the oid is
- * of level + 1 and lists those; at most DV_RECIPE_LEVELS times.
+ * chunk: id 32, raw length u32. Level 0 lists the object's own chunks. When a recipe would be
+ * longer than DV_RECIPE_MAX its bytes are themselves cut into chunks, and the recipe kept under the
+ * oid is of level + 1 and lists those; at most DV_RECIPE_LEVELS times.
  */
 #ifndef DV_STORE_OBJECT_H
 #define DV_STORE_OBJECT_H
@@ -33,8 +33,8 @@ typedef struct dv_recipe {
 } dv_recipe;
 #define DV_RECIPE_INIT { 0 }
 void dv_recipe_release(dv_recipe *r);
-/** Loads and checks the recipe of an object, through all levels. Memory: 36 bytes a chunk, i.e. some
- *  60 MB for 100 GiB. DV_ENOTFOUND when the object is not in the store. */
+/** Loads and checks the recipe of an object, through all levels. Memory: 36 bytes a chunk, i.e.
+ *  some 60 MB for 100 GiB. DV_ENOTFOUND when the object is not in the store. */
 int dv_recipe_load(dv_recipe *out, dv_reader *r, const dv_oid *oid) DV_MUST_CHECK;
 /** Parses one level (for fuzzing and fsck). */
 int dv_recipe_parse(dv_recipe *out, uint8_t *level, const uint8_t *p, size_t n) DV_MUST_CHECK;

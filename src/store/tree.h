@@ -5,10 +5,11 @@
  *
  *   KIND SP OID SP SIZE SP [NFILES SP] NAME LF
  *
- * KIND f (file), x (executable file), l (symbolic link; the object is its target), d (directory; the
- * object is its tree, SIZE and NFILES count everything below). Numbers are decimal without leading
- * zeros. In NAME the bytes \ and LF are written \\ and \n. A name is one component: not empty, no
- * slash, no NUL, not "." or "..". Everything else is refused, so equal directories have equal oids.
+ * KIND f (file), x (executable file), l (symbolic link; the object is its target), d (directory;
+ * the object is its tree, SIZE and NFILES count everything below). Numbers are decimal without
+ * leading zeros. In NAME the bytes \ and LF are written \\ and \n. A name is one component: not
+ * empty, no slash, no NUL, not "." or "..". Everything else is refused, so equal directories have
+ * equal oids.
  */
 #ifndef DV_STORE_TREE_H
 #define DV_STORE_TREE_H
@@ -27,7 +28,7 @@ typedef struct dv_tree_entry {
 typedef struct dv_tree {
 	dv_tree_entry *e;
 	size_t n, cap;
-	char *names;		/* one block behind parsed names; entries added by dv_tree_add own theirs */
+	char *names;		/* one block behind parsed names; added ones own theirs */
 	size_t names_len;
 } dv_tree;
 #define DV_TREE_INIT { 0 }
