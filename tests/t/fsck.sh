@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2016
+#
+# Damage of every kind is found, named and mended.
+
+. "$(dirname "$0")/lib.sh"
+
+export remote=$TEST_DIR/remote cache=$TEST_DIR/work/.git/dv/cache
+git init -q
+"$DV" init -q
+"$DV" remote add -q -d store "$remote"
+mkdir data
+seq 1 300000 >data/a.csv
+head -c 1500000 /dev/urandom >data/b.bin
+cp -R data "$TEST_DIR/copy"
+"$DV" add -q data
+git add -A
+git commit -q -m one
+"$DV" push -q
+
+# The largest pack of a store, and a byte turned in its middle.
+largest() { find "$1/packs" -type f -printf '%s %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-; }
+damage() {
+	chmod u+w "$1"
+	printf '\377\000\377\000' | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
+test_case 'a whole store is whole' '
+	"$DV" fsck >out
+	contains out "no damage"
+	"$DV" fsck --remote >out
+	contains out "no damage"'
+
+test_case 'a turned byte is found, with the output that it touches' '
+	damage "$(largest "$cache")" 1200000
+	must_fail 12 "$DV" fsck >out
+	contains out data
+	contains out chunk'
+
+test_case 'and mended from the remote' '
+	"$DV" fsck --repair >out
+	contains out repaired
+	"$DV" fsck >out
+	contains out "no damage"
+	rm -rf data
+	"$DV" checkout -q
+	same data "$TEST_DIR/copy"'
+
+test_case 'a lost pack is mended' '
+	rm -f "$(largest "$cache")"
+	must_fail 12 "$DV" fsck >out
+	"$DV" fsck --repair
+	"$DV" fsck
+	rm -rf data
+	"$DV" checkout -q
+	same data "$TEST_DIR/copy"'
+
+test_case 'a damaged index segment is mended without a remote' '
+	mv "$remote" "$remote.away"
+	for f in "$cache"/index/*; do damage "$f" 100; done
+	must_fail 12 "$DV" fsck >out
+	contains out segment
+	"$DV" fsck --repair
+	"$DV" fsck
+	mv "$remote.away" "$remote"
+	rm -rf data
+	"$DV" checkout -q
+	same data "$TEST_DIR/copy"'
+
+test_case 'damage on the remote is mended from the cache' '
+	damage "$(largest "$remote")" 900000
+	must_fail 12 "$DV" fsck --remote >out
+	contains out data
+	"$DV" fsck --remote --repair
+	"$DV" fsck --remote
+	git clone -q . "$TEST_DIR/other"
+	cd "$TEST_DIR/other"
+	"$DV" pull -q
+	same data "$TEST_DIR/copy"'
+
+test_case 'what no store has any more is said' '
+	damage "$(largest "$cache")" 1000000
+	rm -rf "$remote"
+	must_fail 12 "$DV" fsck --repair >out 2>err
+	must_fail 12 "$DV" fsck >out
+	contains out data
+	[ -n "$(find "$cache/damaged" -type f)" ]'
+
+done_testing

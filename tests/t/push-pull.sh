@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2016
+#
+# Between two clones and a remote: push, fetch, pull, whole and in part.
+
+. "$(dirname "$0")/lib.sh"
+
+remote=$TEST_DIR/remote
+export remote
+git init -q
+"$DV" init -q
+mkdir -p data/sub data/empty
+seq 1 200000 >data/a.csv
+head -c 3000000 /dev/urandom >data/sub/r.bin
+echo short >data/sub/s.txt
+printf '#!/bin/sh\n' >data/run && chmod +x data/run
+ln -s a.csv data/link
+echo one >single.txt
+"$DV" add -q data single.txt
+git add -A
+git commit -q -m one
+clone() {
+	rm -rf "$TEST_DIR/$1"
+	git clone -q "$TEST_DIR/work" "$TEST_DIR/$1"
+	cd "$TEST_DIR/$1"
+}
+
+test_case 'without a remote, push says how to add one' '
+	must_fail 2 "$DV" push 2>err
+	contains err "dv remote add"'
+
+"$DV" remote add -q -d store "$remote"
+git commit -q -a -m 'Name the remote'
+
+test_case 'status --remote names what was not pushed' '
+	"$DV" status --remote >out || true
+	contains out data
+	contains out single.txt'
+
+test_case 'a dry push changes nothing' '
+	"$DV" push --dry
+	[ ! -e "$remote/packs" ] || [ -z "$(find "$remote/packs" -type f)" ]'
+
+test_case 'push fills an empty remote, and a second push has nothing to do' '
+	"$DV" push
+	find "$remote" -type f | sort >before
+	"$DV" push
+	find "$remote" -type f | sort >after
+	same before after
+	"$DV" status --remote'
+
+test_case 'pull in a clone brings every byte, link, mode and empty folder' '
+	clone other
+	"$DV" pull
+	same "$TEST_DIR/work/data" data
+	same "$TEST_DIR/work/single.txt" single.txt
+	[ -x data/run ] && [ -L data/link ] && [ -d data/empty ]
+	"$DV" status'
+
+test_case 'what is in the cache needs no remote' '
+	cd "$TEST_DIR/other"
+	mv "$remote" "$remote.away"
+	rm -rf data
+	"$DV" pull
+	mv "$remote.away" "$remote"
+	same "$TEST_DIR/work/data" data'
+
+test_case 'pull of one file brings that file only' '
+	clone part
+	"$DV" pull data/sub/s.txt
+	same "$TEST_DIR/work/data/sub/s.txt" data/sub/s.txt
+	[ ! -e data/a.csv ] && [ ! -e data/sub/r.bin ] && [ ! -e single.txt ]
+	[ "$(du -s --apparent-size -k .git/dv/cache | cut -f1)" -lt 1000 ]
+	"$DV" pull data/sub/s.txt data/run
+	[ -x data/run ]
+	"$DV" pull
+	same "$TEST_DIR/work/data" data'
+
+test_case 'a change travels as a part of the data' '
+	cd "$TEST_DIR/other"
+	printf x | dd of=data/sub/r.bin bs=1 seek=1500000 conv=notrunc 2>/dev/null
+	"$DV" add -q data
+	git commit -q -a -m two
+	before=$(du -sb "$remote" | cut -f1)
+	"$DV" push
+	after=$(du -sb "$remote" | cut -f1)
+	[ $((after - before)) -lt 700000 ]
+	git push -q origin HEAD:refs/heads/two
+	cd "$TEST_DIR/work"
+	git merge -q two
+	"$DV" pull
+	same "$TEST_DIR/other/data" data
+	"$DV" status'
+
+test_case 'fetch --rev brings a version without touching the workspace' '
+	clone old
+	"$DV" fetch --rev=HEAD~1
+	[ ! -e data ]
+	"$DV" cat HEAD~1:data/sub/s.txt >out
+	same out "$TEST_DIR/work/data/sub/s.txt"
+	must_fail 2 "$DV" cat data/sub/r.bin >out 2>err
+	contains err "dv fetch"
+	"$DV" fetch -A
+	"$DV" cat data/sub/r.bin >out
+	same out "$TEST_DIR/work/data/sub/r.bin"'
+
+test_case 'what is nowhere is named, and the rest comes' '
+	clone gone
+	echo never >lost.txt
+	"$DV" add -q lost.txt
+	rm -rf .git/dv/cache lost.txt
+	code=0
+	"$DV" pull 2>err || code=$?
+	[ "$code" -eq 3 ] || [ "$code" -eq 2 ]
+	contains err lost.txt
+	same "$TEST_DIR/work/data" data'
+
+test_case 'an unknown target is an error' '
+	must_fail 2 "$DV" push nothing-here 2>err
+	contains err nothing-here
+	must_fail 2 "$DV" pull data/nothing 2>err
+	contains err nothing'
+
+test_case 'ls and cat read pointers without the workspace' '
+	clone look
+	"$DV" fetch -q
+	"$DV" ls >out
+	contains out single.txt
+	"$DV" ls -R >out
+	contains out data/sub/s.txt
+	"$DV" ls data/sub >out
+	contains out data/sub/r.bin
+	lacks out a.csv
+	"$DV" cat --offset=2 --length=3 data/sub/s.txt >out
+	printf ort >want
+	same out want
+	must_fail 2 "$DV" cat data/none 2>err
+	must_fail 2 "$DV" ls none 2>err'
+
+done_testing
