@@ -16,8 +16,8 @@ bool dv_glob_match(const char *pattern, const char *path)
 	return dv_wildmatch(pattern, path);
 }
 
-/* "/NAME" with everything escaped that git would read otherwise. A line break cannot stand in a line
- * and has no escape: "?" takes its place, which git matches with any byte but a slash. */
+/* "/NAME" with everything escaped that git would read otherwise. A line break has no escape:
+ * "?" takes its place, which git matches with any byte but a slash. */
 static int line_of(dv_buf *out, const char *name)
 {
 	size_t n = strlen(name);
