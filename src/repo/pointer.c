@@ -357,7 +357,8 @@ static int check_text(const char *text, size_t n, const char *name)
 		bool blank = *u == '\t' || *u == '\n' || *u == '\r';
 		size_t step = blank ? 1 : dv_pointer_printable(u);
 		if (!step)
-			return dv_err(DV_ECORRUPT, "'%s' is no pointer: not clean UTF-8 text", name);
+			return dv_err(DV_ECORRUPT, "'%s' is no pointer: not clean UTF-8 text",
+				      name);
 		if (line_start && *u == '%')
 			return dv_err(DV_ECORRUPT, "'%s' is no pointer: it has a YAML directive",
 				      name);
@@ -373,9 +374,9 @@ static int parse_fields(struct fields *f, const char *text, size_t n, dv_buf *to
 	struct fy_diag_cfg quiet;
 	struct fy_node *out = NULL;
 
-	fy_diag_cfg_default(&quiet);
-	quiet.fp = NULL;
+	memset(&quiet, 0, sizeof(quiet));
 	quiet.output_fn = be_silent;
+	quiet.level = FYET_MAX;
 	dv_autoptr(dv_fydiag) diag = fy_diag_create(&quiet);
 	if (!diag)
 		return dv_err_nomem();

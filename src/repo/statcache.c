@@ -19,6 +19,8 @@
 #define STATE_FILE "state.db"
 #define STATE_VERSION 1
 #define BUSY_MS 2000
+/* So many preloads of parts, then everything is read at once. */
+#define PARTS_MAX 16
 
 struct row {
 	char *path;
@@ -39,6 +41,7 @@ struct dv_statcache {
 	bool tried;		/* opening was tried */
 	struct row *rows;	/* sorted by path bytes */
 	size_t nrows, rows_cap;
+	int parts;		/* preloads so far; PARTS_MAX when all is there */
 	struct change *changes;
 	size_t nchanges, changes_cap;
 	pthread_mutex_t lock;	/* guards changes */
@@ -260,8 +263,12 @@ void dv_statcache_preload(dv_statcache *c, const char *prefix)
 {
 	size_t had = c->nrows;
 
-	if (!open_db(c, false))
+	if (c->parts >= PARTS_MAX || !open_db(c, false))
 		return;
+	if (++c->parts >= PARTS_MAX)
+		prefix = "";
+	if (!*prefix)
+		c->parts = PARTS_MAX;
 	if (!scan(c, "SELECT path, data FROM dirs WHERE ws=?1 AND path=?2 AND ?3<?4", prefix) ||
 	    !scan(c, "SELECT path, data FROM dirs WHERE ws=?1 AND path>=?3 AND path<?4"
 		     " AND path<>?2 ORDER BY path", prefix)) {
@@ -272,7 +279,8 @@ void dv_statcache_preload(dv_statcache *c, const char *prefix)
 	if (c->nrows == had)
 		return;
 	/* Preloading twice is rare; rows that came twice are dropped. */
-	qsort(c->rows, c->nrows, sizeof(*c->rows), compare_rows);
+	if (had)
+		qsort(c->rows, c->nrows, sizeof(*c->rows), compare_rows);
 	size_t n = 1;
 	for (size_t i = 1; i < c->nrows; i++) {
 		if (strcmp(c->rows[i].path, c->rows[n - 1].path) != 0) {
