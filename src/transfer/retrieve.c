@@ -166,6 +166,8 @@ static int whole_run(job *j, int worker)
 	file_sink sink = { a.fd, j->c.size };
 	dv_remote_container_name(name, &j->c);
 	rc = f->r->r->driver->get(f->r->r, name, 0, UINT64_MAX, to_file, &sink);
+	if (rc && rc != DV_ECORRUPT)
+		return dv_err_ctx(rc, "remote '%s'", f->r->name);
 	if (rc == 0 && sink.left)
 		rc = dv_err(DV_ECORRUPT, "it is shorter than the log says");
 	if (rc)
@@ -276,6 +278,8 @@ static int range_run(job *j, int worker)
 
 	dv_remote_container_name(name, &j->c);
 	int rc = dv_remote_get_range(j->f->r, name, j->offset, (size_t)j->length, &b);
+	if (rc == DV_ECORRUPT)
+		return dv_err(DV_ECORRUPT, "it is shorter than the log says");
 	if (rc)
 		return rc;
 	dv_progress_add(j->length, 0);
