@@ -309,12 +309,16 @@ int dv_gc(dv_repo *r, const dv_gc_options *o, dv_gc_summary *out)
 	dv_git_scope scope = { .branches = o->all_branches, .tags = o->all_tags,
 			       .all_commits = o->all_commits, .revs = o->revs, .nrevs = o->nrevs,
 			       .last_n = o->last_n };
+	dv_git *git = NULL;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
 	if (!o->workspace && !o->all_branches && !o->all_tags && !o->all_commits && !o->nrevs)
 		return dv_err_hint(dv_err(DV_EUSAGE, "gc needs to know what to keep"),
 				   "say -w, -a, -T, -A or --rev");
+	if ((o->all_branches || o->all_tags || o->all_commits || o->nrevs) &&
+	    (rc = dv_repo_git(r, &git)) < 0)
+		return rc;
 	if ((rc = dv_repo_store(r, &g.store)) < 0 || (rc = lock(&g)) < 0)
 		return rc;
 	rc = dv_reader_new(&g.reader, g.store);
