@@ -20,7 +20,7 @@ echo one >single.txt
 git add -A
 git commit -q -m one
 clone() {
-	rm -rf "$TEST_DIR/$1"
+	rm -rf "${TEST_DIR:?}/$1"
 	git clone -q "$TEST_DIR/work" "$TEST_DIR/$1"
 	cd "$TEST_DIR/$1"
 }
