@@ -63,6 +63,7 @@ static int gc_run(dv_cli *cli, void *args, int argc, char **argv)
 		.dry = a->dry,
 		.force = a->force,
 	};
+	static const char *const head[] = { "HEAD" };
 	dv_gc_summary sum = { 0 };
 	dv_cli_autorepo dv_repo *r = NULL;
 	int rc = dv_out_operands(cli, argc, 0, 0);
@@ -76,6 +77,11 @@ static int gc_run(dv_cli *cli, void *args, int argc, char **argv)
 		dv_out_hint("'-w' keeps what the workspace needs, '-a' all branches, '-T' all "
 			    "tags, '-A' all commits");
 		return DV_EXIT_USAGE;
+	}
+	/* A number of commits alone counts from where we are. */
+	if (!a->workspace && !a->all_branches && !a->all_tags && !a->all_commits && !o.nrevs) {
+		o.revs = head;
+		o.nrevs = 1;
 	}
 	rc = dv_cli_open(&r);
 	if (rc)

@@ -74,6 +74,9 @@ static int add_run(dv_cli *cli, void *args, int argc, char **argv)
 		return dv_out_fail(rc);
 	if (a->make_default)
 		dv_out_note("'%s' is the default remote", argv[0]);
+	if (!cli->quiet && (level == DV_CONFIG_ANY || level == DV_CONFIG_REPO) &&
+	    dv_cli_in_git(r))
+		dv_out_hint("commit '.dv/config' with git, so that every clone has the remote");
 	return DV_EXIT_OK;
 }
 
@@ -159,6 +162,7 @@ static int default_run(dv_cli *cli, void *args, int argc, char **argv)
 }
 
 #define LEVEL_OPTS                                                                                 \
+	DV_OPT_FLAG(0, "system", remote_args, levels.system, "write settings of this machine"),    \
 	DV_OPT_FLAG(0, "global", remote_args, levels.global, "write the user's own settings"),     \
 	DV_OPT_FLAG(0, "repo", remote_args, levels.repo, "write .dv/config (the default)"),        \
 	DV_OPT_FLAG(0, "local", remote_args, levels.local, "write settings of this clone only")
