@@ -3,8 +3,8 @@
  * dv_checkout: makes outputs equal to their pointers. In order, for each output: scan what stands
  * there; list what differs; refuse when something would be overwritten that the store does not
  * have, or when the store lacks something that is wanted; only then change the workspace. Every
- * file appears by rename once its bytes were verified against its oid, so a checkout that was cut leaves
- * old and new files, never half ones, and running it again completes it.
+ * file appears by rename once its bytes were verified against its oid, so a checkout that was cut
+ * leaves old and new files, never half ones, and running it again completes it.
  */
 #include <fcntl.h>
 #include <stdatomic.h>
