@@ -152,6 +152,12 @@ static int by_path(const void *x, const void *y)
 	return strcmp(a->path, b->path);
 }
 
+static void sort(dv_deltas *d)
+{
+	if (d->n)
+		qsort(d->d, d->n, sizeof(*d->d), by_path);
+}
+
 int dv_treediff(dv_deltas *out, const dv_side *a, const dv_oid *a_oid, const dv_side *b,
 		const dv_oid *b_oid, unsigned flags)
 {
@@ -171,7 +177,7 @@ int dv_treediff(dv_deltas *out, const dv_side *a, const dv_oid *a_oid, const dv_
 	}
 	if (flags & DV_TREEDIFF_RENAMES)
 		return dv_deltas_pair_renames(out);
-	qsort(out->d, out->n, sizeof(*out->d), by_path);
+	sort(out);
 	return 0;
 }
 
@@ -195,7 +201,7 @@ int dv_deltas_pair_renames(dv_deltas *d)
 
 	/* Sorted first, so that of several deleted files with one content the same is always
 	 * taken. */
-	qsort(d->d, d->n, sizeof(*d->d), by_path);
+	sort(d);
 	for (size_t i = d->n; i-- > 0;) {
 		const dv_delta *x = &d->d[i];
 
