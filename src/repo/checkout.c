@@ -52,7 +52,11 @@ static void checkout_release(checkout *c)
 
 static int checkout_open(checkout *c)
 {
+	const char *type = dv_config_string(&c->repo->config, "cache.type", NULL);
 	int r;
+
+	if (type && strncmp(type, "copy", 4) != 0)
+		dv_warn("cache.type is '%s', but this version of dv always copies", type);
 
 	if ((r = dv_repo_store(c->repo, &c->store)) < 0 ||
 	    (r = dv_repo_pool(&c->pool, c->repo, c->o->jobs)) < 0 ||
