@@ -43,14 +43,17 @@ static char *gitignore_of(const char *path)
 	return dv_buf_detach(&b);
 }
 
-/* Is the workspace's content the store's too? */
+/* Is the workspace's content what the pointer says, and the store's too? The scan takes in what the
+ * store lacks, as after the loss of a cache, so that the data is not deleted with its last copy. */
 static int check_kept(dv_record *c, const dv_output *o)
 {
 	dv_scanned now;
 	int r = dv_scan_path(c->scan, o->path, &now);
 
-	if (r < 0 || !now.kind || dv_oid_eq(&now.oid, &o->pointer.oid))
+	if (r < 0 || !now.kind)
 		return r;
+	if (dv_oid_eq(&now.oid, &o->pointer.oid))
+		return dv_writer_commit(c->writer, NULL, 0);
 	dv_err(DV_EDIRTY, "'%s' has changes that were never recorded", o->path);
 	return dv_err_hint(DV_EDIRTY, "run 'dv add %s' first, or use --force to drop them",
 			   o->path);

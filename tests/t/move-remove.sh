@@ -52,4 +52,21 @@ test_case 'what was removed comes back from history' '
 	git commit -qam removed
 	git checkout -q HEAD~1 && $DV checkout -q && [ "$(cat d/a)" = one ]'
 
+test_case 'remove --outs keeps the last copy of what the cache lost' '
+	cd "$TEST_DIR" && rm -rf lost && git init -q lost && cd lost
+	$DV init -q
+	mkdir d
+	seq 9000 >d/a
+	echo b >d/b
+	$DV add -q d
+	git commit -qm one
+	cp -r d ../kept-copy
+	rm -rf .git/dv
+	$DV remove -q --outs d
+	[ ! -e d ]
+	git checkout -q HEAD -- d.dv
+	$DV checkout -q
+	same d ../kept-copy
+'
+
 done_testing
