@@ -106,7 +106,8 @@ DV_API const char *dv_repo_cache_dir(dv_repo *r);
 
 typedef struct dv_add_options {
 	bool glob;		/* targets are patterns (*, ?, [], **) */
-	const char *message;	/* commit the staged pointers with this message */
+	const char *message;	/* commit the pointers and .gitignore files that this call wrote,
+				   and nothing else that is staged, with this message */
 	bool no_stage;		/* leave git's index alone */
 	int jobs;		/* threads, 0: one per CPU */
 } dv_add_options;

@@ -82,6 +82,7 @@ int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_option
 	if ((e = dv_targets_resolve(&t, r, targets, n, o->glob)) < 0 ||
 	    (e = dv_record_open(&c, r, o->jobs, o->no_stage)) < 0)
 		return e;
+	c.commit = o->message != NULL;
 	dv_progress_start("adding", 0, 0);
 	for (size_t i = 0; e == 0 && i < t.n; i++)
 		if ((e = dv_check_cancel()) == 0)

@@ -323,23 +323,55 @@ static int create_commit(dv_git *g, const char *message, const git_oid *tree_id,
 	return gc ? dv_git_fail(gc, "cannot commit") : 0;
 }
 
-int dv_git_commit(dv_git *g, const char *message, char hex[DV_GIT_HEX + 1])
+/* HEAD's tree with `paths` as they are in the index. */
+static int build_tree(dv_git *g, git_index *index, const git_commit *head,
+		      const char *const *paths, size_t n, git_oid *out)
+{
+	dv_autoptr(git_index) next = NULL;
+	dv_autoptr(git_tree) old = NULL;
+	int gc = git_index_new(&next);
+
+	if (!gc && head)
+		gc = git_commit_tree(&old, head);
+	if (!gc && old)
+		gc = git_index_read_tree(next, old);
+	for (size_t i = 0; !gc && i < n; i++) {
+		dv_autofree char *full = dv_git_full(g, paths[i]);
+
+		if (!full)
+			return dv_err_nomem();
+		const git_index_entry *e = git_index_get_bypath(index, full, 0);
+		if (e)
+			gc = git_index_add(next, e);
+		else if (git_index_get_bypath(next, full, 0))
+			gc = git_index_remove(next, full, 0);
+	}
+	if (!gc)
+		gc = git_index_write_tree_to(out, next, g->repo);
+	return gc ? dv_git_fail(gc, "cannot write git's tree") : 0;
+}
+
+int dv_git_commit(dv_git *g, const char *message, const char *const *paths, size_t n,
+		  char hex[DV_GIT_HEX + 1])
 {
 	dv_autoptr(git_index) index = NULL;
 	dv_autoptr(git_commit) head = NULL;
 	git_oid tree, id;
 
+	if (hex)
+		hex[0] = 0;
 	int rc = open_index(g, &index);
 	if (!rc)
 		rc = check_committable(g, index);
 	if (!rc)
 		rc = head_commit(g, &head);
+	if (!rc)
+		rc = build_tree(g, index, head, paths, n, &tree);
 	if (rc)
 		return rc;
-	int gc = git_index_write_tree(&tree, index);
-	if (gc)
-		return dv_git_fail(gc, "cannot write git's tree");
-	if (head && git_oid_equal(git_commit_tree_id(head), &tree)) {
+	if (head ? git_oid_equal(git_commit_tree_id(head), &tree) : n == 0) {
+		if (!head)
+			return 0;
 		git_oid_cpy(&id, git_commit_id(head));
 	} else {
 		rc = create_commit(g, message, &tree, head, &id);
@@ -349,6 +381,29 @@ int dv_git_commit(dv_git *g, const char *message, char hex[DV_GIT_HEX + 1])
 	if (hex)
 		git_oid_tostr(hex, DV_GIT_HEX + 1, &id);
 	return 0;
+}
+
+int dv_git_read_staged(dv_git *g, const char *path, size_t max, dv_buf *out)
+{
+	dv_autoptr(git_index) index = NULL;
+	dv_autoptr(git_blob) blob = NULL;
+	dv_autofree char *full = dv_git_full(g, path);
+
+	dv_buf_clear(out);
+	if (!full)
+		return dv_err_nomem();
+	int rc = open_index(g, &index);
+	if (rc)
+		return rc;
+	const git_index_entry *e = git_index_get_bypath(index, full, 0);
+	if (!e)
+		return dv_err(DV_ENOTFOUND, "git's index has no '%s'", path);
+	int gc = git_blob_lookup(&blob, g->repo, &e->id);
+	if (gc)
+		return dv_git_fail(gc, "cannot read '%s' in git's index", path);
+	if ((uint64_t)git_blob_rawsize(blob) > max)
+		return dv_err(DV_ERROR, "'%s' in git's index is too large", path);
+	return dv_buf_add(out, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
 }
 
 /* -- revisions --------------------------------------------------------------------------------- */

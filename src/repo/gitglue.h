@@ -45,10 +45,14 @@ DV_DEFINE_AUTOPTR(dv_git)
  *  that are not in it are passed over). All or nothing. DV_ELOCKED when git holds the index. */
 int dv_git_stage(dv_git *g, const char *const *add, size_t nadd, const char *const *drop,
 		 size_t ndrop) DV_MUST_CHECK;
-/** Commits the index on top of HEAD, like "git commit": also the first commit of a branch and a
- *  detached HEAD. hex may be NULL. When nothing changed, succeeds without a commit (hex is HEAD).
+/** Commits `paths` as the index has them on top of HEAD, like "git commit --only": what else is
+ *  staged stays staged. Works for the first commit of a branch and on a detached HEAD. hex may be
+ *  NULL. When nothing changed, succeeds without a commit (hex is HEAD, "" when there is none).
  *  DV_ERROR with a hint without user.name and user.email, during a merge, or with conflicts. */
-int dv_git_commit(dv_git *g, const char *message, char hex[DV_GIT_HEX + 1]) DV_MUST_CHECK;
+int dv_git_commit(dv_git *g, const char *message, const char *const *paths, size_t n,
+		  char hex[DV_GIT_HEX + 1]) DV_MUST_CHECK;
+/** A file as the index has it, at most `max` bytes; out is replaced. DV_ENOTFOUND. */
+int dv_git_read_staged(dv_git *g, const char *path, size_t max, dv_buf *out) DV_MUST_CHECK;
 /** Can the index be read? DV_ERROR with a hint when it has what libgit2 does not know. */
 int dv_git_check(dv_git *g) DV_MUST_CHECK;
 /** Is the path in the index, or anything below it? *which (may be NULL) is that path, owned. */

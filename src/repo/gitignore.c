@@ -9,8 +9,6 @@
 #include "repo/ignore.h"
 #include "repo/wildmatch.h"
 
-#define GITIGNORE_MAX ((size_t)16 << 20)
-
 bool dv_glob_match(const char *pattern, const char *path)
 {
 	return dv_wildmatch(pattern, path);
@@ -44,7 +42,7 @@ static int read_text(dv_buf *out, const char *path)
 	if (S_ISLNK(st.st_mode))
 		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' is a symbolic link", path),
 				   "replace the link with a file; git does not follow it either");
-	return dv_fs_read_file(out, path, GITIGNORE_MAX);
+	return dv_fs_read_file(out, path, DV_GITIGNORE_MAX);
 }
 
 /* The next line's length without its ending; *step is the way to the one after. */
@@ -55,6 +53,20 @@ static size_t line_length(const char *p, size_t n, size_t *step)
 
 	*step = eol ? len + 1 : len;
 	return len && p[len - 1] == '\r' ? len - 1 : len;
+}
+
+int dv_gitignore_has(const dv_buf *text, const char *name, bool *has)
+{
+	dv_auto(dv_buf) line = DV_BUF_INIT;
+	int rc = line_of(&line, name);
+	size_t step;
+
+	*has = false;
+	for (size_t at = 0; !rc && !*has && at < text->n; at += step) {
+		size_t len = line_length(text->p + at, text->n - at, &step);
+		*has = len == line.n && !memcmp(text->p + at, line.p, len);
+	}
+	return rc;
 }
 
 int dv_gitignore_add(const char *dir, const char *name, bool *changed)

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/error.h"
-#include "base/cleanup.h"
+#include "base/buf.h"
 
 #define DV_IGNORE_FILE ".dvignore"
 #define DV_IGNORE_FILE_MAX ((size_t)1 << 20)
+#define DV_GITIGNORE_MAX ((size_t)16 << 20)
 
 typedef struct dv_ignore dv_ignore;
 /** Where a decision came from; borrowed from the dv_ignore. */
@@ -41,6 +41,8 @@ bool dv_glob_match(const char *pattern, const char *path);
 /** Adds the line "/NAME", escaped, to DIR/.gitignore (made when absent). *changed may be NULL. The
  *  rest of the file stays. DV_EUNSAFE when .gitignore is a symbolic link. */
 int dv_gitignore_add(const char *dir, const char *name, bool *changed) DV_MUST_CHECK;
+/** Does the text of a .gitignore have that line? */
+int dv_gitignore_has(const dv_buf *text, const char *name, bool *has) DV_MUST_CHECK;
 /** Takes the line out; removes a file that is empty then. */
 int dv_gitignore_remove(const char *dir, const char *name, bool *changed) DV_MUST_CHECK;
 

@@ -61,23 +61,51 @@ int dv_record_stage(dv_record *c, const char *path)
 	return 0;
 }
 
+/* Does git have the output's line already, so that .gitignore, which may hold unfinished work of
+ * the user's, can be left alone? */
+static int line_is_known(dv_record *c, const char *file, const char *name, bool *known)
+{
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	dv_git *git;
+	int r = dv_repo_git(c->repo, &git);
+
+	*known = false;
+	if (r == 0)
+		r = dv_git_read_staged(git, file, DV_GITIGNORE_MAX, &text);
+	if (r == 0)
+		r = dv_gitignore_has(&text, name, known);
+	if (r == 0 && *known && c->commit &&
+	    (r = dv_git_read_blob(git, "HEAD", file, DV_GITIGNORE_MAX, &text)) == 0)
+		r = dv_gitignore_has(&text, name, known);
+	if (r != DV_ENOTFOUND)
+		return r;
+	dv_error_clear();
+	*known = false;
+	return 0;
+}
+
 /* Keeps git from seeing the data: "/NAME" in the .gitignore beside the pointer. */
 static int ignore_in_git(dv_record *c, const char *path)
 {
 	dv_autofree char *abs = dv_repo_abs(c->repo, path);
 	dv_autofree char *dir = abs ? dv_path_dir(abs) : NULL;
 	dv_autofree char *rel_dir = dv_path_dir(path);
+	bool changed, known = false;
 	int r;
 
 	if (!dir || !rel_dir)
 		return dv_err_nomem();
 	if (!c->repo->has_git)
 		return 0;
-	if ((r = dv_gitignore_add(dir, dv_path_base(path), NULL)) < 0)
+	if ((r = dv_gitignore_add(dir, dv_path_base(path), &changed)) < 0 || !c->stage)
 		return r;
 	dv_autofree char *file = strcmp(rel_dir, ".") == 0 ? dv_strdup(".gitignore")
 							    : dv_path_join(rel_dir, ".gitignore");
-	return file ? dv_record_stage(c, file) : dv_err_nomem();
+	if (!file)
+		return dv_err_nomem();
+	if (!changed && ((r = line_is_known(c, file, dv_path_base(path), &known)) < 0 || known))
+		return r;
+	return dv_record_stage(c, file);
 }
 
 /* Makes the content durable, then the pointer, then the rest. */
@@ -169,13 +197,14 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
 
 int dv_record_finish(dv_record *c, const char *message)
 {
+	const char *const *paths = (const char *const *)c->staged;
 	dv_git *git;
 	int r;
 
 	if (c->nstaged == 0)
 		return 0;
 	if ((r = dv_repo_git(c->repo, &git)) < 0 ||
-	    (r = dv_git_stage(git, (const char *const *)c->staged, c->nstaged, NULL, 0)) < 0)
+	    (r = dv_git_stage(git, paths, c->nstaged, NULL, 0)) < 0)
 		return r;
-	return message ? dv_git_commit(git, message, NULL) : 0;
+	return message ? dv_git_commit(git, message, paths, c->nstaged, NULL) : 0;
 }

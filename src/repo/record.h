@@ -17,6 +17,7 @@ typedef struct dv_record {
 	dv_scan *scan;
 	dv_output_list outputs;		/* as they were when the call began */
 	bool stage;
+	bool commit;			/* what is staged will be committed: set after the open */
 	char **staged;			/* root-relative paths to put into git's index; owned */
 	size_t nstaged, staged_cap;
 	dv_output_cb cb;
@@ -30,7 +31,7 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 		     const dv_pointer *old) DV_MUST_CHECK;
 /** Records what stands at `inner` below the directory output `o`, or that nothing does. */
 int dv_record_inner(dv_record *c, dv_output *o, const char *inner) DV_MUST_CHECK;
-/** Puts what changed into git's index, and commits it when there is a message. */
+/** Puts what changed into git's index, and commits that alone when there is a message. */
 int dv_record_finish(dv_record *c, const char *message) DV_MUST_CHECK;
 /** Notes a path to be staged. */
 int dv_record_stage(dv_record *c, const char *path) DV_MUST_CHECK;

@@ -62,10 +62,100 @@ test_case 'a file inside a tracked directory updates the directory' '
 	$DV status >out && contains out "up to date"'
 
 test_case '-m commits with git' '
-	printf v1 >m && $DV add -m "add m" m
+	git add -A && git commit -qm "so far"
+	printf v1 >m
+	$DV add -m "add m" m
 	[ "$(git log -1 --format=%s)" = "add m" ]
-	[ -n "$(git ls-tree HEAD m.dv)" ]
+	[ "$(git show --name-only --format= HEAD)" = ".gitignore
+m.dv" ]
+	[ -z "$(git status --porcelain -uno)" ]
+	git fsck --strict'
+
+test_case '-m commits what it wrote and leaves the rest staged' '
+	printf staged >code.txt
+	git add code.txt
+	printf v2 >m
+	$DV add -m "m again" m
+	[ "$(git show --name-only --format= HEAD)" = m.dv ]
+	[ "$(git status --porcelain -uno)" = "A  code.txt" ]
+	printf "# mine\n" >>.gitignore
+	git add .gitignore
+	printf "# not staged\n" >>.gitignore
+	printf v3 >m
+	$DV add -m "m once more" m
+	[ "$(git show --name-only --format= HEAD)" = m.dv ]
+	[ "$(git status --porcelain -uno)" = "MM .gitignore
+A  code.txt" ]
+	git reset -q --hard'
+
+test_case '-m without a change makes no commit' '
+	before=$(git rev-parse HEAD)
+	$DV add -m "nothing" m
+	[ "$(git rev-parse HEAD)" = "$before" ]
+	printf v4 >m
+	$DV add m
+	$DV add -m "was staged before" m
+	[ "$(git log -1 --format=%s)" = "was staged before" ]
 	[ -z "$(git status --porcelain -uno)" ]'
+
+test_case '-m after --no-stage commits pointer and ignore line' '
+	printf v1 >late
+	$DV add --no-stage late
+	$DV add -m "late" late
+	[ "$(git show --name-only --format= HEAD)" = ".gitignore
+late.dv" ]'
+
+test_case '-m makes the first commit, of nothing but its own files' '
+	mkdir ../first
+	cd ../first
+	git init -q .
+	$DV init -q
+	printf 1 >data
+	$DV add -m "first" data
+	[ "$(git rev-list --count HEAD)" = 1 ]
+	[ "$(git show --name-only --format= HEAD)" = ".gitignore
+data.dv" ]
+	[ "$(git status --porcelain -uno)" = "A  .dv/config
+A  .dvignore" ]'
+
+test_case '-m on a detached HEAD and in a linked work tree' '
+	cd ../first
+	git commit -qm settings
+	git checkout -q --detach
+	printf 2 >data
+	$DV add -m "detached" data
+	[ "$(git log -1 --format=%s)" = detached ]
+	[ "$(git log -1 --format=%s main)" = settings ]
+	git worktree add -q ../linked main
+	cd ../linked
+	printf other >other
+	git add other
+	printf 3 >data
+	$DV add -m "linked" data
+	[ "$(git log -1 --format=%s main)" = linked ]
+	[ "$(git show --name-only --format= main)" = data.dv ]
+	[ "$(git status --porcelain -uno)" = "A  other" ]
+	[ "$(git -C ../first log -1 --format=%s)" = detached ]
+	[ -z "$(git -C ../first status --porcelain -uno)" ]'
+
+test_case '-m in a subdirectory, and in the middle of a merge' '
+	cd ../first
+	mkdir -p sub
+	cd sub
+	printf s >s
+	$DV add -m "in sub" s
+	[ "$(git show --name-only --format= HEAD)" = "sub/.gitignore
+sub/s.dv" ]
+	cd ..
+	top=$(git rev-parse HEAD)
+	git checkout -q -b side HEAD~1
+	printf x >x
+	git add x
+	git commit -qm x
+	git merge -q --no-commit --no-ff "$top"
+	printf 9 >data
+	must_fail 2 $DV add -m "no" data 2>err
+	contains err "in the middle of a merge"'
 
 test_case '--no-stage leaves the index alone' '
 	printf v1 >n && $DV add --no-stage n

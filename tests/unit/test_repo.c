@@ -109,8 +109,11 @@ static void init_stages(void **state)
 	assert_false(tracked);
 	assert_int_equal(0, dv_git_head(g, hex));
 	assert_string_equal("", hex);
-	assert_int_equal(0, dv_git_commit(g, "start", hex));
-	assert_int_equal(0, dv_git_commit(g, "nothing new", again));
+	const char *both[] = { ".dv/config", ".dvignore" };
+	assert_int_equal(0, dv_git_commit(g, "nothing", NULL, 0, hex));
+	assert_string_equal("", hex);
+	assert_int_equal(0, dv_git_commit(g, "start", both, 2, hex));
+	assert_int_equal(0, dv_git_commit(g, "nothing new", both, 2, again));
 	assert_string_equal(hex, again);
 	assert_int_equal(0, dv_git_resolve(g, "HEAD", again));
 	assert_string_equal(hex, again);
@@ -199,7 +202,7 @@ static int collect(const char *where, const char *path, const char *text, size_t
 static void stage_and_commit(dv_git *g, const char *path)
 {
 	assert_int_equal(0, dv_git_stage(g, &path, 1, NULL, 0));
-	assert_int_equal(0, dv_git_commit(g, "a change", NULL));
+	assert_int_equal(0, dv_git_commit(g, "a change", &path, 1, NULL));
 }
 
 static void reads_history(void **state)
