@@ -186,6 +186,13 @@ static int choose(sweep *w)
 	return rc;
 }
 
+/* Of less than ALIVE_MIN percent of its size? What is live takes room in the footer too: else a
+ * pack of tiny chunks, mostly footer, would be written anew each time. */
+static bool is_sparse(const fate *f, const dv_container *c)
+{
+	return (f->live_bytes + f->live * DV_PACK_ENTRY) * 100 < c->size * ALIVE_MIN;
+}
+
 static void decide(sweep *w, dv_sweep_stats *st)
 {
 	size_t small = 0;
@@ -199,8 +206,7 @@ static void decide(sweep *w, dv_sweep_stats *st)
 
 		f->drop = f->forced || !f->live;
 		if (h->readable && !f->drop)
-			f->drop = (small > 1 && h->c.size < SMALL_PACK) ||
-				  f->live_bytes * 100 < h->c.size * ALIVE_MIN;
+			f->drop = (small > 1 && h->c.size < SMALL_PACK) || is_sparse(f, &h->c);
 		f->rewrite = f->drop && f->live;
 		st->packs_dropped += f->drop && !f->rewrite;
 		st->packs_rewritten += f->rewrite;
@@ -286,7 +292,9 @@ static int pack_add(sweep *w, dv_pack_entry e, const uint8_t *stored, const dv_o
 {
 	int rc = 0;
 
-	if (w->file.fd >= 0 && w->offset + e.stored > DV_PACK_TARGET)
+	if (w->file.fd >= 0 &&
+	    (w->offset + e.stored > DV_PACK_TARGET || w->f.n >= DV_PACK_ENTRIES_MAX ||
+	     w->f.nbases + e.nbases > DV_PACK_ENTRIES_MAX))
 		rc = pack_end(w);
 	if (!rc && w->file.fd < 0)
 		rc = pack_begin(w);

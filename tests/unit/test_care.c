@@ -217,6 +217,35 @@ static void test_sweep_all(void **state)
 	assert_false(dv_store_has_object(s, &tree));
 }
 
+/* A pack of tiny chunks is mostly footer; that is no reason to write it anew. */
+static void test_sweep_tiny(void **state)
+{
+	dv_autoptr(dv_store) s = NULL;
+	dv_autoptr(dv_writer) w = NULL;
+	dv_autoptr(dv_encoder) enc = NULL;
+	dv_auto(dv_closure) keep = DV_CLOSURE_INIT;
+	dv_sweep o = { .keep = &keep, .level = 1 };
+	dv_sweep_stats st;
+
+	(void)state;
+	ok(dv_store_open(&s, "tiny", DV_STORE_CREATE));
+	ok(dv_encoder_new(&enc, 1));
+	ok(dv_writer_new(&w, s, 1));
+	for (uint32_t i = 0; i < 1000; i++) {
+		dv_oid oid;
+
+		dv_sha256(&oid, &i, sizeof(i));
+		ok(dv_writer_put(w, enc, DV_KIND_CHUNK, &oid, (const uint8_t *)&i, sizeof(i), NULL,
+				 NULL));
+		ok(dv_map_put(&keep.chunks, &oid, 1));
+	}
+	ok(dv_writer_commit(w, NULL, 0));
+	ok(dv_store_lock(s, true, 0));
+	ok(dv_store_sweep(s, &o, &st));
+	assert_int_equal(st.chunks_kept, 1000);
+	assert_int_equal(st.packs_rewritten + st.packs_dropped, 0);
+}
+
 /* The process dies at every call in turn. */
 static void test_sweep_dies(void **state)
 {
@@ -386,7 +415,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sweep),	  cmocka_unit_test(test_sweep_all),
-		cmocka_unit_test(test_sweep_dies), cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_sweep_dies), cmocka_unit_test(test_sweep_tiny),
+		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_reindex),	  cmocka_unit_test(test_depth),
 	};
 
