@@ -106,19 +106,39 @@ bool dv_writer_has(dv_writer *w, uint8_t kind, const dv_oid *id)
 	return has || dv_store_find(w->store, kind, id, &at);
 }
 
-int dv_writer_reserve(dv_writer *w, uint8_t kind, const dv_oid *id, bool *fresh)
-{
-	uint64_t *kinds;
-	int rc = 0;
+/* The kinds are the bits 1 and 2; above them is the depth of the chunk. */
+#define DEPTH_SHIFT 2
 
-	/* The kinds are the bits 1 and 2. */
-	kinds = dv_map_find(&w->have, id);
-	*fresh = !kinds || !(*kinds & kind);
-	if (kinds)
-		*kinds |= kind;
-	else
-		rc = dv_map_put(&w->have, id, kind);
-	return rc;
+int dv_writer_reserve(dv_writer *w, uint8_t kind, const dv_oid *id, uint8_t depth, bool *fresh)
+{
+	uint64_t value = kind, *known = dv_map_find(&w->have, id);
+
+	if (kind == DV_KIND_CHUNK)
+		value |= (uint64_t)depth << DEPTH_SHIFT;
+	*fresh = !known || !(*known & kind);
+	if (!known)
+		return dv_map_put(&w->have, id, value);
+	if (*fresh)
+		*known |= value;
+	return 0;
+}
+
+/* The depth of a chunk that the store or this batch has. */
+static bool chunk_depth(dv_writer *w, const dv_oid *id, uint8_t *depth)
+{
+	uint64_t known = 0;
+	dv_place at;
+
+	if (dv_store_find(w->store, DV_KIND_CHUNK, id, &at)) {
+		*depth = at.depth;
+		return true;
+	}
+	pthread_mutex_lock(&w->lock);
+	if (!dv_map_get(&w->have, id, &known))
+		known = 0;
+	pthread_mutex_unlock(&w->lock);
+	*depth = (uint8_t)(known >> DEPTH_SHIFT);
+	return known & DV_KIND_CHUNK;
 }
 
 uint64_t dv_writer_bytes(dv_writer *w)
@@ -282,7 +302,7 @@ static int append(dv_writer *w, const dv_pack_entry *e, const uint8_t *stored, c
 /* -- putting ----------------------------------------------------------------------------- */
 
 /* Reserves an entry that neither store nor batch has. */
-static int reserve_new(dv_writer *w, uint8_t kind, const dv_oid *id, bool *fresh)
+static int reserve_new(dv_writer *w, uint8_t kind, const dv_oid *id, uint8_t depth, bool *fresh)
 {
 	dv_place at;
 	int rc;
@@ -291,7 +311,8 @@ static int reserve_new(dv_writer *w, uint8_t kind, const dv_oid *id, bool *fresh
 	if (dv_store_find(w->store, kind, id, &at))
 		return 0;
 	pthread_mutex_lock(&w->lock);
-	rc = w->failed ? dv_error_put(&w->error) : fail(w, dv_writer_reserve(w, kind, id, fresh));
+	rc = w->failed ? dv_error_put(&w->error) :
+			 fail(w, dv_writer_reserve(w, kind, id, depth, fresh));
 	pthread_mutex_unlock(&w->lock);
 	return rc;
 }
@@ -318,7 +339,7 @@ int dv_writer_put(dv_writer *w, dv_encoder *enc, uint8_t kind, const dv_oid *id,
 		*added = false;
 	if (!n || n > DV_RAW_MAX)
 		return dv_err(DV_EUSAGE, "a chunk of %zu bytes cannot be stored", n);
-	rc = reserve_new(w, kind, id, &fresh);
+	rc = reserve_new(w, kind, id, 0, &fresh);
 	if (rc || !fresh)
 		return rc;
 	rc = dv_encode(enc, raw, n, sticky, &stored, &len, &e.codec);
@@ -345,18 +366,16 @@ int dv_writer_put_stored(dv_writer *w, const dv_pack_entry *e, const uint8_t *st
 	if (wrong)
 		return dv_err(DV_ECORRUPT, "cannot store %s", wrong);
 	for (int i = 0; i < e->nbases; i++) {
-		dv_place at;
+		uint8_t depth;
 
-		if (dv_store_find(w->store, DV_KIND_CHUNK, &bases[i], &at)) {
-			if (at.depth >= DV_DEPTH_MAX)
-				return dv_err(DV_EUSAGE, "the chain of deltas would be too long");
-			if (copy.depth <= at.depth)
-				copy.depth = (uint8_t)(at.depth + 1);
-		} else if (!dv_writer_has(w, DV_KIND_CHUNK, &bases[i])) {
+		if (!chunk_depth(w, &bases[i], &depth))
 			return dv_err(DV_ENOTFOUND, "a delta needs a base that is not stored");
-		}
+		if (depth >= DV_DEPTH_MAX)
+			return dv_err(DV_EUSAGE, "the chain of deltas would be too long");
+		if (copy.depth <= depth)
+			copy.depth = (uint8_t)(depth + 1);
 	}
-	rc = reserve_new(w, e->kind, &e->id, &fresh);
+	rc = reserve_new(w, e->kind, &e->id, copy.depth, &fresh);
 	if (rc || !fresh)
 		return rc;
 	return append(w, &copy, stored, bases);
@@ -377,7 +396,7 @@ static int adopt(dv_writer *w, const char *tmp, const dv_container *c, const dv_
 	copy = NULL;
 	rc = dv_segment_builder_add(w->index, c, f);
 	for (size_t i = 0; !rc && i < f->n; i++)
-		rc = dv_writer_reserve(w, f->e[i].kind, &f->e[i].id, &fresh);
+		rc = dv_writer_reserve(w, f->e[i].kind, &f->e[i].id, f->e[i].depth, &fresh);
 	w->bytes += c->size;
 	return rc;
 }

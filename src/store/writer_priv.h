@@ -43,7 +43,7 @@ struct dv_writer {
 	int level;
 	pthread_mutex_t lock;	/* everything down to `bytes` */
 	pthread_cond_t work, room;
-	dv_map have;		/* id -> kinds that this batch has */
+	dv_map have;		/* id -> kinds that this batch has, depth of the chunk */
 	dv_wbuf *current, *queue[4], *spare[DV_WRITER_SPARE];
 	size_t nqueue, nspare;
 	bool busy, ending, failed;
@@ -58,7 +58,9 @@ struct dv_writer {
 	bool named;		/* a log entry may name the containers: they stay */
 };
 
-int dv_writer_reserve(dv_writer *w, uint8_t kind, const dv_oid *id, bool *fresh) DV_MUST_CHECK;
+/** Notes that the batch has an entry; *fresh: it had not. The lock is held. */
+int dv_writer_reserve(dv_writer *w, uint8_t kind, const dv_oid *id, uint8_t depth, bool *fresh)
+	DV_MUST_CHECK;
 /** Appends a buffer's entries to the pack, which is opened and closed as needed. */
 int dv_writer_write_buffer(dv_writer *w, dv_wbuf *b) DV_MUST_CHECK;
 /** Footer, sync; the pack becomes pending. Nothing when none is open. */

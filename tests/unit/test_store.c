@@ -328,6 +328,37 @@ static void test_delta(void **state)
 	}
 }
 
+/* What an entry says of its depth is another store's: here its bases may be deeper. */
+static void test_depth(void **state)
+{
+	dv_autoptr(dv_store) s = NULL;
+	dv_autoptr(dv_writer) w = NULL;
+	dv_autoptr(dv_encoder) enc = NULL;
+	const uint8_t bytes[1] = { 0 };
+	dv_pack_entry e = { .kind = DV_KIND_CHUNK, .codec = DV_CODEC_ZSTD_DELTA, .nbases = 1,
+			    .depth = 1, .raw = 1, .stored = 1 };
+	dv_oid base;
+	dv_place at;
+
+	must(dv_store_open(&s, *state, DV_STORE_CREATE));
+	must(dv_encoder_new(&enc, 1));
+	must(dv_writer_new(&w, s, 1));
+	base = put(w, enc, 10000, 1);
+	for (uint8_t i = 1; i <= DV_DEPTH_MAX; i++) {
+		memset(e.id.b, i, sizeof(e.id.b));
+		must(dv_writer_put_stored(w, &e, bytes, &base));
+		base = e.id;
+		/* In the batch and in the store. */
+		if (i == 8)
+			must(dv_writer_commit(w, NULL, 0));
+	}
+	memset(e.id.b, 0xff, sizeof(e.id.b));
+	assert_int_equal(dv_writer_put_stored(w, &e, bytes, &base), DV_EUSAGE);
+	must(dv_writer_commit(w, NULL, 0));
+	assert_true(dv_store_find(s, DV_KIND_CHUNK, &base, &at));
+	assert_int_equal(at.depth, DV_DEPTH_MAX);
+}
+
 /* Two handles append at the same time: both entries stay. */
 static void test_race(void **state)
 {
@@ -393,7 +424,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_round_trip), T(test_nothing_before_commit), T(test_many_commits),
 		T(test_threads),    T(test_damage),		   T(test_refusals),
-		T(test_delta),	    T(test_race),		   T(test_faults),
+		T(test_delta),	    T(test_depth),		   T(test_race),
+		T(test_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
