@@ -209,8 +209,9 @@ static int register_in_cache(const dv_repo *r)
 int dv_repo_store(dv_repo *r, dv_store **out)
 {
 	*out = r->store;
+	/* Taken already, but for an operation before this one that failed to keep it. */
 	if (r->store)
-		return 0;
+		return dv_store_lock(r->store, false, -1);
 	dv_autoptr(dv_store) s = NULL;
 	int rc = dv_store_open(&s, r->cache_dir, DV_STORE_CREATE);
 	if (!rc)

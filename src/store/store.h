@@ -37,7 +37,8 @@ int dv_store_refresh(dv_store *s) DV_MUST_CHECK;
 char *dv_store_container_path(const dv_store *s, const dv_container *c);
 
 /** Keeps files from being deleted (shared) or keeps everybody out (exclusive, for gc). Held until
- *  dv_store_unlock or free. Taking shared twice is fine. */
+ *  dv_store_unlock or free. Taking shared twice is fine. Exclusive is taken anew: when that fails a
+ *  shared lock held before is gone too. */
 int dv_store_lock(dv_store *s, bool exclusive, int timeout_ms) DV_MUST_CHECK;
 void dv_store_unlock(dv_store *s);
 

@@ -258,6 +258,27 @@ static int count(const dv_remote_info *i, void *payload)
 	return 0;
 }
 
+/* A collection elsewhere must find the lock taken whatever went wrong here before. */
+static void keeps_the_lock(void **state)
+{
+	dv_autoptr(dv_repo) r = NULL;
+	dv_autoptr(dv_store) other = NULL;
+	dv_init_options o = { .no_scm = true };
+	dv_store *s = NULL;
+
+	(void)state;
+	assert_int_equal(0, dv_init(NULL, &o));
+	assert_int_equal(0, dv_repo_open(&r, NULL));
+	assert_int_equal(0, dv_repo_store(r, &s));
+	assert_int_equal(0, dv_store_open(&other, dv_store_dir(s), 0));
+	assert_int_equal(DV_ELOCKED, dv_store_lock(other, true, 0));
+	dv_store_unlock(s);
+	assert_int_equal(0, dv_store_lock(other, true, 0));
+	dv_store_unlock(other);
+	assert_int_equal(0, dv_repo_store(r, &s));
+	assert_int_equal(DV_ELOCKED, dv_store_lock(other, true, 0));
+}
+
 static void remotes(void **state)
 {
 	dv_autoptr(dv_repo) r = NULL;
@@ -297,6 +318,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(finds_outputs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(keeps_paths_inside, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reads_history, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(keeps_the_lock, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(remotes, set_up, tear_down),
 	};
 
