@@ -132,8 +132,88 @@ static int hash_whole(const char *path, dv_oid *id, uint64_t *size)
 	return 0;
 }
 
+static int by_offset(const void *a, const void *b)
+{
+	const dv_pack_entry *x = *(const dv_pack_entry *const *)a;
+	const dv_pack_entry *y = *(const dv_pack_entry *const *)b;
+
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Adds `n` bytes of the pack from `at` on to its name. */
+static int name_range(int fd, uint64_t at, uint64_t n, dv_sha256_ctx *name)
+{
+	dv_autofree uint8_t *buf = dv_malloc(READ_SIZE);
+
+	if (!buf)
+		return DV_ERROR;
+	while (n) {
+		size_t want = n < READ_SIZE ? (size_t)n : READ_SIZE, got;
+
+		if (dv_fs_pread_all(fd, buf, want, (off_t)at, &got) < 0)
+			return dv_err_sys("cannot read a pack");
+		if (got != want)
+			return dv_err(DV_ECORRUPT, "it is too short");
+		dv_sha256_update(name, buf, want);
+		at += want;
+		n -= want;
+	}
+	return 0;
+}
+
+/* The name that a readable pack ought to have, without its chunks' bytes: see pack.h. */
+static int hash_named(int fd, const dv_holding *h, dv_oid *id)
+{
+	dv_autofree const dv_pack_entry **order = dv_calloc(h->f.n + 1, sizeof(*order));
+	uint64_t tail = h->f.n * DV_PACK_ENTRY + h->f.nbases * DV_OID_RAW_SIZE + DV_PACK_TAIL;
+	dv_sha256_ctx name;
+	size_t n = 0;
+	int rc;
+
+	if (!order)
+		return DV_ERROR;
+	for (size_t i = 0; i < h->f.n; i++)
+		if (h->f.e[i].kind == DV_KIND_RECIPE)
+			order[n++] = &h->f.e[i];
+	qsort(order, n, sizeof(*order), by_offset);
+	dv_sha256_init(&name);
+	rc = name_range(fd, 0, DV_PACK_HEADER, &name);
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = name_range(fd, order[i]->offset, order[i]->stored, &name);
+	if (!rc)
+		rc = name_range(fd, h->c.size - tail, tail, &name);
+	dv_sha256_final(&name, id);
+	return rc;
+}
+
+/* The name and size that a container ought to have by its bytes. *version: of a pack, else 0. */
+static int hash_container(const char *path, const dv_holding *h, dv_oid *id, uint64_t *size,
+			  int *version)
+{
+	uint8_t header[DV_PACK_HEADER];
+	dv_autoclose int fd = -1;
+	struct stat st;
+	size_t got;
+
+	*version = 0;
+	if (h->c.kind != DV_CONTAINER_PACK)
+		return hash_whole(path, id, size);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return dv_err_sys("cannot open '%s'", path);
+	if (dv_fs_pread_all(fd, header, sizeof(header), 0, &got) < 0)
+		return dv_err_sys("cannot read '%s'", path);
+	*version = got == sizeof(header) ? dv_pack_version(header) : 0;
+	*size = (uint64_t)st.st_size;
+	if (!*version)
+		return dv_err(DV_ECORRUPT, "it is no pack of a known version");
+	if (*version == 1 || !h->readable || *size != h->c.size)
+		return hash_whole(path, id, size);
+	return hash_named(fd, h, id);
+}
+
 /* A copy that the index does not lead to is not in use: gc left it behind, perhaps without its
- * bases. Its pack's name vouches for its bytes. */
+ * bases. */
 static bool is_in_use(const dv_store *s, const dv_holding *h, const dv_pack_entry *e)
 {
 	dv_place at;
@@ -143,8 +223,25 @@ static bool is_in_use(const dv_store *s, const dv_holding *h, const dv_pack_entr
 	return dv_oid_eq(&at.in.id, &h->c.id) && at.offset == e->offset;
 }
 
-static int check_entry(fsck *f, dv_reader *r, const dv_holding *h, const dv_pack_entry *e)
+/* Whether a delta that does not decode is itself to blame. */
+static bool has_whole_bases(dv_reader *r, const dv_holding *h, const dv_pack_entry *e)
 {
+	for (size_t i = 0; h->readable && i < e->nbases; i++) {
+		const uint8_t *p;
+		size_t n;
+
+		if (dv_reader_get(r, DV_KIND_CHUNK, &h->f.bases[e->bases_at + i], &p, &n) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* *bad: the entry is damaged. That is noted only where the entry is in use; the name of a pack of
+ * version 1 vouches for all its bytes, so there the others need no look. */
+static int check_entry(fsck *f, dv_reader *r, const dv_holding *h, const dv_pack_entry *e,
+		       int version, bool *bad)
+{
+	bool used = is_in_use(f->s, h, e);
 	dv_place at = { .in = h->c, .offset = e->offset, .stored = e->stored, .raw = e->raw,
 			.kind = e->kind, .codec = e->codec, .nbases = e->nbases,
 			.depth = e->depth };
@@ -153,22 +250,32 @@ static int check_entry(fsck *f, dv_reader *r, const dv_holding *h, const dv_pack
 	dv_oid id;
 	int rc;
 
-	if (!is_in_use(f->s, h, e))
+	if (!used && (version == 1 || e->nbases))
 		return 0;
 	rc = dv_reader_get_at(r, &e->id, &at, &p, &n);
-	if (rc < 0)
-		return is_finding(rc) ? note_entry(f, e, dv_error_last()->message) : rc;
-	if (e->kind == DV_KIND_CHUNK) {
+	if (!rc && e->kind == DV_KIND_CHUNK) {
 		dv_sha256(&id, p, n);
-		return dv_oid_eq(&id, &e->id) ? 0 :
-						note_entry(f, e, "its bytes do not match its name");
-	} else {
+		if (!dv_oid_eq(&id, &e->id))
+			rc = dv_err(DV_ECORRUPT, "its bytes do not match its name");
+	} else if (!rc) {
 		dv_auto(dv_recipe) recipe = DV_RECIPE_INIT;
 		uint8_t level;
 
 		rc = dv_recipe_parse(&recipe, &level, p, n);
-		return rc < 0 ? note_entry(f, e, dv_error_last()->message) : 0;
 	}
+	if (rc >= 0 || !is_finding(rc))
+		return rc;
+	rc = used ? note_entry(f, e, dv_error_last()->message) : 0;
+	*bad |= has_whole_bases(r, h, e);
+	return rc;
+}
+
+static int note_pack(fsck *f, const dv_holding *h, const char *detail, bool *noted)
+{
+	if (*noted)
+		return 0;
+	*noted = true;
+	return note_id(f, "pack", &h->c.id, detail);
 }
 
 static int check_container(void *arg, int worker)
@@ -177,26 +284,28 @@ static int check_container(void *arg, int worker)
 	fsck *f = t->f;
 	dv_autofree char *path = dv_store_container_path(f->s, &t->h->c);
 	dv_reader **r = &f->readers[worker];
+	const dv_holding *h = t->h;
+	bool noted = false, bad = false;
 	uint64_t size;
 	dv_oid id;
-	int rc = path ? hash_whole(path, &id, &size) : DV_ERROR;
+	int version, rc = path ? hash_container(path, h, &id, &size, &version) : DV_ERROR;
 
 	if (rc == DV_ECANCELLED || !path)
 		return rc;
 	if (rc < 0)
-		rc = note_id(f, "pack", &t->h->c.id, dv_error_last()->message);
-	else if (size != t->h->c.size || !dv_oid_eq(&id, &t->h->c.id))
-		rc = note_id(f, "pack", &t->h->c.id, "its bytes do not match its name");
-	else if (t->h->c.kind == DV_CONTAINER_PACK && !t->h->readable)
-		rc = note_id(f, "pack", &t->h->c.id, "its footer is damaged");
+		rc = note_pack(f, h, dv_error_last()->message, &noted);
+	else if (h->c.kind == DV_CONTAINER_PACK && !h->readable)
+		rc = note_pack(f, h, "its footer is damaged", &noted);
+	else if (size != h->c.size || !dv_oid_eq(&id, &h->c.id))
+		rc = note_pack(f, h, "its bytes do not match its name", &noted);
 	if (!rc && !*r)
 		rc = dv_reader_new(r, f->s);
-	for (size_t i = 0; i < t->h->f.n && !rc; i++) {
+	for (size_t i = 0; i < h->f.n && !rc; i++) {
 		rc = dv_check_cancel();
 		if (!rc)
-			rc = check_entry(f, *r, t->h, &t->h->f.e[i]);
+			rc = check_entry(f, *r, h, &h->f.e[i], version, &bad);
 	}
-	return rc;
+	return !rc && bad ? note_pack(f, h, "it holds what is damaged", &noted) : rc;
 }
 
 static int check_containers(fsck *f, dv_pool *pool)

@@ -12,9 +12,9 @@
 #include <zstd.h>
 
 #include "base/alloc.h"
-#include "base/sha256.h"
 
-static const uint8_t header_magic[8] = { 'D', 'V', 'P', 'A', 'C', 'K', '1', '\n' };
+static const uint8_t header_magic[8] = { 'D', 'V', 'P', 'A', 'C', 'K', '2', '\n' };
+static const uint8_t header_magic_1[8] = { 'D', 'V', 'P', 'A', 'C', 'K', '1', '\n' };
 static const uint8_t tail_magic[8] = { 'D', 'V', 'P', 'T', 'A', 'I', 'L', '1' };
 
 void dv_pack_footer_release(dv_pack_footer *f)
@@ -31,11 +31,22 @@ void dv_pack_header(uint8_t out[DV_PACK_HEADER], const uint8_t nonce[16])
 	memcpy(out + 8, nonce, 16);
 }
 
-bool dv_pack_header_ok(const uint8_t *p)
+int dv_pack_version(const uint8_t *p)
 {
 	static const uint8_t zero[8];
 
-	return !memcmp(p, header_magic, sizeof(header_magic)) && !memcmp(p + 24, zero, 8);
+	if (memcmp(p + 24, zero, 8))
+		return 0;
+	if (!memcmp(p, header_magic, sizeof(header_magic)))
+		return 2;
+	return !memcmp(p, header_magic_1, sizeof(header_magic_1)) ? 1 : 0;
+}
+
+void dv_pack_name_entry(dv_sha256_ctx *name, const dv_pack_entry *e, const uint8_t *stored)
+{
+	/* Of a recipe nothing else says what its bytes are. */
+	if (e->kind == DV_KIND_RECIPE)
+		dv_sha256_update(name, stored, e->stored);
 }
 
 /* -- footer ------------------------------------------------------------------------------ */

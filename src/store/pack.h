@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packs: immutable files that hold many chunks and recipes, named by the SHA-256 of their bytes.
- * docs/format.md defines them to the byte. Everything here treats a pack's bytes as hostile.
+ * Packs: immutable files that hold many chunks and recipes. The name of one is the SHA-256 of its
+ * header, its recipes, its footer and its tail: chunks are vouched for by their ids, which the
+ * footer lists. docs/format.md defines packs to the byte. Everything here treats a pack's bytes as
+ * hostile.
  */
 #ifndef DV_STORE_PACK_H
 #define DV_STORE_PACK_H
@@ -12,8 +14,9 @@
 
 #include "base/buf.h"
 #include "base/oid.h"
+#include "base/sha256.h"
 
-#define DV_PACK_HEADER 32u		/* "DVPACK1\n", nonce 16, reserved 8 (zero) */
+#define DV_PACK_HEADER 32u		/* "DVPACK2\n", nonce 16, reserved 8 (zero) */
 #define DV_PACK_ENTRY 56u
 #define DV_PACK_TAIL 32u		/* "DVPTAIL1", footer offset u64, entries u32, bases u32,
 					   first 8 bytes of SHA-256(entries and bases) */
@@ -62,8 +65,12 @@ int dv_pack_footer_parse(dv_pack_footer *out, const uint8_t *end, size_t n, uint
 int dv_pack_footer_write(dv_buf *out, dv_pack_footer *f, uint64_t footer_offset) DV_MUST_CHECK;
 /** Header with the given nonce. */
 void dv_pack_header(uint8_t out[DV_PACK_HEADER], const uint8_t nonce[16]);
-/** True when the first DV_PACK_HEADER bytes are a header that this version reads. */
-bool dv_pack_header_ok(const uint8_t *p);
+/** The version that the first DV_PACK_HEADER bytes of a pack tell: 2, 1 (whose name is the SHA-256
+ *  of all its bytes; read, not written any more), or 0 when this is no header of either. */
+int dv_pack_version(const uint8_t *p);
+/** What the name of a pack of version 2 is made of: header, then the stored bytes of recipes in the
+ *  order of their offsets, then footer and tail. Chunks are passed over. */
+void dv_pack_name_entry(dv_sha256_ctx *name, const dv_pack_entry *e, const uint8_t *stored);
 /** NULL when the entry keeps to the limits and lies before offset `end`; else what is wrong. */
 const char *dv_pack_entry_check(const dv_pack_entry *e, uint64_t end);
 /** Binary search in a parsed (or written) footer; NULL when it is not there. Borrowed. */
@@ -73,6 +80,14 @@ const dv_pack_entry *dv_pack_footer_find(const dv_pack_footer *f, uint8_t kind, 
  *  (NULL, 0 without). Never writes more than e->raw bytes. Does not verify the id. */
 int dv_pack_decode(uint8_t *out, const dv_pack_entry *e, const uint8_t *stored,
 		   const uint8_t *prefix, size_t prefix_len) DV_MUST_CHECK;
+
+/** Decodes and checks an entry that has bases, which are elsewhere. */
+typedef int (*dv_pack_delta_cb)(const dv_pack_entry *e, void *payload);
+/** Checks a whole pack of which `f` is the footer: its name, then that every chunk has its id and
+ *  every recipe parses. Entries with bases are left to `delta`. DV_ECORRUPT on damage. Any
+ *  thread. */
+int dv_pack_check(const uint8_t *p, size_t n, const dv_pack_footer *f, const dv_oid *name,
+		  dv_pack_delta_cb delta, void *payload) DV_MUST_CHECK;
 
 /** Per-thread compression state. */
 typedef struct dv_encoder dv_encoder;

@@ -229,7 +229,6 @@ static int flush(sweep *w)
 		return w->buf.err;
 	if (dv_fs_write_all(w->file.fd, w->buf.p, w->buf.n) < 0)
 		return dv_err_sys("cannot write '%s'", w->file.tmp);
-	dv_sha256_update(&w->hash, w->buf.p, w->buf.n);
 	dv_buf_clear(&w->buf);
 	return 0;
 }
@@ -249,6 +248,7 @@ static int pack_begin(sweep *w)
 		return rc;
 	dv_pack_header(head, nonce);
 	dv_sha256_init(&w->hash);
+	dv_sha256_update(&w->hash, head, sizeof(head));
 	w->offset = DV_PACK_HEADER;
 	return dv_buf_add(&w->buf, head, sizeof(head));
 }
@@ -261,6 +261,7 @@ static int pack_end(sweep *w)
 
 	if (!rc)
 		rc = dv_pack_footer_write(&w->buf, &w->f, w->offset);
+	dv_sha256_update(&w->hash, w->buf.p, w->buf.n);
 	made.c.size = w->offset + w->buf.n;
 	if (!rc)
 		rc = flush(w);
@@ -311,6 +312,7 @@ static int pack_add(sweep *w, dv_pack_entry e, const uint8_t *stored, const dv_o
 		w->f.bases[w->f.nbases++] = bases[i];
 	w->f.e[w->f.n++] = e;
 	w->offset += e.stored;
+	dv_pack_name_entry(&w->hash, &e, stored);
 	dv_buf_add(&w->buf, stored, e.stored);
 	return w->buf.n < FLUSH ? w->buf.err : flush(w);
 }

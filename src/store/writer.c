@@ -3,7 +3,7 @@
  * A batch of new entries: reserved and appended by many threads, written out by one.
  *
  * A put reserves its id, compresses outside of every lock and appends to the current buffer. Full
- * buffers go to the batch's own thread, which appends them to a temporary pack and hashes it; at
+ * buffers go to the batch's own thread, which appends them to a temporary pack; at
  * most QUEUE of them wait. Until the commit nothing has a name that anybody reads.
  */
 #include <inttypes.h>

@@ -16,7 +16,6 @@
 
 static int pack_bytes(dv_wpack *p, const void *bytes, size_t n)
 {
-	dv_sha256_update(&p->sha, bytes, n);
 	p->size += n;
 	return dv_direct_write(&p->out, bytes, n);
 }
@@ -34,9 +33,10 @@ static int open_pack(dv_writer *w)
 		rc = dv_direct_open(&p->out, p->file.fd, p->file.tmp);
 	if (rc)
 		return rc;
-	dv_sha256_init(&p->sha);
+	dv_sha256_init(&p->name);
 	p->size = 0;
 	dv_pack_header(header, nonce);
+	dv_sha256_update(&p->name, header, sizeof(header));
 	return pack_bytes(p, header, sizeof(header));
 }
 
@@ -70,6 +70,7 @@ int dv_writer_write_buffer(dv_writer *w, dv_wbuf *b)
 		dv_pack_entry *e = &f->e[f->n++];
 
 		*e = b->e[i];
+		dv_pack_name_entry(&p->name, e, b->p + e->offset);
 		e->offset += p->size;
 		if (e->nbases)
 			e->bases_at += (uint32_t)f->nbases;
@@ -116,6 +117,7 @@ int dv_writer_close_pack(dv_writer *w)
 	if (p->file.fd < 0)
 		return 0;
 	rc = dv_pack_footer_write(&footer, &p->f, p->size);
+	dv_sha256_update(&p->name, footer.p, footer.n);
 	if (!rc)
 		rc = pack_bytes(p, footer.p, footer.n);
 	if (!rc)
@@ -125,7 +127,7 @@ int dv_writer_close_pack(dv_writer *w)
 	if (rc)
 		return rc;
 	c.size = p->size;
-	dv_sha256_final(&p->sha, &c.id);
+	dv_sha256_final(&p->name, &c.id);
 	rc = dv_segment_builder_add(w->index, &c, &p->f);
 	if (!rc)
 		rc = dv_writer_add_pending(w, &c, p->file.tmp, false);

@@ -25,7 +25,7 @@ typedef struct dv_wbuf {
 typedef struct dv_wpack {
 	dv_atomic file;		/* fd -1: none */
 	dv_direct_writer out;
-	dv_sha256_ctx sha;
+	dv_sha256_ctx name;
 	dv_pack_footer f;
 	size_t e_cap, bases_cap;
 	uint64_t size;

@@ -3,7 +3,7 @@
  * The bytes of a fetch. A remote pack that is needed for the most part comes as a whole and becomes
  * a local one; of others the needed ranges are read, neighbours together. Nothing enters the writer
  * before every byte of it was checked: packs against their name and each entry in them against its
- * id. Deltas come after their bases, so that they can be decoded.
+ * id, in one pass. Deltas come after their bases, so that they can be decoded.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -12,7 +12,6 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/progress.h"
-#include "base/sha256.h"
 #include "transfer/internal.h"
 
 #define WHOLE_PERCENT 60u
@@ -74,78 +73,6 @@ static void mapped_release(mapped *m)
 		munmap(m->p, m->n);
 }
 
-static int compare_offsets(const void *a, const void *b)
-{
-	const dv_pack_entry *x = *(const dv_pack_entry *const *)a;
-	const dv_pack_entry *y = *(const dv_pack_entry *const *)b;
-
-	return (x->offset > y->offset) - (x->offset < y->offset);
-}
-
-static bool is_plain(const dv_pack_entry *e)
-{
-	return e->kind == DV_KIND_CHUNK && e->codec == DV_CODEC_RAW;
-}
-
-/* Plain chunks that lie side by side: hashed in one pass with the pack. Returns how many. */
-static size_t check_plain(dv_sha256_ctx *sum, const uint8_t *p, dv_pack_entry *const *e, size_t n,
-			  int *rc)
-{
-	dv_oid ids[BATCH];
-	size_t lens[BATCH] = { 0 }, k = 0;
-	uint64_t at = e[0]->offset;
-
-	for (; k < n && k < BATCH && is_plain(e[k]) && e[k]->offset == at; k++) {
-		lens[k] = e[k]->stored;
-		at += lens[k];
-	}
-	dv_sha256_stream_and_chunks(sum, ids, p + e[0]->offset, lens, k);
-	for (size_t i = 0; i < k && *rc == 0; i++)
-		if (!dv_oid_eq(&ids[i], &e[i]->id))
-			*rc = dv_err(DV_ECORRUPT, "a chunk does not have its id");
-	return k;
-}
-
-/* Checks the whole pack and every entry in it, in one pass. */
-static int check_pack(const uint8_t *p, size_t n, const dv_oid *name, const dv_pack_footer *f)
-{
-	dv_autofree dv_pack_entry **order = dv_reallocarray(NULL, f->n + 1, sizeof *order);
-	dv_autofree uint8_t *raw = dv_malloc(DV_RAW_MAX);
-	dv_sha256_ctx sum;
-	uint64_t at = 0;
-	dv_oid real;
-	int rc = 0;
-
-	if (!order || !raw)
-		return DV_ERROR;
-	for (size_t i = 0; i < f->n; i++)
-		order[i] = &f->e[i];
-	qsort(order, f->n, sizeof *order, compare_offsets);
-	dv_sha256_init(&sum);
-	for (size_t i = 0; i < f->n && rc == 0;) {
-		const dv_pack_entry *e = order[i];
-
-		if (i % BATCH == 0 && (rc = dv_check_cancel()))
-			break;
-		dv_sha256_update(&sum, p + at, (size_t)(e->offset - at));
-		if (is_plain(e)) {
-			i += check_plain(&sum, p, order + i, f->n - i, &rc);
-		} else {
-			dv_sha256_update(&sum, p + e->offset, e->stored);
-			rc = dv_pack_decode(raw, e, p + e->offset, NULL, 0);
-			if (rc == 0)
-				rc = dv_check_entry(e->kind, &e->id, raw, e->raw);
-			i++;
-		}
-		at = order[i - 1]->offset + order[i - 1]->stored;
-	}
-	if (rc)
-		return rc;
-	dv_sha256_update(&sum, p + at, (size_t)(n - at));
-	dv_sha256_final(&sum, &real);
-	return dv_oid_eq(&real, name) ? 0 : dv_err(DV_ECORRUPT, "its bytes do not have its name");
-}
-
 static int run_entries(job *j, int worker, const uint8_t *bytes, uint64_t at);
 
 /* Brings the pack into the cache's folder, checks it and hands it to the writer. One with deltas is
@@ -178,8 +105,6 @@ static int whole_run(job *j, int worker)
 		return dv_err_sys("cannot map '%s'", a.tmp);
 	}
 	m.n = (size_t)j->c.size;
-	if (m.n < DV_PACK_HEADER + DV_PACK_TAIL || !dv_pack_header_ok(m.p))
-		return dv_err(DV_ECORRUPT, "it is no pack");
 	rc = dv_pack_footer_parse(&footer, m.p, m.n, m.n, &need);
 	if (rc == 0 && need)
 		rc = dv_err(DV_ECORRUPT, "it has no footer");
@@ -187,7 +112,7 @@ static int whole_run(job *j, int worker)
 		return rc;
 	if (footer.nbases)
 		return run_entries(j, worker, m.p, 0);
-	if ((rc = check_pack(m.p, m.n, &j->c.id, &footer)))
+	if ((rc = dv_pack_check(m.p, m.n, &footer, &j->c.id, NULL, NULL)))
 		return rc;
 	if (dv_fs_fdatasync(a.fd))
 		return dv_err_sys("cannot write '%s' to disk", a.tmp);

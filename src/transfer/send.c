@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The bytes of a push. A local pack that the remote lacks for the most part goes as it is; what is
- * needed of others is collected into new packs. Nothing damaged leaves: whole packs are hashed,
- * collected entries are decoded and checked on the way.
+ * needed of others is collected into new packs. Nothing damaged leaves: every entry is decoded
+ * and checked on the way.
  *
  * A collected pack's nonce is made from what it holds and from the packs that the log condemned. So
  * a push that is tried again after it was cut makes the same packs and finds them there, and yet no
@@ -20,7 +20,6 @@
 #include "transfer/internal.h"
 
 #define WHOLE_PERCENT 75u
-#define HASH_STEP ((size_t)4 << 20)
 #define FLUSH_AT ((size_t)1 << 20)
 #define LEVEL 3
 
@@ -90,6 +89,11 @@ typedef struct whole_job {
 	dv_pack_footer f;
 } whole_job;
 
+typedef struct delta_check {
+	const whole_job *j;
+	dv_reader *reader;
+} delta_check;
+
 static int damaged(const char *path)
 {
 	int rc = dv_err(DV_ECORRUPT, "'%s' is damaged and was not pushed", path);
@@ -127,31 +131,38 @@ static int map_pack(dv_store *local, const dv_container *c, char **path, int *fd
 	return 0;
 }
 
+/* What a delta makes, by way of its bases in the local store. */
+static int check_delta(const dv_pack_entry *e, void *payload)
+{
+	const delta_check *d = payload;
+	const dv_place at = { .in = d->j->c, .offset = e->offset, .stored = e->stored,
+			      .raw = e->raw, .kind = e->kind, .codec = e->codec,
+			      .nbases = e->nbases, .depth = e->depth };
+	const uint8_t *p;
+	size_t n;
+	int rc = dv_reader_get_at(d->reader, &e->id, &at, &p, &n);
+
+	return rc ? rc : dv_check_entry(e->kind, &e->id, p, n);
+}
+
 static int whole_run(void *arg, int worker)
 {
 	whole_job *j = arg;
+	sender *s = j->s;
+	delta_check d = { j, s->readers[worker] };
 	dv_autofree char *path = NULL;
 	dv_autoclose int fd = -1;
 	dv_auto(mapped) m = { 0 };
-	dv_sha256_ctx sum;
-	dv_oid real;
-	int rc = map_pack(j->s->p->local, &j->c, &path, &fd, &m);
+	int rc = map_pack(s->p->local, &j->c, &path, &fd, &m);
 
-	(void)worker;
 	if (rc)
 		return rc;
-	dv_sha256_init(&sum);
-	for (size_t at = 0; at < m.n; at += HASH_STEP) {
-		if ((rc = dv_check_cancel()))
-			return rc;
-		dv_sha256_update(&sum, (uint8_t *)m.p + at,
-				 m.n - at < HASH_STEP ? m.n - at : HASH_STEP);
-	}
-	dv_sha256_final(&sum, &real);
-	if (!dv_oid_eq(&real, &j->c.id))
+	rc = dv_pack_check(m.p, m.n, &j->f, &j->c.id, check_delta, &d);
+	if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND)
 		return damaged(path);
-	rc = put(j->s, &j->c, fd);
-	return rc ? rc : note_sent(j->s, &j->c, &j->f);
+	if (rc == 0)
+		rc = put(s, &j->c, fd);
+	return rc ? rc : note_sent(s, &j->c, &j->f);
 }
 
 /* May the pack go as it is? Its name must not be condemned, and the remote must have, or get, the
@@ -197,7 +208,7 @@ typedef struct collect_job {
 typedef struct packer {
 	int fd;
 	dv_buf pending;
-	dv_sha256_ctx sum;
+	dv_sha256_ctx name;
 	uint64_t at;
 	dv_pack_footer f;
 	size_t e_cap, b_cap;
@@ -214,7 +225,6 @@ static int packer_flush(packer *k)
 {
 	if (k->pending.err)
 		return k->pending.err;
-	dv_sha256_update(&k->sum, k->pending.p, k->pending.n);
 	if (k->pending.n && dv_fs_write_all(k->fd, k->pending.p, k->pending.n))
 		return dv_err_sys("cannot write to a file in memory");
 	k->at += k->pending.n;
@@ -237,6 +247,7 @@ static int packer_add(packer *k, const dv_pack_entry *e, const uint8_t *stored, 
 	if (e->nbases)
 		memcpy(&k->f.bases[k->f.nbases], bases, e->nbases * sizeof *bases);
 	k->f.nbases += e->nbases;
+	dv_pack_name_entry(&k->name, e, stored);
 	dv_buf_add(&k->pending, stored, e->stored);
 	return k->pending.n >= FLUSH_AT ? packer_flush(k) : k->pending.err;
 }
@@ -293,9 +304,10 @@ static int collect_run(void *arg, int worker)
 	k.fd = dv_memory_file(NULL, 0);
 	if (k.fd < 0)
 		return DV_ERROR;
-	dv_sha256_init(&k.sum);
 	make_nonce(j, nonce);
 	dv_pack_header(header, nonce);
+	dv_sha256_init(&k.name);
+	dv_sha256_update(&k.name, header, sizeof header);
 	dv_buf_add(&k.pending, header, sizeof header);
 	for (size_t i = 0; i < j->n; i++) {
 		int rc = i % 64 ? 0 : dv_check_cancel();
@@ -308,10 +320,11 @@ static int collect_run(void *arg, int worker)
 	int rc = packer_flush(&k);
 	if (rc == 0)
 		rc = dv_pack_footer_write(&k.pending, &k.f, k.at);
+	dv_sha256_update(&k.name, k.pending.p, k.pending.n);
 	if (rc || (rc = packer_flush(&k)))
 		return rc;
 	c.size = k.at;
-	dv_sha256_final(&k.sum, &c.id);
+	dv_sha256_final(&k.name, &c.id);
 	rc = put(j->s, &c, k.fd);
 	return rc ? rc : note_sent(j->s, &c, &k.f);
 }
@@ -405,9 +418,9 @@ static int run_plan(sender *s, plan *pl)
 	s->encoders = dv_calloc((size_t)s->threads, sizeof(void *));
 	if (!s->readers || !s->encoders)
 		return DV_ERROR;
-	for (int i = 0; i < s->threads && pl->ncollect && rc == 0; i++) {
+	for (int i = 0; i < s->threads && rc == 0; i++) {
 		rc = dv_reader_new(&s->readers[i], s->p->local);
-		if (rc == 0)
+		if (rc == 0 && pl->ncollect)
 			rc = dv_encoder_new(&s->encoders[i], LEVEL);
 	}
 	if (rc || (rc = dv_pool_new(&pool, s->threads, 16)))

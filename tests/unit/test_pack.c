@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include "base/sha256.h"
+#include "store/chunker.h"
 #include "store/pack.h"
+#include "store/recipe.h"
 
 static void hex_is(const void *p, size_t n, const char *want)
 {
@@ -62,8 +64,11 @@ static void test_vector(void **state)
 	(void)state;
 	make_pack(&b, &f);
 	assert_int_equal(b.n, 268);
-	hex_is(b.p, b.n, "f91f3b82b910e90f4e4f80bb34229fcee32c02bdfd58c77c6d75c1bace99dee9");
-	assert_true(dv_pack_header_ok((const uint8_t *)b.p));
+	hex_is(b.p, b.n, "e6ecc58e0336d9d28985f54dee9b839c852c51faaaa23515f848fb776a414ec2");
+	assert_int_equal(dv_pack_version((const uint8_t *)b.p), 2);
+	memmove(b.p + 32, b.p + 44, b.n - 44);
+	hex_is(b.p, b.n - 12, "fbc84b7f33396fff59f8acc135dd4828b394e65a5423a8ae7b02008b74d62317");
+	memmove(b.p + 44, b.p + 32, b.n - 44);
 	assert_int_equal(dv_pack_footer_parse(&g, NULL, 0, b.n, &need), 0);
 	assert_int_equal(need, 32);
 	assert_int_equal(dv_pack_footer_parse(&g, (uint8_t *)b.p + 200, 68, b.n, &need), 0);
@@ -73,6 +78,61 @@ static void test_vector(void **state)
 	dv_sha256(&id, "world\n", 6);
 	assert_int_equal(dv_pack_footer_find(&g, DV_KIND_CHUNK, &id)->offset, 38);
 	assert_null(dv_pack_footer_find(&g, DV_KIND_RECIPE, &id));
+}
+
+/* A whole pack of the version: two chunks, and the recipe that joins them. */
+static void make_whole(dv_buf *out, char version, dv_oid *name)
+{
+	static const char text[] = "hello\nworld\n";
+	dv_auto(dv_pack_footer) f = DV_PACK_FOOTER_INIT;
+	uint8_t header[DV_PACK_HEADER], nonce[16] = { 0 };
+	dv_auto(dv_buf) recipe = DV_BUF_INIT;
+	dv_sha256_ctx sum;
+
+	dv_pack_header(header, nonce);
+	header[6] = (uint8_t)version;
+	f.e = calloc(3, sizeof(*f.e));
+	f.n = 3;
+	assert_int_equal(dv_recipe_begin(&recipe, 0, DV_CHUNKER_GEAR64_16K, 12), 0);
+	for (size_t i = 0; i < 2; i++) {
+		f.e[i] = (dv_pack_entry){ .offset = 32 + 6 * i, .stored = 6, .raw = 6,
+					  .kind = DV_KIND_CHUNK };
+		dv_sha256(&f.e[i].id, text + 6 * i, 6);
+		dv_recipe_append(&recipe, &f.e[i].id, 6);
+	}
+	f.e[2] = (dv_pack_entry){ .offset = 44, .stored = (uint32_t)recipe.n,
+				  .raw = (uint32_t)recipe.n, .kind = DV_KIND_RECIPE };
+	dv_sha256(&f.e[2].id, text, 12);
+	dv_buf_add(out, header, sizeof(header));
+	dv_buf_add(out, text, 12);
+	dv_buf_add(out, recipe.p, recipe.n);
+	assert_int_equal(dv_pack_footer_write(out, &f, 44 + recipe.n), 0);
+	dv_sha256_init(&sum);
+	dv_sha256_update(&sum, out->p, version == '1' ? 44 : 32);
+	dv_sha256_update(&sum, out->p + 44, out->n - 44);
+	dv_sha256_final(&sum, name);
+}
+
+/* Packs of both versions are what their names say, and no byte of them can change. */
+static void test_check(void **state)
+{
+	(void)state;
+	for (char version = '1'; version <= '2'; version++) {
+		dv_auto(dv_pack_footer) f = DV_PACK_FOOTER_INIT;
+		dv_auto(dv_buf) b = DV_BUF_INIT;
+		dv_oid name;
+
+		make_whole(&b, version, &name);
+		assert_int_equal(dv_pack_version((uint8_t *)b.p), version - '0');
+		assert_int_equal(parse(&b, &f), 0);
+		assert_int_equal(dv_pack_check((uint8_t *)b.p, b.n, &f, &name, NULL, NULL), 0);
+		for (size_t i = 0; i < b.n; i++) {
+			b.p[i] ^= 1;
+			assert_int_equal(dv_pack_check((uint8_t *)b.p, b.n, &f, &name, NULL, NULL),
+					 DV_ECORRUPT);
+			b.p[i] ^= 1;
+		}
+	}
 }
 
 /* Any changed byte of footer or tail is noticed. */
@@ -201,6 +261,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vector),
+		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_flips),
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_encode),
