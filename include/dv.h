@@ -128,6 +128,7 @@ DV_API int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add
 		  dv_output_cb cb, void *payload);
 
 typedef struct dv_commit_options {
+	bool glob;		/* targets are patterns over what is tracked */
 	bool no_stage;
 	int jobs;
 } dv_commit_options;
@@ -175,6 +176,7 @@ typedef struct dv_status_options {
 	bool remote;		/* ask the remote what it lacks */
 	const char *remote_name;	/* NULL: the default one */
 	bool quick;		/* stop at the first change (for -q) */
+	bool glob;		/* targets are patterns over what is tracked */
 	int jobs;
 } dv_status_options;
 typedef struct dv_status_summary {
@@ -220,6 +222,7 @@ typedef struct dv_checkout_options {
 	bool force;	/* overwrite work that is not in the store */
 	bool relink;	/* make every file anew with the configured link mode */
 	const char *rev;	/* take pointers from this revision; NULL: the workspace */
+	bool glob;	/* targets are patterns over what is tracked */
 	int jobs;
 } dv_checkout_options;
 typedef struct dv_checkout_summary {
@@ -239,6 +242,7 @@ typedef struct dv_transfer_options {
 	size_t nrevs;
 	int jobs;
 	bool dry;
+	bool glob;		/* targets are patterns over what is tracked */
 	bool force, relink;	/* pull: for its checkout */
 } dv_transfer_options;
 typedef struct dv_transfer_summary {

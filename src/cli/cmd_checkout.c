@@ -6,7 +6,7 @@
 #include "cli/common.h"
 
 typedef struct checkout_args {
-	bool force, relink, summary;
+	bool force, glob, relink, summary;
 	const char *rev;
 	int jobs;
 } checkout_args;
@@ -18,6 +18,7 @@ static int checkout_run(dv_cli *cli, void *args, int argc, char **argv)
 		.force = a->force,
 		.relink = a->relink,
 		.rev = a->rev,
+		.glob = a->glob,
 		.jobs = a->jobs,
 	};
 	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
@@ -43,6 +44,7 @@ static int checkout_run(dv_cli *cli, void *args, int argc, char **argv)
 
 static const dv_opt checkout_opts[] = {
 	DV_OPT_FLAG('f', "force", checkout_args, force, "overwrite work that is not recorded"),
+	DV_OPT_FLAG(0, "glob", checkout_args, glob, "targets are patterns: *, ?, [], **"),
 	DV_OPT_FLAG(0, "relink", checkout_args, relink, "make every file anew, as cache.type asks"),
 	DV_OPT_FLAG(0, "summary", checkout_args, summary, "print only how many files changed"),
 	DV_OPT_STR(0, "rev", checkout_args, rev, "REV", "take the data of this revision"),
@@ -54,7 +56,7 @@ const dv_cmd dv_cmd_checkout = {
 	.name = "checkout",
 	.group = DV_GROUP_TRACK,
 	.summary = "bring data back as its pointers say",
-	.synopsis = "[-f] [--rev REV] [--summary] [--relink] [-j N] [TARGET...]",
+	.synopsis = "[-f] [--rev REV] [--glob] [--summary] [--relink] [-j N] [TARGET...]",
 	.opts = checkout_opts,
 	.args_size = sizeof(checkout_args),
 	.run = checkout_run,

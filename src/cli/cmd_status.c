@@ -8,7 +8,7 @@
 #include <string.h>
 
 typedef struct status_args {
-	bool remote;
+	bool glob, remote;
 	const char *remote_name;
 	int jobs;
 } status_args;
@@ -98,6 +98,7 @@ static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 		.remote = a->remote || a->remote_name,
 		.remote_name = a->remote_name,
 		.quick = cli->quiet && !cli->json,
+		.glob = a->glob,
 		.jobs = a->jobs,
 	};
 	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
@@ -132,6 +133,7 @@ static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 }
 
 static const dv_opt status_opts[] = {
+	DV_OPT_FLAG(0, "glob", status_args, glob, "targets are patterns: *, ?, [], **"),
 	DV_OPT_FLAG(0, "remote", status_args, remote, "also tell what the remote lacks"),
 	DV_OPT_STR('r', "remote-name", status_args, remote_name, "NAME", "ask this remote"),
 	DV_OPT_INT('j', "jobs", status_args, jobs, "N", "number of threads"),
@@ -142,7 +144,7 @@ const dv_cmd dv_cmd_status = {
 	.name = "status",
 	.group = DV_GROUP_LOOK,
 	.summary = "show what changed since it was recorded",
-	.synopsis = "[-q] [--remote] [-r NAME] [-j N] [--] [TARGET...]",
+	.synopsis = "[-q] [--glob] [--remote] [-r NAME] [-j N] [--] [TARGET...]",
 	.opts = status_opts,
 	.args_size = sizeof(status_args),
 	.run = status_run,

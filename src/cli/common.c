@@ -260,6 +260,7 @@ dv_transfer_options dv_cli_transfer_options(const dv_cli_transfer *a)
 		.nrevs = a->revs.len,
 		.jobs = a->jobs,
 		.dry = a->dry,
+		.glob = a->glob,
 		.force = a->force,
 		.relink = a->relink,
 	};

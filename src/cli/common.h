@@ -103,7 +103,7 @@ void dv_cli_checkout_line(const dv_checkout_summary *s);
 typedef struct dv_cli_transfer {
 	const char *remote;
 	int jobs;
-	bool all_branches, all_tags, all_commits, dry, force, relink;
+	bool all_branches, all_tags, all_commits, dry, force, glob, relink;
 	dv_strlist revs;
 } dv_cli_transfer;
 
@@ -117,6 +117,7 @@ typedef struct dv_cli_transfer {
 	DV_OPT_FLAG('A', "all-commits", dv_cli_transfer, all_commits, "data of all commits"),      \
 	DV_OPT_STRLIST(0, "rev", dv_cli_transfer, revs, "REV",                                     \
 		       "data of this revision; may be repeated"),                                  \
+	DV_OPT_FLAG(0, "glob", dv_cli_transfer, glob, "targets are patterns: *, ?, [], **"),       \
 	DV_OPT_FLAG(0, "dry", dv_cli_transfer, dry, "only tell what would be moved")
 /* clang-format on */
 

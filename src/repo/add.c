@@ -79,8 +79,8 @@ int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_option
 	if (o->message && (o->no_stage || !r->has_git))
 		return dv_err(DV_EUSAGE, "a message needs git and staging: there would be nothing "
 					 "to commit");
-	if ((e = dv_targets_resolve(&t, r, targets, n, o->glob)) < 0 ||
-	    (e = dv_record_open(&c, r, o->jobs, o->no_stage)) < 0)
+	e = o->glob ? dv_targets_glob(&t, r, targets, n) : dv_targets_resolve(&t, r, targets, n);
+	if (e < 0 || (e = dv_record_open(&c, r, o->jobs, o->no_stage)) < 0)
 		return e;
 	c.commit = o->message != NULL;
 	dv_progress_start("adding", 0, 0);
@@ -98,11 +98,16 @@ int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_
 {
 	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
 	dv_auto(dv_targets) t = DV_TARGETS_INIT;
+	dv_autoptr(dv_reader) reader = NULL;
+	dv_targets_scope scope = { .repo = r, .a = &c.outputs, .workspace = true };
 	int e;
 
-	if ((e = dv_targets_resolve(&t, r, targets, n, false)) < 0 ||
-	    (e = dv_record_open(&c, r, o->jobs, o->no_stage)) < 0 ||
-	    (e = dv_targets_check(&t, &c.outputs)) < 0)
+	if ((e = dv_record_open(&c, r, o->jobs, o->no_stage)) < 0 ||
+	    (e = dv_reader_new(&reader, c.store)) < 0)
+		return e;
+	scope.reader = reader;
+	if ((e = dv_targets_tracked(&t, r, &c.outputs, reader, o->glob, targets, n)) < 0 ||
+	    (e = dv_targets_check(&t, &scope)) < 0)
 		return e;
 	dv_progress_start("recording", 0, 0);
 	for (size_t i = 0; e == 0 && i < c.outputs.n; i++) {

@@ -31,6 +31,7 @@ typedef struct checkout {
 	dv_reader **readers;	/* one a worker, and one for the calling thread at the end */
 	int rootfd;
 	const dv_checkout_options *o;
+	dv_targets targets;
 	dv_checkout_summary *sum;
 	dv_deltas deltas;	/* of the output in work, with root-relative paths */
 	struct stat *written;	/* by index of deltas */
@@ -45,6 +46,7 @@ static void checkout_release(checkout *c)
 	free(c->readers);
 	dv_pool_free(c->pool);
 	dv_deltas_release(&c->deltas);
+	dv_targets_release(&c->targets);
 	free(c->written);
 	if (c->rootfd >= 0)
 		close(c->rootfd);
@@ -296,11 +298,10 @@ static int apply(checkout *c)
 
 /* -- one output ------------------------------------------------------------------------------- */
 
-/* Makes delta paths root-relative and keeps those below `inner` (NULL: all). */
-static int adopt_deltas(checkout *c, const char *output, const char *inner, dv_deltas *in)
+/* Makes delta paths root-relative and, when only parts are wanted, keeps those. */
+static int adopt_deltas(checkout *c, const char *output, bool parts, dv_deltas *in)
 {
 	int r = 0;
-	const char *rest;
 
 	for (size_t i = 0; r == 0 && i < in->n; i++) {
 		dv_delta *d = &in->d[i];
@@ -308,8 +309,8 @@ static int adopt_deltas(checkout *c, const char *output, const char *inner, dv_d
 
 		if (!path)
 			return dv_err_nomem();
-		if (inner && !dv_path_below(d->path, inner, &rest) &&
-		    !(d->new_kind == 'd' && dv_path_below(inner, d->path, &rest)))
+		if (parts && !dv_targets_want_path(&c->targets, path) &&
+		    !(d->new_kind == 'd' && dv_targets_want_below(&c->targets, path)))
 			continue;
 		r = dv_grow(&c->deltas.d, &c->deltas.cap, c->deltas.n + 1, sizeof(*d));
 		if (r < 0)
@@ -322,33 +323,35 @@ static int adopt_deltas(checkout *c, const char *output, const char *inner, dv_d
 	return r;
 }
 
-/* The stored side of a comparison that concerns `inner` only: what lies elsewhere need not be in
- * the store, and is listed as empty. */
+/* The stored side of a comparison that concerns parts only: what lies elsewhere need not be in the
+ * store, and is listed as empty. */
 typedef struct pruned {
 	dv_reader *reader;
-	const char *inner;
+	const dv_targets *t;
+	const char *output;
 } pruned;
 
 static int list_pruned(void *ctx, const char *path, const dv_oid *oid, dv_tree *out)
 {
 	const pruned *p = ctx;
-	const char *rest;
+	dv_autofree char *full = dv_path_join(p->output, path);
 
-	if (p->inner && *path && !dv_path_below(path, p->inner, &rest) &&
-	    !dv_path_below(p->inner, path, &rest)) {
-		*out = (dv_tree)DV_TREE_INIT;
-		return 0;
-	}
-	return dv_list_stored(p->reader, path, oid, out);
+	if (!full)
+		return dv_err_nomem();
+	if (dv_targets_want_path(p->t, full) || dv_targets_want_below(p->t, full))
+		return dv_list_stored(p->reader, path, oid, out);
+	*out = (dv_tree)DV_TREE_INIT;
+	return 0;
 }
 
-static int collect(checkout *c, const dv_output *o, const char *inner, const dv_scanned *now)
+static int collect(checkout *c, const dv_output *o, bool parts, const dv_scanned *now)
 {
 	dv_auto(dv_deltas) below = DV_DELTAS_INIT;
 	dv_tree_entry want = dv_pointer_entry(&o->pointer);
 	dv_tree_entry have = { .kind = now->kind, .oid = now->oid, .size = now->size };
-	pruned only = { own_reader(c), inner };
-	dv_side cur = dv_scan_side(c->scan), stored = { list_pruned, &only };
+	pruned only = { own_reader(c), &c->targets, o->path };
+	dv_side cur = dv_scan_side(c->scan), all = { dv_list_stored, own_reader(c) };
+	dv_side some = { list_pruned, &only };
 	bool wd = want.kind == 'd', hd = have.kind == 'd' && !c->o->relink;
 	int r = 0;
 
@@ -360,23 +363,23 @@ static int collect(checkout *c, const dv_output *o, const char *inner, const dv_
 		r = dv_deltas_add(&c->deltas, o->path, have.kind && have.kind != 'd' ? &have : hd ?
 				  &have : NULL, &want);
 	if (r == 0 && (hd || wd))
-		r = dv_treediff(&below, &cur, hd ? &have.oid : NULL, &stored,
-				wd ? &want.oid : NULL, DV_TREEDIFF_DIRS);
+		r = dv_treediff(&below, &cur, hd ? &have.oid : NULL,
+				parts ? &some : &all, wd ? &want.oid : NULL, DV_TREEDIFF_DIRS);
 	if (r == DV_ENOTFOUND) {
 		dv_err_ctx(r, "cannot check out '%s'", o->path);
 		return dv_err_hint(r, "run 'dv pull %s' to bring it from the remote", o->path);
 	}
-	return r < 0 ? r : adopt_deltas(c, o->path, inner, &below);
+	return r < 0 ? r : adopt_deltas(c, o->path, parts, &below);
 }
 
-static int checkout_output(checkout *c, const dv_output *o, const char *inner, dv_change_cb cb,
+static int checkout_output(checkout *c, const dv_output *o, bool parts, dv_change_cb cb,
 			   void *payload)
 {
 	dv_scanned now;
 	int r;
 
 	if ((r = dv_scan_path(c->scan, o->path, &now)) < 0 ||
-	    (r = dv_scan_remember(c->scan)) < 0 || (r = collect(c, o, inner, &now)) < 0)
+	    (r = dv_scan_remember(c->scan)) < 0 || (r = collect(c, o, parts, &now)) < 0)
 		return r;
 	if (c->deltas.n == 0)
 		return 0;
@@ -391,28 +394,23 @@ int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_check
 		dv_change_cb cb, void *payload, dv_checkout_summary *out)
 {
 	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
-	dv_auto(dv_targets) t = DV_TARGETS_INIT;
 	dv_auto(checkout) c = { .repo = r, .o = o, .sum = out, .rootfd = -1 };
+	dv_targets_scope scope = { .repo = r, .a = &l, .workspace = true };
 	const char *inner;
 	int e;
 
 	memset(out, 0, sizeof(*out));
 	if ((e = o->rev ? dv_repo_outputs_at(r, o->rev, &l) : dv_repo_outputs(r, &l)) < 0 ||
-	    (e = dv_targets_resolve(&t, r, targets, n, false)) < 0 ||
-	    (e = dv_targets_check(&t, &l)) < 0 || (e = checkout_open(&c)) < 0)
+	    (e = checkout_open(&c)) < 0)
+		return e;
+	scope.reader = own_reader(&c);
+	if ((e = dv_targets_tracked(&c.targets, r, &l, scope.reader, o->glob, targets, n)) < 0 ||
+	    (e = dv_targets_check(&c.targets, &scope)) < 0)
 		return e;
 	dv_progress_start("checking out", 0, 0);
-	for (size_t i = 0; e == 0 && i < l.n; i++) {
-		size_t k = 0;
-
-		if (!dv_targets_want(&t, &l.o[i], &inner) || (e = dv_check_cancel()) < 0)
-			continue;
-		if (!inner)
-			e = checkout_output(&c, &l.o[i], NULL, cb, payload);
-		else
-			while (e == 0 && (inner = dv_targets_inner(&t, &l.o[i], &k)) != NULL)
-				e = checkout_output(&c, &l.o[i], inner, cb, payload);
-	}
+	for (size_t i = 0; e == 0 && i < l.n; i++)
+		if (dv_targets_want(&c.targets, &l.o[i], &inner) && (e = dv_check_cancel()) == 0)
+			e = checkout_output(&c, &l.o[i], inner != NULL, cb, payload);
 	dv_progress_end();
 	out->bytes = c.bytes;
 	return e;

@@ -154,12 +154,16 @@ int dv_diff(dv_repo *r, const char *a, const char *b, const char *const *targets
 	    dv_change_cb cb, void *payload, dv_diff_summary *out)
 {
 	dv_auto(diff) d = { .repo = r };
+	dv_targets_scope scope = { .repo = r, .a = &d.a, .b = &d.b, .workspace = !b };
 	int e;
 
 	memset(out, 0, sizeof(*out));
 	if ((e = diff_open(&d, a, b)) < 0 ||
-	    (e = dv_targets_resolve(&d.targets, r, targets, n, false)) < 0 ||
-	    (e = compare_lists(&d)) < 0 || (e = dv_deltas_pair_renames(&d.deltas)) < 0)
+	    (e = dv_targets_resolve(&d.targets, r, targets, n)) < 0)
+		return e;
+	scope.reader = d.reader;
+	if ((e = dv_targets_check(&d.targets, &scope)) < 0 || (e = compare_lists(&d)) < 0 ||
+	    (e = dv_deltas_pair_renames(&d.deltas)) < 0)
 		return e;
 	for (size_t i = 0; e == 0 && i < d.deltas.n; i++) {
 		const dv_delta *x = &d.deltas.d[i];

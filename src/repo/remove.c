@@ -122,14 +122,15 @@ int dv_remove(dv_repo *r, const char *const *targets, size_t n, const dv_remove_
 {
 	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
 	dv_auto(dv_targets) t = DV_TARGETS_INIT;
+	dv_targets_scope scope = { .repo = r, .a = &c.outputs };
 	const char *inner;
 	int e;
 
 	if (n == 0)
 		return dv_err(DV_EUSAGE, "nothing to remove");
-	if ((e = dv_targets_resolve(&t, r, targets, n, false)) < 0 ||
+	if ((e = dv_targets_resolve(&t, r, targets, n)) < 0 ||
 	    (e = dv_record_open(&c, r, 0, o->no_stage)) < 0 ||
-	    (e = dv_targets_check(&t, &c.outputs)) < 0)
+	    (e = dv_targets_check(&t, &scope)) < 0)
 		return e;
 	for (size_t i = 0; e == 0 && i < c.outputs.n; i++) {
 		const dv_output *out = &c.outputs.o[i];

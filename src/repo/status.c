@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/path.h"
 #include "base/progress.h"
 #include "repo/changes.h"
@@ -96,6 +97,22 @@ static int output_status(status *s, const dv_output *o)
 	return r;
 }
 
+/* What the remote lacks of the outputs that are wanted. */
+static int remote_status(status *s, const dv_output_list *l)
+{
+	dv_autofree dv_output *wanted = dv_calloc(l->n + 1, sizeof(*wanted));
+	dv_output_list some = { .o = wanted };
+	const char *inner;
+
+	if (!wanted)
+		return dv_err_nomem();
+	for (size_t i = 0; i < l->n; i++)
+		if (dv_targets_want(s->targets, &l->o[i], &inner))
+			wanted[some.n++] = l->o[i];
+	return dv_sync_missing(s->repo, s->o->remote_name, &some, s->cb, s->payload,
+			       &s->sum->not_in_remote);
+}
+
 int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_options *o,
 	      dv_change_cb cb, void *payload, dv_status_summary *out)
 {
@@ -103,17 +120,18 @@ int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_
 	dv_auto(dv_targets) t = DV_TARGETS_INIT;
 	dv_auto(status) s = { .repo = r, .o = o, .targets = &t, .cb = cb, .payload = payload,
 			      .sum = out };
+	dv_targets_scope scope = { .repo = r, .a = &l, .workspace = true };
 	const char *inner;
 	int e;
 
 	memset(out, 0, sizeof(*out));
-	if ((e = dv_repo_outputs(r, &l)) < 0 ||
-	    (e = dv_targets_resolve(&t, r, targets, n, false)) < 0 ||
-	    (e = dv_targets_check(&t, &l)) < 0)
+	if ((e = dv_repo_outputs(r, &l)) < 0 || (l.n == 0 && n == 0))
 		return e;
-	if (l.n == 0)
-		return 0;
 	if ((e = status_open(&s)) < 0)
+		return e;
+	scope.reader = s.reader;
+	if ((e = dv_targets_tracked(&t, r, &l, s.reader, o->glob, targets, n)) < 0 ||
+	    (e = dv_targets_check(&t, &scope)) < 0)
 		return e;
 	dv_progress_start("comparing", 0, 0);
 	for (size_t i = 0; e == 0 && i < l.n; i++) {
@@ -124,7 +142,5 @@ int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_
 			break;
 	}
 	dv_progress_end();
-	if (e == 0 && o->remote)
-		e = dv_sync_missing(r, o->remote_name, &l, cb, payload, &out->not_in_remote);
-	return e;
+	return e == 0 && o->remote ? remote_status(&s, &l) : e;
 }

@@ -130,63 +130,46 @@ static int add_item(sync_t *s, const dv_output *o, const char *inner)
 }
 
 /* Items of one output: itself, or each path inside it that is a target. */
-static int add_output(sync_t *s, const dv_output *o, bool *used)
+static int add_output(sync_t *s, const dv_output *o)
 {
-	const char *inner, *rest;
+	const char *inner;
+	size_t k = 0;
 	int rc = 0;
 
-	for (size_t i = 0; i < s->targets.n; i++)
-		if (!*s->targets.path[i] || dv_path_below(o->path, s->targets.path[i], NULL) ||
-		    strcmp(o->pointer_path, s->targets.path[i]) == 0 ||
-		    (o->pointer.is_dir && dv_path_below(s->targets.path[i], o->path, NULL)))
-			used[i] = true;
 	if (!dv_targets_want(&s->targets, o, &inner))
 		return 0;
 	if (!inner)
 		return add_item(s, o, NULL);
 	if (!o->pointer.is_dir)
 		return 0;
-	for (size_t i = 0; rc == 0 && i < s->targets.n; i++)
-		if (dv_path_below(s->targets.path[i], o->path, &rest) && *rest)
-			rc = add_item(s, o, rest);
+	while (rc == 0 && (inner = dv_targets_inner(&s->targets, o, &k)) != NULL)
+		rc = add_item(s, o, inner);
 	return rc;
 }
 
-static int choose(sync_t *s)
-{
-	dv_autofree bool *used = dv_calloc(s->targets.n + 1, sizeof(*used));
-	int rc = used ? 0 : DV_ERROR;
-
-	for (size_t i = 0; rc == 0 && i < s->outputs.n; i++)
-		rc = add_output(s, &s->outputs.o[i], used);
-	for (size_t i = 0; rc == 0 && i < s->targets.n; i++)
-		if (!used[i] && *s->targets.path[i])
-			rc = dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' is not tracked by dv",
-						s->targets.path[i]),
-					 "run 'dv ls' to see what is");
-	return rc;
-}
-
-static int sync_open(sync_t *s, const char *const *targets, size_t n, bool workspace)
+static int sync_open(sync_t *s, bool workspace)
 {
 	const dv_transfer_options *o = s->o;
 	dv_git_scope scope = { .branches = o->all_branches, .tags = o->all_tags,
 			       .all_commits = o->all_commits, .revs = o->revs, .nrevs = o->nrevs };
 	dv_git *g = NULL;
-	int rc = dv_targets_resolve(&s->targets, s->repo, targets, n, false);
+	int rc = 0;
 
 	memset(s->sum, 0, sizeof(*s->sum));
-	if (rc == 0 && (workspace || !has_revisions(o)))
+	if (workspace || !has_revisions(o))
 		rc = dv_repo_outputs(s->repo, &s->outputs);
 	if (rc == 0 && has_revisions(o))
 		rc = dv_sync_outputs_in(s->repo, &scope, &s->outputs);
-	if (rc == 0)
-		rc = choose(s);
 	if (rc == 0 && s->repo->has_git && (rc = dv_repo_git(s->repo, &g)) == 0)
 		rc = dv_git_head(g, s->commit);
 	if (rc == 0)
 		rc = dv_repo_store(s->repo, &s->store);
 	return rc < 0 ? rc : dv_reader_new(&s->reader, s->store);
+}
+
+static bool same_remote(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 /* -- one remote -------------------------------------------------------------------------------- */
@@ -263,6 +246,69 @@ static int load_tree(sync_t *s, dv_remote_store *from, const dv_oid *oid, const 
 	return rc < 0 ? rc : dv_tree_load(out, s->reader, oid);
 }
 
+/* Lists directories for patterns, from the remote where the cache has no listing. */
+typedef struct lister {
+	sync_t *s;
+	bool fetch;
+	const char *name;	/* of the remote that is open */
+	dv_remote_store *from;
+} lister;
+
+static void lister_release(lister *l)
+{
+	dv_remote_store_free(l->from);
+}
+
+/* The remote that the directory at `path` comes from. */
+static int lister_open(lister *l, const char *path)
+{
+	const char *name = l->s->o->remote;
+
+	for (size_t i = 0; i < l->s->outputs.n; i++) {
+		const dv_output *o = &l->s->outputs.o[i];
+
+		if (o->pointer.remote && dv_path_below(path, o->path, NULL))
+			name = o->pointer.remote;
+	}
+	if (l->from && same_remote(l->name, name))
+		return 0;
+	dv_remote_store_free(l->from);
+	l->from = NULL;
+	l->name = name;
+	return dv_repo_remote_open(l->s->repo, name, false, &l->from, NULL);
+}
+
+static int list_anywhere(void *ctx, const char *path, const dv_oid *oid, dv_tree *out)
+{
+	lister *l = ctx;
+	int rc = 0;
+
+	*out = (dv_tree)DV_TREE_INIT;
+	if (!dv_store_has_object(l->s->store, oid)) {
+		if (!l->fetch)
+			return DV_ENOTFOUND;
+		rc = lister_open(l, path);
+	}
+	return rc < 0 ? rc : load_tree(l->s, l->from, oid, path, out);
+}
+
+/* From what the user named to items. `fetch`: listings may be brought from the remote for it. */
+static int choose(sync_t *s, const char *const *targets, size_t n, bool fetch)
+{
+	__attribute__((cleanup(lister_release))) lister l = { .s = s, .fetch = fetch };
+	dv_targets_scope scope = { .repo = s->repo, .a = &s->outputs };
+	dv_side inside = { list_anywhere, &l };
+	int rc = s->o->glob ? dv_targets_glob_tracked(&s->targets, s->repo, &s->outputs, &inside,
+						      false, targets, n)
+			    : dv_targets_resolve(&s->targets, s->repo, targets, n);
+
+	if (rc == 0 && !s->o->glob)
+		rc = dv_targets_check(&s->targets, &scope);
+	for (size_t i = 0; rc == 0 && i < s->outputs.n; i++)
+		rc = add_output(s, &s->outputs.o[i]);
+	return rc;
+}
+
 /* Wants the entry at it->inner, and the listings on the way, without which nobody finds it. */
 static int want_inner(sync_t *s, batch *b, dv_remote_store *from, const item *it)
 {
@@ -322,11 +368,6 @@ static const char *remote_of(const sync_t *s, const item *it)
 	return it->o->pointer.remote ? it->o->pointer.remote : s->o->remote;
 }
 
-static bool same_remote(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 typedef int (*group_fn)(sync_t *s, const char *remote, const item *items, size_t n);
 
 /* Calls fn for the items of each remote. The order of s->items changes. */
@@ -376,8 +417,10 @@ int dv_push(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_
 {
 	__attribute__((cleanup(sync_release))) sync_t s = { .repo = r, .o = o, .sum = out };
 	size_t kept = 0;
-	int rc = sync_open(&s, targets, n, false);
+	int rc = sync_open(&s, false);
 
+	if (rc == 0)
+		rc = choose(&s, targets, n, false);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < s.n; i++)
@@ -435,8 +478,10 @@ static int fetch(dv_repo *r, const char *const *targets, size_t n, const dv_tran
 		 bool workspace, dv_transfer_summary *out)
 {
 	__attribute__((cleanup(sync_release))) sync_t s = { .repo = r, .o = o, .sum = out };
-	int rc = sync_open(&s, targets, n, workspace);
+	int rc = sync_open(&s, workspace);
 
+	if (rc == 0)
+		rc = choose(&s, targets, n, true);
 	if (rc == 0)
 		rc = by_remote(&s, fetch_group);
 	return rc != 0 ? rc : finish(&s);
@@ -451,7 +496,8 @@ int dv_fetch(dv_repo *r, const char *const *targets, size_t n, const dv_transfer
 int dv_pull(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
 	    dv_change_cb cb, void *payload, dv_transfer_summary *out)
 {
-	dv_checkout_options co = { .force = o->force, .relink = o->relink, .jobs = o->jobs };
+	dv_checkout_options co = { .force = o->force, .relink = o->relink, .glob = o->glob,
+				    .jobs = o->jobs };
 	int fetched = fetch(r, targets, n, o, true, out), rc;
 	dv_error first;
 
