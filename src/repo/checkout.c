@@ -394,13 +394,15 @@ int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_check
 		dv_change_cb cb, void *payload, dv_checkout_summary *out)
 {
 	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
+	dv_auto(dv_lock) lock = DV_LOCK_INIT;
 	dv_auto(checkout) c = { .repo = r, .o = o, .sum = out, .rootfd = -1 };
 	dv_targets_scope scope = { .repo = r, .a = &l, .workspace = true };
 	const char *inner;
 	int e;
 
 	memset(out, 0, sizeof(*out));
-	if ((e = o->rev ? dv_repo_outputs_at(r, o->rev, &l) : dv_repo_outputs(r, &l)) < 0 ||
+	if ((e = dv_repo_lock(r, &lock)) < 0 ||
+	    (e = o->rev ? dv_repo_outputs_at(r, o->rev, &l) : dv_repo_outputs(r, &l)) < 0 ||
 	    (e = checkout_open(&c)) < 0)
 		return e;
 	scope.reader = own_reader(&c);

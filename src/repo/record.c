@@ -27,6 +27,9 @@ int dv_record_open(dv_record *c, dv_repo *r, int jobs, bool no_stage)
 
 	c->repo = r;
 	c->stage = dv_repo_autostage(r, no_stage);
+	if ((e = dv_repo_lock(r, &c->lock)) < 0)
+		return e;
+	c->locked = true;
 	if ((e = dv_repo_outputs(r, &c->outputs)) < 0 || (e = dv_repo_store(r, &c->store)) < 0 ||
 	    (e = dv_repo_pool(&c->pool, r, jobs)) < 0 ||
 	    (e = dv_writer_new(&c->writer, c->store, dv_repo_compression(r))) < 0)
@@ -43,6 +46,8 @@ void dv_record_release(dv_record *c)
 	for (size_t i = 0; i < c->nstaged; i++)
 		free(c->staged[i]);
 	free(c->staged);
+	if (c->locked)
+		dv_lock_release(&c->lock);
 }
 
 int dv_record_stage(dv_record *c, const char *path)

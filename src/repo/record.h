@@ -20,6 +20,8 @@ typedef struct dv_record {
 	bool commit;			/* what is staged will be committed: set after the open */
 	char **staged;			/* root-relative paths to put into git's index; owned */
 	size_t nstaged, staged_cap;
+	dv_lock lock;			/* of the work tree, from open to release */
+	bool locked;
 	dv_output_cb cb;
 	void *payload;
 } dv_record;

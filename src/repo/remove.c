@@ -149,8 +149,20 @@ int dv_remove(dv_repo *r, const char *const *targets, size_t n, const dv_remove_
 
 /* -- move -------------------------------------------------------------------------------------- */
 
+/* Is there a pointer of the same data at `to`, and the data at one place only? Then a move was cut
+ * short, and goes on. */
+static bool was_moved(dv_record *c, const dv_output *o, const char *to)
+{
+	const dv_output *there = dv_output_list_find(&c->outputs, to);
+	dv_autofree char *a = dv_repo_abs(c->repo, o->path), *b = dv_repo_abs(c->repo, to);
+	struct stat st;
+
+	return there && there != o && dv_oid_eq(&there->pointer.oid, &o->pointer.oid) && a && b &&
+	       (lstat(a, &st) < 0 || lstat(b, &st) < 0);
+}
+
 /* Where the output goes: into an existing folder, or to the name given. */
-static int destination(dv_record *c, const char *src, const char *dst, char **out)
+static int destination(dv_record *c, const dv_output *o, const char *dst, char **out)
 {
 	dv_autofree char *rel = NULL;
 	dv_autofree char *abs = NULL;
@@ -161,9 +173,13 @@ static int destination(dv_record *c, const char *src, const char *dst, char **ou
 		return r;
 	if (!(abs = dv_repo_abs(c->repo, rel)))
 		return dv_err_nomem();
+	if (was_moved(c, o, rel)) {
+		*out = dv_steal(&rel);
+		return 0;
+	}
 	if (lstat(abs, &st) == 0 && S_ISDIR(st.st_mode) &&
 	    !dv_output_list_find(&c->outputs, rel)) {
-		char *in = dv_path_join(rel, dv_path_base(src));
+		char *in = dv_path_join(rel, dv_path_base(o->path));
 
 		free(rel);
 		free(abs);
@@ -171,6 +187,10 @@ static int destination(dv_record *c, const char *src, const char *dst, char **ou
 		abs = in ? dv_repo_abs(c->repo, in) : NULL;
 		if (!abs)
 			return dv_err_nomem();
+		if (was_moved(c, o, rel)) {
+			*out = dv_steal(&rel);
+			return 0;
+		}
 	}
 	if (lstat(abs, &st) == 0)
 		return dv_err(DV_EEXISTS, "'%s' is there already", rel);
@@ -181,7 +201,7 @@ static int destination(dv_record *c, const char *src, const char *dst, char **ou
 	return 0;
 }
 
-/* The new pointer is durable before anything of the old one goes. */
+/* The new pointer is durable before anything of the old one goes; git never sees the data. */
 static int move_output(dv_record *c, dv_output *o, const char *to)
 {
 	dv_auto(dv_pointer) p = DV_POINTER_INIT;
@@ -206,15 +226,18 @@ static int move_output(dv_record *c, dv_output *o, const char *to)
 	free(p.path);
 	if (!(p.path = dv_strdup(dv_path_base(to))))
 		return dv_err_nomem();
-	if (dv_fs_rename_noreplace(AT_FDCWD, from_abs, AT_FDCWD, to_abs) < 0 && errno != ENOENT)
-		return dv_err_sys("cannot move '%s' to '%s'", o->path, to);
-	if ((r = dv_pointer_write(&p, pointer.p, NULL)) < 0)
-		return r;
-	if (dv_fs_unlinkat(AT_FDCWD, old_pointer, 0) < 0)
-		return dv_err_sys("cannot remove '%s'", o->pointer_path);
 	if (c->repo->has_git && ((r = dv_gitignore_add(dir, p.path, NULL)) < 0 ||
 				 (r = dv_record_stage(c, new_ignore)) < 0))
 		return r;
+	if ((r = dv_pointer_write(&p, pointer.p, NULL)) < 0)
+		return r;
+	if (dv_fs_rename_noreplace(AT_FDCWD, from_abs, AT_FDCWD, to_abs) < 0 && errno != ENOENT) {
+		r = dv_err_sys("cannot move '%s' to '%s'", o->path, to);
+		dv_fs_unlinkat(AT_FDCWD, pointer.p, 0);
+		return r;
+	}
+	if (dv_fs_unlinkat(AT_FDCWD, old_pointer, 0) < 0)
+		return dv_err_sys("cannot remove '%s'", o->pointer_path);
 	if ((r = unignore(c, o->path, &has_ignore)) < 0 ||
 	    (r = dv_record_stage(c, rel_pointer.p)) < 0 ||
 	    (r = dv_record_finish(c, NULL)) < 0 ||
@@ -248,7 +271,7 @@ int dv_move(dv_repo *r, const char *src, const char *dst, bool no_stage, dv_outp
 		o = dv_targets_by_pointer(&c.outputs, from);
 	if (!o)
 		return dv_err(DV_ENOTFOUND, "'%s' is not an output", from);
-	if ((e = destination(&c, o->path, dst, &to)) < 0)
+	if ((e = destination(&c, o, dst, &to)) < 0)
 		return e;
 	return move_output(&c, o, to);
 }

@@ -224,6 +224,23 @@ int dv_repo_store(dv_repo *r, dv_store **out)
 	return 0;
 }
 
+int dv_repo_lock(const dv_repo *r, dv_lock *out)
+{
+	char hex[DV_OID_HEX_SIZE + 1], name[] = "lock-0123456789abcdef";
+	dv_autofree char *path = NULL;
+	dv_oid id;
+
+	/* Work trees of one repository share the folder, and are changed independently. */
+	dv_sha256(&id, r->root, strlen(r->root));
+	dv_oid_hex(hex, &id);
+	memcpy(name + 5, hex, 16);
+	path = dv_path_join(r->dvdir, name);
+	if (!path)
+		return dv_err_nomem();
+	int rc = dv_fs_mkdirs(r->dvdir);
+	return rc ? rc : dv_lock_take(out, path, true, -1, "this workspace");
+}
+
 bool dv_repo_autostage(const dv_repo *r, bool no_stage)
 {
 	return r->has_git && !no_stage && dv_config_bool(&r->config, "core.autostage", true);

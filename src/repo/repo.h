@@ -34,6 +34,10 @@ int dv_repo_git(dv_repo *r, dv_git **out) DV_MUST_CHECK;
 int dv_repo_statcache(dv_repo *r, dv_statcache **out) DV_MUST_CHECK;
 /** The local store, made when absent, with the shared lock taken. Borrowed. */
 int dv_repo_store(dv_repo *r, dv_store **out) DV_MUST_CHECK;
+/** Keeps other processes from changing the pointers, the ignore lines and git's index of this work
+ *  tree until dv_lock_release; waits for them. Reading needs no lock. Taken before the store is
+ *  opened, and not twice. */
+int dv_repo_lock(const dv_repo *r, dv_lock *out) DV_MUST_CHECK;
 /** Reads the settings anew, after a change. */
 int dv_repo_reload_config(dv_repo *r) DV_MUST_CHECK;
 /** Should git's index follow (core.autostage, on by default, and there is git)? */
