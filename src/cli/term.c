@@ -126,10 +126,11 @@ void dv_term_format(char *buf, size_t size, const dv_progress *p, double rate, i
 	else if (bytes)
 		append(buf, room, &at, "  %s", dv_out_size(a, done));
 	if (p->files_total)
-		append(buf, room, &at, "  %" PRIu64 " of %" PRIu64 " files", p->files_done,
-		       p->files_total);
+		append(buf, room, &at, "  %" PRIu64 " of %" PRIu64 " %s", p->files_done,
+		       p->files_total, dv_out_plural(p->files_total, "file", "files"));
 	else if (p->files_done)
-		append(buf, room, &at, "  %" PRIu64 " files", p->files_done);
+		append(buf, room, &at, "  %" PRIu64 " %s", p->files_done,
+		       dv_out_plural(p->files_done, "file", "files"));
 	if (rate >= 1 && bytes)
 		append(buf, room, &at, "  %s/s", dv_out_size(a, (uint64_t)rate));
 	else if (rate >= 1)

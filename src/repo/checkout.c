@@ -171,7 +171,7 @@ static int put_file(checkout *c, size_t i, int worker)
 	if (fstat(f.fd, st) < 0)
 		return dv_err_sys("cannot look at '%s'", d->path);
 	atomic_fetch_add(&c->bytes, d->new_size);
-	dv_progress_add(d->new_size, 1);
+	dv_progress_add(0, 1);
 	return 0;
 }
 
@@ -282,6 +282,18 @@ static int note_results(checkout *c)
 	return r < 0 ? r : dv_scan_remember(c->scan);
 }
 
+static void start_progress(const checkout *c)
+{
+	uint64_t bytes = 0, files = 0;
+
+	for (size_t i = 0; i < c->deltas.n; i++)
+		if (is_content(c->deltas.d[i].new_kind)) {
+			bytes += c->deltas.d[i].new_size;
+			files++;
+		}
+	dv_progress_start("checking out", bytes, files);
+}
+
 static int apply(checkout *c)
 {
 	int r;
@@ -291,6 +303,7 @@ static int apply(checkout *c)
 	free(c->written);
 	if (!(c->written = dv_calloc(c->deltas.n + 1, sizeof(*c->written))))
 		return dv_err_nomem();
+	start_progress(c);
 	if ((r = clear_the_way(c)) < 0 || (r = put_files(c)) < 0)
 		return r;
 	return note_results(c);
@@ -366,7 +379,7 @@ static int collect(checkout *c, const dv_output *o, bool parts, const dv_scanned
 		r = dv_treediff(&below, &cur, hd ? &have.oid : NULL,
 				parts ? &some : &all, wd ? &want.oid : NULL, DV_TREEDIFF_DIRS);
 	if (r == DV_ENOTFOUND) {
-		dv_err_ctx(r, "cannot check out '%s'", o->path);
+		dv_err(r, "a listing of '%s' is not in the cache", o->path);
 		return dv_err_hint(r, "run 'dv pull %s' to bring it from the remote", o->path);
 	}
 	return r < 0 ? r : adopt_deltas(c, o->path, parts, &below);
@@ -409,7 +422,7 @@ int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_check
 	if ((e = dv_targets_tracked(&c.targets, r, &l, scope.reader, o->glob, targets, n)) < 0 ||
 	    (e = dv_targets_check(&c.targets, &scope)) < 0)
 		return e;
-	dv_progress_start("checking out", 0, 0);
+	dv_progress_start("comparing", 0, 0);
 	for (size_t i = 0; e == 0 && i < l.n; i++)
 		if (dv_targets_want(&c.targets, &l.o[i], &inner) && (e = dv_check_cancel()) == 0)
 			e = checkout_output(&c, &l.o[i], inner != NULL, cb, payload);

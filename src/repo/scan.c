@@ -459,7 +459,7 @@ static int read_file(dv_scan *s, int dirfd, const char *dir, entry *e, int worke
 				return refuse_special(path, st.st_mode);
 			fill_stat(e, &st);
 			atomic_fetch_add(&s->hashed, e->f.size);
-			dv_progress_add(e->f.size, 1);
+			dv_progress_add(0, 1);
 		}
 		if (r != DV_ETRANSIENT)
 			return r;

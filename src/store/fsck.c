@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "base/progress.h"
 #include "base/sha256.h"
 #include "store/care_impl.h"
 #include "store/recipe.h"
@@ -304,6 +305,7 @@ static int check_container(void *arg, int worker)
 		rc = dv_check_cancel();
 		if (!rc)
 			rc = check_entry(f, *r, h, &h->f.e[i], version, &bad);
+		dv_progress_add(h->f.e[i].stored, 0);
 	}
 	return !rc && bad ? note_pack(f, h, "it holds what is damaged", &noted) : rc;
 }
@@ -311,12 +313,16 @@ static int check_container(void *arg, int worker)
 static int check_containers(fsck *f, dv_pool *pool)
 {
 	int rc = 0, waited;
+	uint64_t bytes = 0;
 
 	f->tasks = dv_calloc(f->all.n + 1, sizeof(*f->tasks));
 	f->readers = dv_calloc((size_t)dv_pool_threads(pool), sizeof(*f->readers));
 	if (!f->tasks || !f->readers)
 		return DV_ERROR;
 	f->nreaders = dv_pool_threads(pool);
+	for (size_t i = 0; i < f->all.n; i++)
+		bytes += f->all.h[i].c.size;
+	dv_progress_total(bytes, 0);
 	for (size_t i = 0; i < f->all.n && !rc; i++) {
 		f->tasks[i] = (task){ f, &f->all.h[i] };
 		rc = dv_pool_submit(pool, check_container, &f->tasks[i]);

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/progress.h"
 #include "store/recipe.h"
 
 #define SEGMENT ((size_t)4 << 20)	/* bytes of the file that are in one slot */
@@ -172,6 +173,7 @@ static int read_exact(int fd, const char *name, uint8_t *p, size_t n, uint64_t a
 			return changed(name);
 		done += (size_t)r;
 	}
+	dv_progress_add(n, 0);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/progress.h"
 #include "store/recipe.h"
 
 #define BATCH ((size_t)1 << 20)		/* bytes decoded by one job; a chunk more at most */
@@ -79,6 +80,7 @@ static int write_single(dv_reader *r, const dv_oid *oid, uint64_t size, int fd)
 		return rc;
 	if (n != size)
 		return wrong_size(oid, n, size);
+	dv_progress_add(n, 0);
 	return dv_fs_pwrite_all(fd, p, n, 0) < 0 ? write_failed() : 0;
 }
 
@@ -108,6 +110,7 @@ static int write_chunks(dv_reader *r, const dv_oid *oid, const dv_recipe *recipe
 		else if (dv_fs_pwrite_all(fd, p, c->len, (off_t)at) < 0)
 			return write_failed();
 		at += c->len;
+		dv_progress_add(c->len, 0);
 	}
 	dv_sha256_final(&hash, &found);
 	if (!dv_oid_eq(&found, oid))
@@ -269,6 +272,7 @@ static int run_restore(restore *rs, dv_sha256_ctx *hash)
 			return rc;
 		dv_sha256_update(hash, rs->slots[taken % rs->nslots].buf,
 				 rs->slots[taken % rs->nslots].len);
+		dv_progress_add(rs->slots[taken % rs->nslots].len, 0);
 		taken++;
 	}
 }
