@@ -5,6 +5,8 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 
+#include <string.h>
+
 typedef struct move_args {
 	bool no_stage;
 } move_args;
@@ -13,6 +15,7 @@ typedef struct move_state {
 	json_t *doc; /* with --json */
 	bool quiet;
 	const char *from;
+	char *pointer; /* where it is now */
 } move_state;
 
 static int on_output(const dv_output_event *e, void *payload)
@@ -30,6 +33,8 @@ static int on_output(const dv_output_event *e, void *payload)
 	dv_out(" -> ");
 	dv_out_name(e->path);
 	dv_out("\n");
+	free(s->pointer);
+	s->pointer = e->pointer ? strdup(e->pointer) : NULL;
 	return 0;
 }
 
@@ -51,6 +56,10 @@ static int move_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (!rc && cli->json)
 		return dv_out_json(s.doc);
 	json_decref(s.doc);
+	if (!rc && s.pointer && dv_cli_in_git(r))
+		dv_out_hint("%s '%s' with git", a->no_stage ? "stage and commit" : "commit",
+			    s.pointer);
+	free(s.pointer);
 	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
 }
 

@@ -60,6 +60,15 @@ static int begin(dv_cli *cli, const remote_args *a, int argc, int min, int max, 
 	return rc ? rc : dv_cli_open(r);
 }
 
+/* The settings of a clone are its own; .dv/config reaches the others by git. */
+static int changed(const dv_cli *cli, dv_repo *r, enum dv_config_level level, const char *why)
+{
+	if (!cli->quiet && (level == DV_CONFIG_ANY || level == DV_CONFIG_REPO) &&
+	    dv_cli_in_git(r))
+		dv_out_hint("commit '.dv/config' with git, so that every clone %s", why);
+	return DV_EXIT_OK;
+}
+
 static int add_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	const remote_args *a = args;
@@ -74,10 +83,7 @@ static int add_run(dv_cli *cli, void *args, int argc, char **argv)
 		return dv_out_fail(rc);
 	if (a->make_default)
 		dv_out_note("'%s' is the default remote", argv[0]);
-	if (!cli->quiet && (level == DV_CONFIG_ANY || level == DV_CONFIG_REPO) &&
-	    dv_cli_in_git(r))
-		dv_out_hint("commit '.dv/config' with git, so that every clone has the remote");
-	return DV_EXIT_OK;
+	return changed(cli, r, level, "has the remote");
 }
 
 static int modify_run(dv_cli *cli, void *args, int argc, char **argv)
@@ -91,7 +97,7 @@ static int modify_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (rc)
 		return rc;
 	rc = dv_remote_modify(r, level, argv[0], argv[1], a->unset ? NULL : argv[2]);
-	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+	return rc ? dv_out_fail(rc) : changed(cli, r, level, "follows");
 }
 
 static int remove_run(dv_cli *cli, void *args, int argc, char **argv)
@@ -103,7 +109,7 @@ static int remove_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (rc)
 		return rc;
 	rc = dv_remote_remove(r, level, argv[0]);
-	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+	return rc ? dv_out_fail(rc) : changed(cli, r, level, "follows");
 }
 
 static int rename_run(dv_cli *cli, void *args, int argc, char **argv)
@@ -115,7 +121,7 @@ static int rename_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (rc)
 		return rc;
 	rc = dv_remote_rename(r, level, argv[0], argv[1]);
-	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+	return rc ? dv_out_fail(rc) : changed(cli, r, level, "follows");
 }
 
 typedef struct default_state {
@@ -158,7 +164,9 @@ static int default_run(dv_cli *cli, void *args, int argc, char **argv)
 	}
 	if (rc)
 		return dv_out_fail(rc);
-	return doc && !name ? dv_cli_answer(&doc) : DV_EXIT_OK;
+	if (name)
+		return changed(cli, r, level, "follows");
+	return doc ? dv_cli_answer(&doc) : DV_EXIT_OK;
 }
 
 #define LEVEL_OPTS                                                                                 \

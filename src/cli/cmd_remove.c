@@ -48,7 +48,11 @@ static int remove_run(dv_cli *cli, void *args, int argc, char **argv)
 		json_object_set_new(doc, "outputs", s.list);
 		dv_out_json(doc);
 	}
-	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+	if (rc)
+		return dv_out_fail(rc);
+	if (!cli->json && !cli->quiet && dv_cli_in_git(r))
+		dv_out_hint("%s the removal with git", a->no_stage ? "stage and commit" : "commit");
+	return DV_EXIT_OK;
 }
 
 static const dv_opt remove_opts[] = {

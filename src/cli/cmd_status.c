@@ -19,6 +19,7 @@ typedef struct status_state {
 	bool quiet;
 	char *output;	 /* whose changes are being printed */
 	uint64_t n[DV_NOT_IN_REMOTE + 1];
+	uint64_t work; /* files that are in no pointer */
 } status_state;
 
 static int start_output(status_state *s, const char *output)
@@ -40,6 +41,8 @@ static int on_change(const dv_change *c, void *payload)
 		return 0;
 	if ((size_t)c->kind <= DV_NOT_IN_REMOTE)
 		s->n[c->kind]++;
+	s->work += c->kind == DV_ADDED || c->kind == DV_RENAMED ||
+		   (c->kind == DV_MODIFIED && !(own && c->is_dir));
 	if (s->list) {
 		json_array_append_new(s->list, dv_cli_change_json(c));
 		return 0;
@@ -67,13 +70,17 @@ static int on_change(const dv_change *c, void *payload)
 
 static void suggest(const status_state *s)
 {
-	if (s->n[DV_ADDED] || s->n[DV_MODIFIED] || s->n[DV_RENAMED])
-		dv_out_hint("'dv commit' records the changes, 'dv checkout' undoes them");
-	else if (s->n[DV_DELETED] && !s->n[DV_NOT_IN_CACHE])
-		dv_out_hint("'dv checkout' brings deleted data back, 'dv commit' records that "
-			    "it is gone");
+	bool partly = s->n[DV_NOT_IN_CACHE] && s->n[DV_DELETED];
+
 	if (s->n[DV_NOT_IN_CACHE])
 		dv_out_hint("'dv pull' brings what is not in the cache");
+	if (s->work && partly)
+		dv_out_hint("pull before 'dv commit': it records what is not here as deleted");
+	else if (!partly && s->n[DV_DELETED] && !s->work)
+		dv_out_hint("'dv checkout' brings deleted data back, 'dv commit' records that "
+			    "it is gone");
+	else if (!partly && (s->work || s->n[DV_MODIFIED]))
+		dv_out_hint("'dv commit' records the changes, 'dv checkout' undoes them");
 	if (s->n[DV_NOT_IN_REMOTE])
 		dv_out_hint("'dv push' sends what is not in the remote");
 }

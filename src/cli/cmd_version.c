@@ -5,16 +5,26 @@
 #include "cli/commands.h"
 #include "cli/out.h"
 
+#include <string.h>
+
 static int add_json(const char *key, const char *value, void *payload)
 {
-	json_object_set_new(payload, key, json_string(value));
+	char name[64];
+	size_t n = strnlen(key, sizeof(name) - 1);
+
+	for (size_t i = 0; i < n; i++)
+		name[i] = key[i] == ' ' ? '_' : key[i];
+	name[n] = 0;
+	if (strcmp(name, "dv") != 0)
+		json_object_set_new(payload, name, json_string(value));
 	return 0;
 }
 
 static int print_line(const char *key, const char *value, void *payload)
 {
 	(void)payload;
-	dv_out("%s %s\n", key, value);
+	if (strcmp(key, "dv") != 0)
+		dv_out("%s %s\n", key, value);
 	return 0;
 }
 

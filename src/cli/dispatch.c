@@ -30,10 +30,26 @@ static int refuse(const dv_opt_error *e, const dv_cli *cli)
 	return DV_EXIT_USAGE;
 }
 
+/* What other programs call it. */
+static const char *known_elsewhere(const char *typed)
+{
+	static const char *const names[][2] = {
+		{ "list", "ls" },    { "rm", "remove" },  { "mv", "move" },
+		{ "track", "add" },  { "untrack", "remove" }, { "data", "status" },
+		{ "verify", "fsck" }, { "prune", "gc" },  { "get", "cat" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(typed, names[i][0]))
+			return names[i][1];
+	return NULL;
+}
+
 static int unknown_command(const dv_cmd *parent, const char *typed)
 {
 	const dv_cmd *const *list = parent ? parent->subcommands : dv_commands;
-	const char *nearest = dv_cmd_nearest(list, typed);
+	const char *elsewhere = parent ? NULL : known_elsewhere(typed);
+	const char *nearest = elsewhere ? elsewhere : dv_cmd_nearest(list, typed);
 	const char *outer = parent ? parent->name : "", *space = parent ? " " : "";
 
 	dv_out_error("'%s' is not a dv %s%scommand", typed, outer, space);

@@ -381,5 +381,8 @@ const char *dv_cmd_nearest(const dv_cmd *const *list, const char *typed)
 			best = (*list)->name;
 		}
 	}
-	return best && best_d <= tolerance(strlen(typed)) ? best : NULL;
+	/* Two letters wrong and the first among them is another word. */
+	if (!best || best_d > tolerance(strlen(typed)) || (best_d > 1 && *best != *typed))
+		return NULL;
+	return best;
 }

@@ -17,10 +17,13 @@ static int check_new(dv_record *c, const char *rel)
 	const char *base = dv_path_base(rel), *rest;
 	bool tracked = false;
 
-	if (!*rel || dv_pointer_is_name(base) || strcmp(base, ".gitignore") == 0 ||
+	if (!*rel) {
+		dv_err(DV_EUSAGE, "cannot track the workspace itself");
+		return dv_err_hint(DV_EUSAGE, "name the files and directories to track in it");
+	}
+	if (dv_pointer_is_name(base) || strcmp(base, ".gitignore") == 0 ||
 	    strcmp(base, DV_IGNORE_FILE) == 0)
-		return dv_err(DV_EUSAGE, "cannot track '%s': it belongs to dv or git itself",
-			      *rel ? rel : ".");
+		return dv_err(DV_EUSAGE, "cannot track '%s': it belongs to dv or git itself", rel);
 	for (size_t i = 0; i < c->outputs.n; i++)
 		if (dv_path_below(c->outputs.o[i].path, rel, &rest)) {
 			dv_err(DV_EEXISTS, "cannot track '%s': output '%s' is inside it", rel,
@@ -43,7 +46,7 @@ static int check_new(dv_record *c, const char *rel)
 	if (!tracked)
 		return 0;
 	dv_err(DV_EEXISTS, "cannot track '%s': git tracks '%s'", rel, which ? which : rel);
-	return dv_err_hint(DV_EEXISTS, "run 'git rm -r --cached %s' first", which ? which : rel);
+	return dv_err_hint(DV_EEXISTS, "run 'git rm -r --cached %s' first; the files stay", rel);
 }
 
 static int add_one(dv_record *c, const char *rel)

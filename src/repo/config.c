@@ -231,6 +231,19 @@ static int make_url(const char *root, const char *value, char **url)
 	return *url ? 0 : dv_err_nomem();
 }
 
+static int no_default(const dv_config *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->n; i++)
+		any = any || !strncmp(c->e[i].key, "remote.", 7);
+	dv_err(DV_ENOTFOUND, "there is no default remote");
+	if (!any)
+		return dv_err_hint(DV_ENOTFOUND, "add one with 'dv remote add -d NAME URL'");
+	return dv_err_hint(DV_ENOTFOUND, "choose one with 'dv remote default NAME', or name it "
+			   "with '-r'; 'dv remote list' shows them");
+}
+
 int dv_config_remote(const dv_config *c, const char *root, const char *name, char **name_out,
 		     char **url)
 {
@@ -242,8 +255,7 @@ int dv_config_remote(const dv_config *c, const char *root, const char *name, cha
 	if (!name || !*name)
 		name = dv_config_string(c, "core.remote", NULL);
 	if (!name)
-		return dv_err_hint(dv_err(DV_ENOTFOUND, "there is no default remote"),
-				   "add one with 'dv remote add -d NAME URL'");
+		return no_default(c);
 	if (dv_buf_addf(&key, "remote.%s.url", name))
 		return key.err;
 	const char *value = dv_config_string(c, dv_buf_str(&key), NULL);

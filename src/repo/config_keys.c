@@ -122,7 +122,7 @@ static unsigned distance(const char *a, const char *b)
 static int unknown_key(const char *key)
 {
 	const char *best = NULL;
-	unsigned least = 8;
+	unsigned least = 4;
 
 	for (const struct known *k = known; k->key; k++) {
 		unsigned d = distance(key, k->key);
@@ -130,6 +130,8 @@ static int unknown_key(const char *key)
 			least = d, best = k->key;
 	}
 	int rc = dv_err(DV_EUSAGE, "unknown setting '%s'", key);
+	if (!strncmp(key, "remote.", 7))
+		return dv_err_hint(rc, "a remote has the setting 'url'");
 	if (!best)
 		return dv_err_hint(rc, "settings are core.*, cache.* and remote.NAME.*; see "
 				   "'dv help config'");

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -215,8 +216,9 @@ static int check_cache(doctor *d)
 	st = dv_store_state(s);
 	for (size_t i = 0; i < st->ncontainers; i++)
 		bytes += st->containers[i].size;
-	snprintf(text, sizeof(text), "%zu packs, %zu index segments, %llu bytes", st->ncontainers,
-		 st->nsegments, (unsigned long long)bytes);
+	snprintf(text, sizeof(text), "%zu %s, %zu index %s, %" PRIu64 " bytes", st->ncontainers,
+		 st->ncontainers == 1 ? "pack" : "packs", st->nsegments,
+		 st->nsegments == 1 ? "segment" : "segments", bytes);
 	return tell(d, "cache content", text, NULL, NULL);
 }
 

@@ -137,7 +137,9 @@ static int find_inside(dv_reader *rd, const dv_output *o, const char *rest, dv_t
 	if (!dv_store_has_object(dv_reader_store(rd), &o->pointer.oid))
 		return hint_fetch(DV_ENOTFOUND, o->path);
 	rc = dv_tree_lookup(out, rd, &o->pointer.oid, rest);
-	return rc < 0 ? dv_err_ctx(rc, "output '%s'", o->path) : 0;
+	if (rc < 0)
+		dv_err_ctx(rc, "output '%s'", o->path);
+	return rc == DV_ENOTFOUND ? dv_err_hint(rc, "run 'dv ls -R' to see what there is") : rc;
 }
 
 int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entry_cb cb,

@@ -136,6 +136,17 @@ static int publish(dv_record *c, const char *path, const char *pointer_path, con
 	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 
+static int not_there(const char *path, bool tracked)
+{
+	dv_err(DV_ENOTFOUND, "'%s' is not there", path);
+	if (tracked)
+		return dv_err_hint(DV_ENOTFOUND, "run 'dv checkout %s' to bring it back, or "
+				   "'dv remove %s' to stop tracking it", path, path);
+	if (strpbrk(path, "*?["))
+		return dv_err_hint(DV_ENOTFOUND, "with '--glob' names are patterns");
+	return DV_ENOTFOUND;
+}
+
 int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 		     const dv_pointer *old)
 {
@@ -146,7 +157,7 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 	if ((r = dv_scan_path(c->scan, path, &now)) < 0)
 		return r;
 	if (!now.kind)
-		return dv_err(DV_ENOTFOUND, "'%s' is not there", path);
+		return not_there(path, old != NULL);
 	if (now.kind == 'l') {
 		dv_err(DV_ERROR, "cannot track '%s': it is a symbolic link", path);
 		return dv_err_hint(DV_ERROR, "add the file or directory that it points to");

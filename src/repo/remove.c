@@ -255,6 +255,18 @@ static int move_output(dv_record *c, dv_output *o, const char *to)
 	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 
+static int no_output(dv_output_list *l, const char *path)
+{
+	const dv_output *o = dv_output_list_holding(l, path, NULL);
+
+	if (!o) {
+		dv_err(DV_ENOTFOUND, "'%s' is not tracked by dv", path);
+		return dv_err_hint(DV_ENOTFOUND, "run 'dv ls' to see what is");
+	}
+	dv_err(DV_ENOTFOUND, "'%s' is a part of the output '%s'", path, o->path);
+	return dv_err_hint(DV_ENOTFOUND, "move it with 'mv', then run 'dv add %s'", o->path);
+}
+
 int dv_move(dv_repo *r, const char *src, const char *dst, bool no_stage, dv_output_cb cb,
 	    void *payload)
 {
@@ -270,7 +282,7 @@ int dv_move(dv_repo *r, const char *src, const char *dst, bool no_stage, dv_outp
 	if (!o)
 		o = dv_targets_by_pointer(&c.outputs, from);
 	if (!o)
-		return dv_err(DV_ENOTFOUND, "'%s' is not an output", from);
+		return no_output(&c.outputs, from);
 	if ((e = destination(&c, o, dst, &to)) < 0)
 		return e;
 	return move_output(&c, o, to);

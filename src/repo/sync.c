@@ -539,6 +539,8 @@ int dv_sync_missing(dv_repo *r, const char *remote, const dv_output_list *l, dv_
 		if (done[i] || l->o[i].pointer.no_push)
 			continue;
 		rc = dv_repo_remote_open(r, name, false, &store, NULL);
+		if (rc == 0 && dv_remote_store_state(store)->head == 0)
+			dv_warn("the remote is empty or not there");
 		for (size_t j = i; rc == 0 && j < l->n; j++) {
 			const dv_pointer *p = &l->o[j].pointer;
 

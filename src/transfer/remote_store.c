@@ -289,8 +289,8 @@ static int open_driver(dv_remote_store *r, const char *url, bool create)
 			return dv_err_ctx(rc, "remote '%s'", r->name);
 		return dv_fault_wrap(&r->r);
 	}
-	return dv_err(DV_EUSAGE, "remote '%s': this dv cannot reach '%.*s' URLs", r->name, (int)n,
-		      scheme);
+	dv_err(DV_ERROR, "remote '%s': this dv cannot reach '%.*s' URLs", r->name, (int)n, scheme);
+	return dv_err_hint(DV_ERROR, "use a folder: 'dv remote modify %s url FOLDER'", r->name);
 }
 
 /* The folder of a "file" URL without escapes. */

@@ -40,7 +40,7 @@ static int bad_pack(const dv_fetching *f, const dv_container *c, int code)
 	if (code != DV_ECORRUPT)
 		return code;
 	code = dv_err_ctx(code, "remote '%s': '%s' is damaged", f->r->name, name);
-	return dv_err_hint(code, "run 'dv fsck --remote %s'", f->r->name);
+	return dv_err_hint(code, "run 'dv fsck -r %s'", f->r->name);
 }
 
 /* -- whole packs ------------------------------------------------------------------------------- */

@@ -289,11 +289,17 @@ int dv_transfer_has_all(dv_store *local, dv_remote_store *remote, const dv_want 
 
 int dv_transfer_missing(int code, const dv_want *w, uint64_t missing, const dv_remote_store *r)
 {
+	if (!r->r || !r->exists) {
+		dv_err(code, "output '%s' is not in the cache, and remote '%s' is empty or not "
+		       "there", w->path ? w->path : "?", r->name);
+		return dv_err_hint(code, "see that its folder is mounted, or run 'dv push' where "
+				   "the data was added");
+	}
 	code = dv_err(code, "output '%s': %" PRIu64 " %s neither in the cache nor on remote '%s'",
 		      w->path ? w->path : "?", missing,
 		      missing == 1 ? "object is" : "objects are", r->name);
-	return dv_err_hint(code, "run 'dv fetch' from the remote that has %s, or 'dv add' %s again",
-			   missing == 1 ? "it" : "them", missing == 1 ? "it" : "them");
+	return dv_err_hint(code, "run 'dv push' where %s added, or name another remote with '-r'",
+			   missing == 1 ? "it was" : "they were");
 }
 
 int dv_move_jobs(const dv_move_options *o)

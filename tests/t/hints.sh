@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2016
+#
+# What somebody who is new meets: each mistake is named, with the command that leads on.
+
+. "$(dirname "$0")/lib.sh"
+
+git init -q . && "$DV" init -q
+mkdir d code && printf one >d/a && printf two >d/b && printf x >file && printf y >code/y
+git add code && git commit -qm code
+"$DV" add -q d file && git commit -qm data
+
+test_case 'names that other programs use lead to the command' '
+	for pair in list:ls rm:remove mv:move track:add; do
+		must_fail 129 $DV "${pair%:*}" 2>err
+		contains err "did you mean '"'"'${pair#*:}'"'"'"
+	done
+	must_fail 129 $DV nope 2>err
+	lacks err "did you mean"'
+
+test_case 'add of the workspace, of a pattern, of what is gone, of what git has' '
+	must_fail 129 $DV add . 2>err
+	contains err "cannot track the workspace itself"
+	must_fail 2 $DV add "*.csv" 2>err
+	contains err "hint: with '"'--glob'"'"
+	mv file kept
+	must_fail 2 $DV add file 2>err
+	contains err "dv checkout file"
+	mv kept file
+	must_fail 2 $DV add code 2>err
+	contains err "git rm -r --cached code"'
+
+test_case 'move and remove say what to commit, and what can be moved' '
+	must_fail 2 $DV move d/a d/z 2>err
+	contains err "part of the output '"'d'"'"
+	contains err "dv add d"
+	$DV move file other 2>err
+	contains err "hint: commit '"'other.dv'"' with git"
+	$DV move --no-stage other file 2>err
+	contains err "hint: stage and commit '"'file.dv'"' with git"
+	$DV move -q file other 2>err && [ ! -s err ]
+	$DV move -q other file
+	cp file kept && $DV remove file 2>err
+	contains err "hint: commit the removal with git"
+	git reset -q --hard && mv kept file && $DV status -q'
+
+test_case 'a remote that is not the default, or is no folder' '
+	$DV remote add only "$TEST_DIR/gone" 2>err
+	must_fail 2 $DV push 2>err
+	contains err "dv remote default NAME"
+	$DV remote default only 2>err
+	contains err "hint: commit '"'.dv/config'"' with git"
+	$DV remote add far s3://bucket/path
+	must_fail 2 $DV push -r far 2>err
+	contains err "cannot reach '"'s3'"' URLs"
+	contains err "hint: "
+	must_fail 129 $DV remote modify only nothing x 2>err
+	contains err "'"'url'"'"'
+
+test_case 'a remote whose folder is not there' '
+	$DV push -q && git commit -qam remote
+	git clone -q . ../clone && cd ../clone
+	mv "$TEST_DIR/gone" "$TEST_DIR/away"
+	$DV status --remote >out 2>err
+	contains err "empty or not there"
+	must_fail 2 $DV pull 2>err
+	contains err "empty or not there"
+	contains err "mounted"
+	mv "$TEST_DIR/away" "$TEST_DIR/gone"'
+
+test_case 'after a partial pull nobody is told to record what was not pulled' '
+	cd ../clone
+	$DV pull -q d/a
+	$DV status 2>err
+	contains err "dv pull"
+	lacks err "dv commit"
+	printf new >d/new
+	$DV status 2>err
+	contains err "pull before '"'dv commit'"'"
+	rm d/new && $DV pull -q && $DV status -q'
+
+test_case 'the keys of version --json have no blanks' '
+	$DV version --json >out
+	contains out "\"store_format\""
+	[ "$($DV -v version | grep -c "^dv ")" -eq 1 ]'
+
+done_testing
