@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public face of settings and remotes. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/path.h"
@@ -62,6 +64,8 @@ struct edit {
 	dv_repo *r;
 	enum dv_config_level level;
 	const char *file;	/* borrowed from the settings */
+	char *target;		/* the file itself, where `file` is a link of the user's */
+	dv_lock lock;		/* from reading to writing, so that no other edit is lost */
 	dv_buf text;
 	bool dirty;
 	dv_config own;
@@ -71,13 +75,40 @@ static void edit_release(struct edit *e)
 {
 	dv_buf_release(&e->text);
 	dv_config_release(&e->own);
+	dv_lock_release(&e->lock);
+	free(e->target);
+}
+
+/* The lock of a level: one for the files of a repository, with its other state, and one beside each
+ * file of the user's or the system's. */
+static int edit_lock(struct edit *e)
+{
+	bool own = e->level >= DV_CONFIG_REPO;
+	dv_autofree char *dir = own ? dv_strdup(e->r->dvdir) : dv_path_dir(e->file);
+	dv_autofree char *path = dir ? dv_path_join(dir, "config.lock") : NULL;
+	int rc = path ? dv_fs_mkdirs(dir) : dv_err_nomem();
+
+	if (rc)
+		return rc;
+	return dv_lock_take(&e->lock, path, true, -1, "the settings");
+}
+
+/* Links are followed in the user's own folders, where dotfiles often are links; not in a workspace,
+ * which may be anybody's. */
+static int edit_target(struct edit *e)
+{
+	e->target = e->level >= DV_CONFIG_REPO ? NULL : realpath(e->file, NULL);
+	if (!e->target)
+		e->target = dv_strdup(e->file);
+	return e->target ? 0 : DV_ERROR;
 }
 
 static int edit_begin(struct edit *e, dv_repo *r, enum dv_config_level level)
 {
 	const dv_config *c;
 
-	*e = (struct edit){ .r = r, .level = level == DV_CONFIG_ANY ? DV_CONFIG_REPO : level };
+	*e = (struct edit){ .r = r, .level = level == DV_CONFIG_ANY ? DV_CONFIG_REPO : level,
+			    .lock = DV_LOCK_INIT };
 	if (!r && e->level >= DV_CONFIG_REPO)
 		return dv_err_hint(dv_err(DV_ENOREPO, "not inside a dv repository"),
 				   "use '--global' for settings of your own");
@@ -88,6 +119,12 @@ static int edit_begin(struct edit *e, dv_repo *r, enum dv_config_level level)
 	if (!e->file)
 		return dv_err_hint(dv_err(DV_ERROR, "there is no place for global settings"),
 				   "set HOME or XDG_CONFIG_HOME");
+	if ((rc = edit_lock(e)) || (rc = edit_target(e)))
+		return rc;
+	/* What was read before may be old by now. */
+	if ((rc = r ? dv_repo_reload_config(r) : dv_config_load(&e->own, NULL, NULL)))
+		return rc;
+	e->file = (r ? &r->config : &e->own)->file[e->level];
 	rc = dv_fs_read_file(&e->text, e->file, DV_CONFIG_FILE_MAX);
 	if (rc == DV_ENOTFOUND) {
 		dv_error_clear();
@@ -130,20 +167,29 @@ static int edit_section(struct edit *e, const char *old, const char *new_, bool 
 
 static int edit_end(struct edit *e)
 {
+	dv_auto(dv_atomic) a = DV_ATOMIC_INIT;
+	struct stat st;
+
 	if (!e->dirty)
 		return 0;
-	dv_autofree char *dir = dv_path_dir(e->file);
-	int rc = dir ? dv_fs_mkdirs(dir) : dv_err_nomem();
-	if (!rc)
-		rc = dv_fs_write_file(e->file, dv_buf_str(&e->text), e->text.n, DV_ATOMIC_SYNC);
+	bool there = stat(e->target, &st) == 0;
+	int rc = dv_atomic_open(&a, e->target, DV_ATOMIC_SYNC);
+	if (rc)
+		return rc;
+	/* Who made the file his secret keeps it so. */
+	if ((there && dv_fs_fchmod(a.fd, st.st_mode & 0777)) ||
+	    dv_fs_write_all(a.fd, dv_buf_str(&e->text), e->text.n))
+		return dv_err_sys("cannot write '%s'", e->target);
+	rc = dv_atomic_commit(&a);
 	return rc || !e->r ? rc : dv_repo_reload_config(e->r);
 }
 
 #define dv_auto_edit __attribute__((cleanup(edit_release))) struct edit
+#define EDIT_INIT { .lock = DV_LOCK_INIT }
 
 static int change(dv_repo *r, enum dv_config_level level, const char *key, const char *value)
 {
-	dv_auto_edit e = { 0 };
+	dv_auto_edit e = EDIT_INIT;
 	int rc = edit_begin(&e, r, level);
 
 	if (!rc)
@@ -258,7 +304,7 @@ static const char *value_at(const dv_config *c, enum dv_config_level level, cons
 int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, const char *url,
 		  bool make_default, bool force)
 {
-	dv_auto_edit e = { 0 };
+	dv_auto_edit e = EDIT_INIT;
 	dv_autofree char *key = NULL;
 	dv_autofree char *stored = NULL;
 	int rc = remote_key(&key, name, "url");
@@ -295,10 +341,13 @@ int dv_remote_modify(dv_repo *r, enum dv_config_level level, const char *name,
 	dv_autofree char *key = NULL;
 	dv_autofree char *normal = NULL;
 	dv_autofree char *stored = NULL;
+	dv_auto_edit e = EDIT_INIT;
 	int rc = remote_key(&key, name, option);
 
 	if (!rc)
 		rc = dv_config_normal_key(&normal, key);
+	if (!rc)
+		rc = edit_begin(&e, r, level);
 	if (!rc)
 		rc = check_exists(r, name);
 	if (!rc && value)
@@ -307,7 +356,9 @@ int dv_remote_modify(dv_repo *r, enum dv_config_level level, const char *name,
 		rc = stored_url(r, level, value, &stored);
 		value = stored;
 	}
-	return rc ? rc : change(r, level, normal, value);
+	if (!rc)
+		rc = edit_set(&e, normal, value);
+	return rc ? rc : edit_end(&e);
 }
 
 /* Where a remote stands that is not in the file that was asked for. */
@@ -322,11 +373,20 @@ static int not_at_level(dv_repo *r, const char *name, const char *key)
 	return dv_err_hint(rc, "see 'dv remote list'");
 }
 
+/* Is there a remote of that name at any level? */
+static bool known_remote(const struct edit *e, const char *name)
+{
+	dv_autofree char *key = NULL;
+
+	return !remote_key(&key, name, "url") &&
+	       dv_config_string(e->r ? &e->r->config : &e->own, key, NULL);
+}
+
 /* Renames or takes out the section, and core.remote with it. */
 static int change_remote(dv_repo *r, enum dv_config_level level, const char *name,
 			 const char *new_)
 {
-	dv_auto_edit e = { 0 };
+	dv_auto_edit e = EDIT_INIT;
 	dv_autofree char *old_section = NULL;
 	dv_autofree char *new_section = NULL;
 	dv_autofree char *key = NULL;
@@ -339,6 +399,8 @@ static int change_remote(dv_repo *r, enum dv_config_level level, const char *nam
 		rc = remote_key(&new_section, new_, NULL);
 	if (!rc)
 		rc = edit_begin(&e, r, level);
+	if (!rc && new_ && known_remote(&e, new_))
+		rc = dv_err(DV_EEXISTS, "there is a remote '%s' already", new_);
 	if (!rc)
 		rc = edit_section(&e, old_section, new_section, &found);
 	if (rc)
@@ -359,16 +421,7 @@ int dv_remote_remove(dv_repo *r, enum dv_config_level level, const char *name)
 int dv_remote_rename(dv_repo *r, enum dv_config_level level, const char *old_name,
 		     const char *new_name)
 {
-	dv_auto(dv_config) own = DV_CONFIG_INIT;
-	dv_autofree char *key = NULL;
-	const dv_config *c;
-
-	int rc = remote_key(&key, new_name, "url");
-	if (!rc)
-		rc = settings(r, &own, &c);
-	if (!rc && dv_config_string(c, key, NULL))
-		return dv_err(DV_EEXISTS, "there is a remote '%s' already", new_name);
-	return rc ? rc : change_remote(r, level, old_name, new_name);
+	return change_remote(r, level, old_name, new_name);
 }
 
 int dv_remote_default(dv_repo *r, enum dv_config_level level, const char *name, dv_remote_cb cb,

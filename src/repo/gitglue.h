@@ -74,7 +74,8 @@ int dv_git_read_blob(dv_git *g, const char *rev, const char *path, size_t max, d
  *  of WORKTREE". Returns 0 to go on. */
 typedef int (*dv_git_pointer_cb)(const char *where, const char *path, const char *text, size_t n,
 				 void *payload);
-/** The "*.dv" files (regular files only) of a revision, in git's order. An unborn HEAD has none. */
+/** The "*.dv" files (regular files only) of a revision, in git's order: what the .dvignore files
+ *  of that revision exclude and nested dv repositories are left out. An unborn HEAD has none. */
 int dv_git_pointers_at(dv_git *g, const char *rev, dv_git_pointer_cb cb, void *payload)
 	DV_MUST_CHECK;
 
@@ -92,8 +93,9 @@ typedef int (*dv_git_commit_cb)(const char *hex, void *payload);
 /** Every commit of the scope once. */
 int dv_git_commits(dv_git *g, const dv_git_scope *s, dv_git_commit_cb cb, void *payload)
 	DV_MUST_CHECK;
-/** The pointers of every commit of the scope; the same file at the same path with the same content
- *  comes once, with the first commit met. */
+/** The pointers of every commit of the scope, whatever .dvignore says: what is excluded in one
+ *  commit may be data in the next, and is kept and moved along. The same file at the same path with
+ *  the same content comes once, with the first commit met. */
 int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, void *payload)
 	DV_MUST_CHECK;
 /** What gc must keep beside commits: the pointers in the indexes of all work trees, in their HEADs,

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/sha256.h"
 #include "repo/gitglue_impl.h"
+#include "repo/ignore.h"
 #include "repo/pointer.h"
 
 #define TREE_DEPTH_MAX 256
@@ -19,6 +20,7 @@ struct walk {
 	dv_git_pointer_cb cb;
 	void *payload;
 	dv_map *seen;		/* of id and path; NULL: everything is reported */
+	dv_ignore *ignore;	/* the revision's own rules; NULL: they do not count */
 	const char *where;
 };
 
@@ -81,6 +83,8 @@ static int walk_entry(struct walk *w, const git_tree_entry *e, const char *dir, 
 	dv_autofree char *path = *dir ? dv_path_join(dir, name) : dv_strdup(name);
 	if (!path)
 		return DV_ERROR;
+	if (w->ignore && dv_ignore_match_here(w->ignore, path, !pointer, NULL))
+		return 0;
 	if (pointer)
 		return report(w, git_tree_entry_id(e), path);
 	int rc = first_time(w, git_tree_entry_id(e), path, &fresh);
@@ -93,6 +97,38 @@ static int walk_entry(struct walk *w, const git_tree_entry *e, const char *dir, 
 	return walk_tree(w, sub, path, depth + 1);
 }
 
+/* Takes in the rules of a folder's .dvignore. */
+static int read_rules(struct walk *w, const git_tree *tree, const char *path)
+{
+	const git_tree_entry *e = git_tree_entry_byname(tree, DV_IGNORE_FILE);
+	dv_autoptr(git_blob) blob = NULL;
+	git_filemode_t mode = e ? git_tree_entry_filemode(e) : GIT_FILEMODE_UNREADABLE;
+
+	if (mode != GIT_FILEMODE_BLOB && mode != GIT_FILEMODE_BLOB_EXECUTABLE)
+		return 0;
+	int gc = git_blob_lookup(&blob, w->g->repo, git_tree_entry_id(e));
+	if (gc)
+		return dv_git_fail(gc, "cannot read '" DV_IGNORE_FILE "' in %s", w->where);
+	if ((uint64_t)git_blob_rawsize(blob) > DV_IGNORE_FILE_MAX) {
+		dv_warn("'%s%s" DV_IGNORE_FILE "' in %s is too large; its rules are left out", path,
+			*path ? "/" : "", w->where);
+		return 0;
+	}
+	return dv_ignore_add_text(w->ignore, path, git_blob_rawcontent(blob),
+				  (size_t)git_blob_rawsize(blob));
+}
+
+/* Is the folder the root of another repository, whose outputs are its own? */
+static bool is_nested(struct walk *w, const git_tree *tree)
+{
+	const git_tree_entry *e = git_tree_entry_byname(tree, ".dv");
+	dv_autoptr(git_tree) dot = NULL;
+
+	return e && git_tree_entry_filemode(e) == GIT_FILEMODE_TREE &&
+	       !git_tree_lookup(&dot, w->g->repo, git_tree_entry_id(e)) &&
+	       git_tree_entry_byname(dot, "config");
+}
+
 static int walk_tree(struct walk *w, const git_tree *tree, const char *path, int depth)
 {
 	size_t n = git_tree_entrycount(tree);
@@ -100,6 +136,10 @@ static int walk_tree(struct walk *w, const git_tree *tree, const char *path, int
 
 	if (depth > TREE_DEPTH_MAX)
 		return dv_err(DV_ECORRUPT, "the folders in %s are nested too deeply", w->where);
+	if (!rc && w->ignore && depth && is_nested(w, tree))
+		return 0;
+	if (!rc && w->ignore)
+		rc = read_rules(w, tree, path);
 	for (size_t i = 0; i < n && !rc; i++)
 		rc = walk_entry(w, git_tree_entry_byindex(tree, i), path, depth);
 	return rc;
@@ -138,10 +178,14 @@ int dv_git_pointers_at(dv_git *g, const char *rev, dv_git_pointer_cb cb, void *p
 {
 	struct walk w = { .g = g, .cb = cb, .payload = payload };
 	dv_autoptr(git_commit) c = NULL;
+	dv_autoptr(dv_ignore) rules = NULL;
 
 	if (!strcmp(rev, "HEAD") && git_repository_head_unborn(g->repo) == 1)
 		return 0;
 	int rc = dv_git_lookup(g, rev, &c);
+	if (!rc)
+		rc = dv_ignore_new(&rules, NULL);
+	w.ignore = rules;
 	return rc ? rc : walk_commit(&w, c);
 }
 

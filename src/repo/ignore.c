@@ -68,8 +68,8 @@ int dv_ignore_new(dv_ignore **out, const char *root)
 	if (!i)
 		return DV_ERROR;
 	pthread_mutex_init(&i->lock, NULL);
-	i->root = dv_strdup(root);
-	if (!i->root)
+	i->root = root ? dv_strdup(root) : NULL;
+	if (root && !i->root)
 		return DV_ERROR;
 	*out = dv_steal(&i);
 	return 0;
@@ -218,6 +218,8 @@ static struct folder *folder_one(dv_ignore *i, struct folder *parent, const char
 	}
 	f->parent = parent;
 	f->any = parent && parent->any;
+	if (!i->root)
+		return f;
 	dv_autofree char *path = dv_path_join(i->root, f->file);
 	/* Most folders have none: one access call is all they cost. */
 	if (!path || access(path, F_OK) != 0)

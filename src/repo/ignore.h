@@ -24,6 +24,7 @@ typedef struct dv_ignore_rule {
 	int line;
 } dv_ignore_rule;
 
+/** root NULL: no file is read, the rules come from dv_ignore_add_text. */
 int dv_ignore_new(dv_ignore **out, const char *root) DV_MUST_CHECK;
 void dv_ignore_free(dv_ignore *i);
 DV_DEFINE_AUTOPTR(dv_ignore)

@@ -21,7 +21,8 @@ static const char ignore_text[] =
 	"# Patterns of files that dv leaves out, in the syntax of .gitignore.\n";
 
 /* What git must not take from .dv/ when a repository without git gets one later. */
-static const char own_ignore_text[] = "/cache\n/config.local\n/state.db*\n/tmp\n/remotes\n";
+static const char own_ignore_text[] =
+	"/cache\n/config.local\n/config.lock\n/state.db*\n/tmp\n/remotes\n";
 
 static int write_new(const char *root, const char *name, const char *text, bool replace)
 {

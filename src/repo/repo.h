@@ -77,8 +77,8 @@ int dv_output_list_finish(dv_output_list *l) DV_MUST_CHECK;
 /** All pointers of the workspace: outside .git, .dv, ignored folders, nested repositories of dv or
  *  git, and the outputs themselves. */
 int dv_repo_outputs(dv_repo *r, dv_output_list *out) DV_MUST_CHECK;
-/** Those of a revision, by the .dvignore-less view of git; nested outputs as above. Pointers that
- *  are damaged fail the call. */
+/** Those of a revision, by the same rules: its own .dvignore files count. Pointers that are damaged
+ *  fail the call. */
 int dv_repo_outputs_at(dv_repo *r, const char *rev, dv_output_list *out) DV_MUST_CHECK;
 
 #endif

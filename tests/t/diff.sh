@@ -61,4 +61,37 @@ test_case 'outputs that come and go' '
 	contains out "A second"
 	contains out "D file"'
 
+test_case 'a revision is read by its own .dvignore, as the workspace is' '
+	mkdir -p skip/deep nested/.dv
+	printf 1 >skip/deep/a
+	printf 2 >kept
+	$DV add -q skip/deep/a kept
+	cp kept.dv nested/kept.dv
+	git add -f nested/kept.dv
+	git commit -qm "before the rule"
+	printf "/skip/\n" >.dvignore
+	: >nested/.dv/config
+	git add -f .dvignore nested
+	git commit -qm "rule"
+	$DV ls -R >workspace
+	lacks workspace "skip/deep/a"
+	lacks workspace "nested"
+	$DV ls -R HEAD >out
+	same workspace out
+	$DV ls -R HEAD~1 >out
+	contains out "skip/deep/a"
+	contains out "nested/kept"
+	$DV diff HEAD >out
+	contains out "Nothing changed."
+	$DV diff HEAD~1 HEAD >out
+	contains out "D skip/deep/a"
+	must_fail 2 $DV cat HEAD:skip/deep/a
+	[ "$($DV cat HEAD~1:skip/deep/a)" = 1 ]
+	printf "/deep\n" >skip/.dvignore
+	git rm -q --cached .dvignore
+	git add skip/.dvignore
+	git commit -qm "a rule further down"
+	$DV ls -R HEAD >out
+	lacks out "skip/deep/a"'
+
 done_testing

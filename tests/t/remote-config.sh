@@ -79,4 +79,76 @@ test_case 'ignored files are not recorded' '
 	mkdir d && printf 1 >d/x.tmp && printf 2 >d/y && $DV add -q d
 	$DV ls d >out && contains out d/y && lacks out x.tmp'
 
+test_case 'edits at the same time lose nothing' '
+	mkdir "$TEST_DIR/par"
+	cd "$TEST_DIR/par"
+	git init -q .
+	$DV init -q
+	pids=
+	for i in $(seq 24); do
+		case $((i % 3)) in
+		0) $DV remote add "r$i" "/r/$i" ;;
+		1) $DV remote add --local "l$i" "/l/$i" ;;
+		2) $DV config --global "remote.g$i.url" "/g/$i" ;;
+		esac &
+		pids="$pids $!"
+	done
+	for p in $pids; do wait "$p"; done
+	for i in $(seq 24); do
+		case $((i % 3)) in
+		0) [ "$($DV config --repo "remote.r$i.url")" = "/r/$i" ] ;;
+		1) [ "$($DV config --local "remote.l$i.url")" = "/l/$i" ] ;;
+		2) [ "$($DV config --global "remote.g$i.url")" = "/g/$i" ] ;;
+		esac
+	done
+	[ "$(git status --porcelain -uall)" = "AM .dv/config
+A  .dvignore" ]
+	pids=
+	for i in 3 6 9 12 15 18 21 24; do
+		$DV remote rename "r$i" "s$i" &
+		pids="$pids $!"
+		$DV remote modify "r$i" jobs 2 2>/dev/null || true &
+	done
+	for p in $pids; do wait "$p"; done
+	wait
+	for i in 3 6 9 12 15 18 21 24; do
+		[ "$($DV config "remote.s$i.url")" = "/r/$i" ]
+	done'
+
+test_case 'of many that add one remote at the same time, one wins' '
+	cd "$TEST_DIR/par"
+	for i in $(seq 8); do
+		{ $DV remote add one "/one/$i" 2>/dev/null && echo "/one/$i" >>won; } || true &
+	done
+	wait
+	[ "$(wc -l <won)" = 1 ]
+	[ "$($DV config remote.one.url)" = "$(cat won)" ]
+	rm won'
+
+test_case 'an edit keeps the mode of the file, and a link of the user' '
+	cd "$TEST_DIR/par"
+	chmod 600 .git/dv/config
+	$DV config --local core.jobs 7
+	[ "$(stat -c %a .git/dv/config)" = 600 ]
+	mv "$XDG_CONFIG_HOME/dv/config" "$HOME/dotfile"
+	ln -s "$HOME/dotfile" "$XDG_CONFIG_HOME/dv/config"
+	$DV config --global core.jobs 6
+	[ -L "$XDG_CONFIG_HOME/dv/config" ]
+	contains "$HOME/dotfile" "jobs = 6"
+	[ "$($DV config --global core.jobs)" = 6 ]
+	printf "[core]\n\tjobs = 1\n" >"$TEST_DIR/victim"
+	rm .dv/config
+	ln -s "$TEST_DIR/victim" .dv/config
+	$DV config core.jobs 9 || true
+	lacks "$TEST_DIR/victim" "jobs = 9"'
+
+test_case 'without git, the lock is no file for a later git to see' '
+	mkdir "$TEST_DIR/plain"
+	cd "$TEST_DIR/plain"
+	$DV init -q --no-scm
+	$DV config --local core.jobs 2
+	$DV config core.jobs 3
+	git init -q .
+	[ "$(git status --porcelain -uall | grep -c lock)" = 0 ]'
+
 done_testing
