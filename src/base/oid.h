@@ -36,6 +36,9 @@ static inline bool dv_oid_is_zero(const dv_oid *a)
 	return dv_oid_eq(a, &zero);
 }
 
+/* The SHA-256 of nothing: the object that is never stored. */
+bool dv_oid_is_empty(const dv_oid *oid);
+
 /* Writes 64 lower-case hexadecimal digits and a NUL. */
 void dv_oid_hex(char out[DV_OID_HEX_SIZE + 1], const dv_oid *oid);
 
@@ -45,5 +48,9 @@ void dv_oid_hex(char out[DV_OID_HEX_SIZE + 1], const dv_oid *oid);
  * because only the caller knows what was being read.
  */
 int dv_oid_parse(dv_oid *out, const char *s, size_t n);
+
+/* Reads 2n lower-case hexadecimal digits into n bytes: 0, or -1 when one is something else; then
+ * the bytes before it are written. A NUL is no digit: `s` may end anywhere. */
+int dv_hex_parse(uint8_t *out, size_t n, const char *s);
 
 #endif

@@ -142,28 +142,18 @@ static bool parse_bool(const char *s, bool *out)
 	return s && (*out || !strcmp(s, "false"));
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static char *parse_hex(const char *s)
 {
-	size_t n = s ? strlen(s) : 0;
-	char *out = n && n % 2 == 0 ? dv_malloc(n / 2 + 1) : NULL;
+	size_t n = s ? strlen(s) / 2 : 0;
+	char *out = n && !s[2 * n] ? dv_malloc(n + 1) : NULL;
 
-	for (size_t i = 0; out && i < n; i += 2) {
-		int a = hex_digit(s[i]), b = hex_digit(s[i + 1]);
-		if (a < 0 || b < 0 || (a == 0 && b == 0)) {
-			free(out);
-			return NULL;
-		}
-		out[i / 2] = (char)(a << 4 | b);
+	if (!out)
+		return NULL;
+	if (dv_hex_parse((uint8_t *)out, n, s) || memchr(out, 0, n)) {
+		free(out);
+		return NULL;
 	}
-	if (out)
-		out[n / 2] = 0;
+	out[n] = 0;
 	return out;
 }
 

@@ -117,22 +117,6 @@ uint64_t dv_log_number(const char *name)
 
 /* -- parsing ----------------------------------------------------------------------------- */
 
-static int parse_hex(uint8_t *out, size_t n, const char *s)
-{
-	if (strlen(s) != 2 * n)
-		return -1;
-	for (size_t i = 0; i < 2 * n; i++) {
-		int v = s[i] >= '0' && s[i] <= '9'   ? s[i] - '0'
-			: s[i] >= 'a' && s[i] <= 'f' ? s[i] - 'a' + 10
-						     : -1;
-
-		if (v < 0)
-			return -1;
-		out[i / 2] = (uint8_t)(i % 2 ? out[i / 2] | v : v << 4);
-	}
-	return 0;
-}
-
 static int get_oid(dv_oid *out, const char *s)
 {
 	if (!s || dv_oid_parse(out, s, strlen(s)))
@@ -269,7 +253,8 @@ static int parse_frame(dv_log_entry *e, dv_json *obj)
 		rc = dv_json_get_str(obj, "kind", &kind);
 	if (!rc)
 		rc = dv_json_get_str(obj, "nonce", &nonce);
-	if (!rc && parse_hex(e->nonce, sizeof(e->nonce), nonce))
+	if (!rc && (strlen(nonce) != 2 * sizeof(e->nonce) ||
+		    dv_hex_parse(e->nonce, sizeof(e->nonce), nonce)))
 		rc = dv_err(DV_ECORRUPT, "the nonce is not 32 hexadecimal digits");
 	for (int i = DV_LOG_COMMIT; !rc && i <= DV_LOG_CHECKPOINT; i++)
 		if (!strcmp(kind, kinds[i]))

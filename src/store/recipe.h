@@ -34,7 +34,4 @@ int dv_cuts_make(dv_cuts *c, const dv_chunker_params *params, const uint8_t *p, 
 int dv_object_put_with(dv_writer *w, dv_encoder *enc, dv_cuts *cuts, dv_buf *recipe,
 		       dv_sticky *sticky, const uint8_t *p, size_t n, dv_oid *oid) DV_MUST_CHECK;
 
-/** SHA-256 of nothing: the object that is never stored. */
-bool dv_oid_is_empty(const dv_oid *oid);
-
 #endif

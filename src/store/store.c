@@ -21,11 +21,6 @@
 #define DESCRIPTION "{\"chunker\":\"gear64-1\",\"features\":[],\"format\":1}\n"
 #define FSCK_HINT "run 'dv fsck --repair'"
 
-static const dv_oid empty_oid = { { 0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14,
-				    0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
-				    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c,
-				    0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55 } };
-
 const char *dv_store_dir(const dv_store *s)
 {
 	return s->dir;
@@ -400,7 +395,7 @@ bool dv_store_has_object(const dv_store *s, const dv_oid *oid)
 {
 	dv_place at;
 
-	return dv_oid_eq(oid, &empty_oid) || dv_store_find(s, DV_KIND_CHUNK, oid, &at) ||
+	return dv_oid_is_empty(oid) || dv_store_find(s, DV_KIND_CHUNK, oid, &at) ||
 	       dv_store_find(s, DV_KIND_RECIPE, oid, &at);
 }
 

@@ -136,15 +136,6 @@ static bool settle(walk *w, size_t want, int *rc)
 	return true;
 }
 
-static bool is_empty(const walk *w, const dv_oid *oid)
-{
-	dv_place at;
-
-	return dv_store_has_object(w->f->local, oid) &&
-	       !dv_store_find(w->f->local, DV_KIND_CHUNK, oid, &at) &&
-	       !dv_store_find(w->f->local, DV_KIND_RECIPE, oid, &at);
-}
-
 /* *again: parts of its recipe have to come first. */
 static int expand_file(walk *w, const dv_oid *oid, size_t want, bool *again)
 {
@@ -154,11 +145,11 @@ static int expand_file(walk *w, const dv_oid *oid, size_t want, bool *again)
 	*again = false;
 	if (dv_map_has(&w->files, oid))
 		return 0;
-	if (has_chunk(w->f, oid) || is_empty(w, oid)) {
+	if (has_chunk(w->f, oid) || dv_oid_is_empty(oid)) {
 		size_t before = w->ndata;
 		int rc = dv_map_add(&w->files, oid, 1, &added);
 
-		if (rc == 0 && !is_empty(w, oid))
+		if (rc == 0 && !dv_oid_is_empty(oid))
 			rc = want_chunk(w, oid, want);
 		w->nfiles += w->ndata > before;
 		w->objects += w->ndata > before;

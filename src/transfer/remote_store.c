@@ -397,14 +397,10 @@ bool dv_remote_store_find(const dv_remote_store *r, uint8_t kind, const dv_oid *
 
 bool dv_remote_store_has_object(const dv_remote_store *r, const dv_oid *oid)
 {
-	dv_oid empty;
 	dv_place at;
 
-	if (dv_remote_store_find(r, DV_KIND_CHUNK, oid, &at) ||
-	    dv_remote_store_find(r, DV_KIND_RECIPE, oid, &at))
-		return true;
-	dv_sha256(&empty, NULL, 0);
-	return dv_oid_eq(&empty, oid);
+	return dv_oid_is_empty(oid) || dv_remote_store_find(r, DV_KIND_CHUNK, oid, &at) ||
+	       dv_remote_store_find(r, DV_KIND_RECIPE, oid, &at);
 }
 
 bool dv_remote_store_has_root(const dv_remote_store *r, const dv_oid *oid)

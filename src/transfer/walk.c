@@ -207,11 +207,7 @@ static int visit_file(dv_push_walk *w, const dv_oid *oid)
 	if (dv_remote_store_find(w->remote, DV_KIND_CHUNK, oid, &at) ||
 	    dv_store_find(w->local, DV_KIND_CHUNK, oid, &at))
 		return need_entry(w, DV_KIND_CHUNK, oid, 0);
-	/* The empty object is never stored. */
-	if (dv_store_has_object(w->local, oid) &&
-	    !dv_store_find(w->local, DV_KIND_RECIPE, oid, &at))
-		return 0;
-	return visit_long_file(w, oid);
+	return dv_oid_is_empty(oid) ? 0 : visit_long_file(w, oid);
 }
 
 static int load_tree(dv_push_walk *w, const dv_oid *oid, dv_tree *out, bool *remote)
