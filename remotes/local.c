@@ -43,62 +43,14 @@ static void dv_remote_close(dv_remote **r)
 	local_close(*r);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The folder that a URL names: "/…", "file:///…" or "file://localhost/…", percent-decoded. */
-static int folder_of(char **out, const char *url)
-{
-	const char *s = url;
-
-	if (strncmp(s, "file:", 5) != 0) {
-		if (s[0] != '/')
-			return dv_err(DV_EUSAGE, "remote folder '%s' is not an absolute path", url);
-		*out = dv_strdup(s);
-		return *out ? 0 : DV_ERROR;
-	}
-	s += 5;
-	if (strncmp(s, "//", 2) == 0) {
-		s += 2;
-		if (strncmp(s, "localhost/", 10) == 0)
-			s += 9;
-	}
-	if (s[0] != '/')
-		return dv_err(DV_EUSAGE, "URL '%s' names no absolute folder", url);
-	dv_autofree char *path = dv_malloc(strlen(s) + 1);
-	size_t n = 0;
-	if (!path)
-		return DV_ERROR;
-	for (; *s; s++) {
-		if (*s == '%') {
-			int hi = hex_digit(s[1]), lo = hi < 0 ? -1 : hex_digit(s[2]);
-
-			if (lo < 0 || (hi | lo) == 0)
-				return dv_err(DV_EUSAGE, "URL '%s' has a bad %% escape", url);
-			path[n++] = (char)(hi << 4 | lo);
-			s += 2;
-		} else {
-			path[n++] = *s;
-		}
-	}
-	path[n] = '\0';
-	*out = dv_steal(&path);
-	return 0;
-}
-
 static int local_open(dv_remote **out, const char *url, bool create)
 {
 	dv_autofree char *path = NULL;
-	int rc = folder_of(&path, url);
+	int rc = dv_path_from_url(&path, url);
 
 	if (rc)
 		return rc;
-	if (create && (rc = dv_fs_mkdirs(path)))
+	if (create && (rc = dv_fs_mkdirs_sync(path)))
 		return rc;
 	__attribute__((cleanup(dv_remote_close))) dv_remote *r = NULL;
 	local_remote *l = dv_calloc(1, sizeof *l);
@@ -208,22 +160,10 @@ static int folder_for(const local_remote *l, const char *name, char **out)
 	if (fstatat(l->dir, rel, &st, AT_SYMLINK_NOFOLLOW)) {
 		if (errno != ENOENT)
 			return dv_err_sys("cannot open folder '%s'", full);
-		int rc = dv_fs_mkdirs(full);
+		/* The new folders' own names must survive a crash as well. */
+		int rc = dv_fs_mkdirs_sync(full);
 		if (rc)
 			return rc;
-		/* The new folders' own names must survive a crash as well. */
-		for (char *p = strrchr(rel, '/');; p = strrchr(rel, '/')) {
-			if (p)
-				*p = '\0';
-			dv_autofree char *parent = p ? dv_path_join(l->path, rel) :
-						       dv_strdup(l->path);
-			if (!parent)
-				return DV_ERROR;
-			if ((rc = dv_fs_sync_dir(parent)))
-				return rc;
-			if (!p)
-				break;
-		}
 	}
 	*out = dv_steal(&full);
 	return 0;

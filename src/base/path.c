@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/oid.h"
 
 char *dv_path_join(const char *a, const char *b)
 {
@@ -153,6 +154,43 @@ char *dv_path_absolute(const char *path)
 		return resolve_parents(whole, "");
 	dir = dv_path_dir(whole);
 	return dir ? resolve_parents(dir, base) : NULL;
+}
+
+/* The byte behind a "%", written in either case; 0 when there is none. */
+static unsigned char escaped(const char *s)
+{
+	char digits[2] = { 0 };
+	uint8_t byte = 0;
+
+	for (int i = 0; i < 2 && s[i]; i++)
+		digits[i] = s[i] >= 'A' && s[i] <= 'F' ? (char)(s[i] + ('a' - 'A')) : s[i];
+	return dv_hex_parse(&byte, 1, digits) ? 0 : byte;
+}
+
+int dv_path_from_url(char **out, const char *url)
+{
+	bool is_url = strncmp(url, "file://", 7) == 0;
+	const char *s = is_url ? url + 7 : url;
+	dv_auto(dv_buf) path = DV_BUF_INIT;
+
+	*out = NULL;
+	if (is_url && strncmp(s, "localhost/", 10) == 0)
+		s += 9;
+	if (*s != '/')
+		return dv_err(DV_EUSAGE, "'%s' names no absolute folder", url);
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (is_url && c == '%') {
+			c = escaped(s + 1);
+			if (!c)
+				return dv_err(DV_EUSAGE, "URL '%s' has a bad %% escape", url);
+			s += 2;
+		}
+		dv_buf_addc(&path, (char)c);
+	}
+	*out = dv_buf_detach(&path);
+	return *out ? 0 : DV_ERROR;
 }
 
 char *dv_path_relative(const char *path, const char *base)

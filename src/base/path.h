@@ -18,6 +18,9 @@ char *dv_path_normal(const char *path);
 /** The normal absolute path, without resolving links in the last component; parents are resolved
  *  when they exist. Owned; NULL with the error recorded. */
 char *dv_path_absolute(const char *path);
+/** The folder that an absolute path or a URL names: "/…", "file:///…" or "file://localhost/…", in
+ *  URLs with %XX for any byte but NUL. Owned; DV_EUSAGE for anything else. */
+int dv_path_from_url(char **out, const char *url);
 /** `path` relative to folder `base`, both absolute and normal; may begin with "..". Owned. */
 char *dv_path_relative(const char *path, const char *base);
 /** True when `path` equals `dir` or lies below it; both normal. *rest is what follows: "" or

@@ -420,17 +420,14 @@ static int repair(fsck *f)
 static int remote_folder(fsck *f, char **out)
 {
 	dv_autofree char *name = NULL, *url = NULL;
-	const char *path;
 	int rc = dv_config_remote(&f->repo->config, f->repo->root, f->o->remote_name, &name, &url);
 
-	if (rc < 0)
-		return rc;
-	path = strncmp(url, "file://", 7) == 0 ? url + 7 : url;
-	if (*path != '/')
+	if (rc == 0)
+		rc = dv_path_from_url(out, url);
+	if (rc == DV_EUSAGE)
 		return dv_err_hint(dv_err(DV_ERROR, "remote '%s' is no folder of this machine",
 					  name), "run 'dv fsck' on the machine that has the store");
-	*out = dv_strdup(path);
-	return *out ? 0 : DV_ERROR;
+	return rc;
 }
 
 static int open_local(fsck *f)

@@ -28,7 +28,7 @@ typedef struct dv_footer_slot {
 } dv_footer_slot;
 
 struct dv_remote_store {
-	char *name, *mirror, *folder;	/* folder: NULL unless the remote is one */
+	char *name, *mirror;
 	dv_remote *r;
 	bool exists;			/* a store is there; else an empty place */
 	dv_log_state state;

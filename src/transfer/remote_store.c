@@ -43,7 +43,6 @@ void dv_remote_store_free(dv_remote_store *r)
 	pthread_mutex_destroy(&r->footers_lock);
 	free(r->name);
 	free(r->mirror);
-	free(r->folder);
 	free(r);
 }
 
@@ -293,17 +292,6 @@ static int open_driver(dv_remote_store *r, const char *url, bool create)
 	return dv_err_hint(DV_ERROR, "use a folder: 'dv remote modify %s url FOLDER'", r->name);
 }
 
-/* The folder of a "file" URL without escapes. */
-static int note_folder(dv_remote_store *r, const char *url)
-{
-	if (strncmp(url, "file://", 7) == 0)
-		url += strncmp(url + 7, "localhost/", 10) == 0 ? 16 : 7;
-	if (url[0] != '/' || strchr(url, '%'))
-		return 0;
-	r->folder = dv_strdup(url);
-	return r->folder ? 0 : DV_ERROR;
-}
-
 int dv_remote_store_refresh(dv_remote_store *r)
 {
 	uint64_t before = r->state.head;
@@ -324,7 +312,7 @@ static int open_all(dv_remote_store *r, const dv_remote_options *o)
 	dv_autofree char *index = dv_path_join(o->mirror_dir, "index");
 	int rc = index ? dv_fs_mkdirs(index) : DV_ERROR;
 
-	if (rc || (rc = note_folder(r, o->url)) || (rc = open_driver(r, o->url, o->create)))
+	if (rc || (rc = open_driver(r, o->url, o->create)))
 		return rc;
 	if (!r->r)
 		return 0;
@@ -363,11 +351,6 @@ int dv_remote_store_open(dv_remote_store **out, const dv_remote_options *o)
 const dv_log_state *dv_remote_store_state(const dv_remote_store *r)
 {
 	return &r->state;
-}
-
-const char *dv_remote_store_folder(const dv_remote_store *r)
-{
-	return r->folder;
 }
 
 /* The log's word on a container counts, not the segment's; a place outside it is none. */

@@ -29,8 +29,6 @@ bool dv_remote_store_find(const dv_remote_store *r, uint8_t kind, const dv_oid *
 bool dv_remote_store_has_object(const dv_remote_store *r, const dv_oid *oid);
 /** True when the remote's log vouches for the object with everything below it. */
 bool dv_remote_store_has_root(const dv_remote_store *r, const dv_oid *oid);
-/** Folder of a remote that is one ("file" driver), else NULL: then fsck opens it as a dv_store. */
-const char *dv_remote_store_folder(const dv_remote_store *r);
 
 /** One thing to move. */
 typedef struct dv_want {

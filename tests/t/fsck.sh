@@ -78,6 +78,13 @@ test_case 'damage on the remote is mended from the cache' '
 	"$DV" pull -q
 	same data "$TEST_DIR/copy"'
 
+test_case 'the remote may be told by a URL' '
+	git config -f .dv/config --replace-all remote.store.url \
+		"file://localhost$(printf %s "$remote" | sed "s/remote/%72emote/")"
+	"$DV" push
+	"$DV" fsck --remote
+	git config -f .dv/config --replace-all remote.store.url "$remote"'
+
 test_case 'what no store has any more is said' '
 	damage "$(largest "$cache")" 1000000
 	rm -rf "$remote"

@@ -161,13 +161,46 @@ static void test_absolute(void **state)
 	assert_int_equal(dv_fs_remove_tree(dir), 0);
 }
 
+static void test_from_url(void **state)
+{
+	static const struct {
+		const char *url, *folder;
+	} t[] = {
+		{ "/a b/%20", "/a b/%20" },
+		{ "file:///a%20b", "/a b" },
+		{ "file:///%C3%a4/x%2Fy", "/\xc3\xa4/x/y" },
+		{ "file://localhost/a", "/a" },
+		{ "file://host/a", NULL },
+		{ "file://localhost", NULL },
+		{ "file:/a", NULL },
+		{ "ssh://host/a", NULL },
+		{ "a/b", NULL },
+		{ "", NULL },
+		{ "file:///a%", NULL },
+		{ "file:///a%4", NULL },
+		{ "file:///a%4g", NULL },
+		{ "file:///a%00b", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(t); i++) {
+		dv_autofree char *got = NULL;
+
+		assert_int_equal(dv_path_from_url(&got, t[i].url), t[i].folder ? 0 : DV_EUSAGE);
+		if (t[i].folder)
+			assert_string_equal(got, t[i].folder);
+		else
+			assert_null(got);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_join),	 cmocka_unit_test(test_dir_base),
 		cmocka_unit_test(test_normal),	 cmocka_unit_test(test_relative),
 		cmocka_unit_test(test_below),	 cmocka_unit_test(test_safe),
-		cmocka_unit_test(test_absolute),
+		cmocka_unit_test(test_absolute), cmocka_unit_test(test_from_url),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
