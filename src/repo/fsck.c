@@ -239,14 +239,11 @@ static int keep_all(fsck *f, dv_closure *keep)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < state->nsegments; i++) {
-		char name[sizeof("index/") + DV_OID_HEX_SIZE] = "index/";
+		dv_autofree char *path = dv_store_segment_path(f->store, &state->segments[i]);
 		dv_autoptr(dv_segment) seg = NULL;
-		dv_autofree char *path = NULL;
 		dv_place at;
 		dv_oid id;
 
-		dv_oid_hex(name + 6, &state->segments[i]);
-		path = dv_path_join(dv_store_dir(f->store), name);
 		rc = path ? dv_segment_open(&seg, path) : dv_err_nomem();
 		for (size_t k = 0; rc == 0 && k < dv_segment_count(seg); k++)
 			if (dv_segment_at(seg, k, &id, &at))

@@ -238,12 +238,10 @@ static int keep_unpushed(gc *g, uint64_t *count)
 
 	for (size_t k = 0; rc == 0 && k < 2; k++)
 		for (size_t i = 0; rc == 0 && i < state->nsegments; i++) {
-			char name[sizeof("index/") + DV_OID_HEX_SIZE] = "index/";
 			dv_autoptr(dv_segment) seg = NULL;
-			dv_autofree char *path = NULL;
+			dv_autofree char *path = dv_store_segment_path(g->store,
+								       &state->segments[i]);
 
-			dv_oid_hex(name + 6, &state->segments[i]);
-			path = dv_path_join(dv_store_dir(g->store), name);
 			rc = path ? dv_segment_open(&seg, path) : dv_err_nomem();
 			if (rc == 0)
 				rc = keep_lonely(g, seg, kinds[k], count);

@@ -5,11 +5,6 @@
 
 #include "store/care.h"
 
-/** The path of a segment's file; owned. */
-char *dv_store_segment_path(const dv_store *s, const dv_oid *name);
-/** Finishes the builder and makes the segment durable under its name. */
-int dv_store_put_segment(dv_store *s, dv_segment_builder *b, dv_oid *name) DV_MUST_CHECK;
-
 /** A container and what is known of its entries: from its footer or, where that cannot be read and
  *  for whole files, from the index. */
 typedef struct dv_holding {

@@ -7,29 +7,6 @@
 #include "store/care_impl.h"
 #include "store/store_priv.h"
 
-char *dv_store_segment_path(const dv_store *s, const dv_oid *name)
-{
-	char rel[sizeof("index/") + DV_OID_HEX_SIZE] = "index/";
-
-	dv_oid_hex(rel + strlen(rel), name);
-	return dv_path_join(dv_store_dir(s), rel);
-}
-
-int dv_store_put_segment(dv_store *s, dv_segment_builder *b, dv_oid *name)
-{
-	dv_auto(dv_buf) bytes = DV_BUF_INIT;
-	dv_autofree char *path = NULL;
-	int rc = dv_segment_builder_finish(b, &bytes, name);
-
-	if (rc < 0)
-		return rc;
-	path = dv_store_segment_path(s, name);
-	if (!path)
-		return DV_ERROR;
-	/* With its very bytes under the name there is nothing to do; with others that is mended. */
-	return dv_fs_write_file(path, bytes.p, bytes.n, DV_ATOMIC_SYNC | DV_ATOMIC_READONLY);
-}
-
 /* -- all containers ---------------------------------------------------------------------------- */
 
 void dv_holdings_release(dv_holdings *h)

@@ -48,6 +48,11 @@ char *dv_store_container_path(const dv_store *s, const dv_container *c)
 	return dv_store_path(s, c->kind == DV_CONTAINER_FILE ? "files" : "packs", &c->id, true);
 }
 
+char *dv_store_segment_path(const dv_store *s, const dv_oid *name)
+{
+	return dv_store_path(s, "index", name, false);
+}
+
 /* -- the description --------------------------------------------------------------------- */
 
 static int check_description(const char *path, const dv_buf *text)
@@ -230,7 +235,7 @@ static dv_segment *take_mapped(dv_mapped *list, size_t n, const dv_oid *id)
 
 static int map_segment(const dv_store *s, const dv_oid *id, dv_segment **seg)
 {
-	dv_autofree char *path = dv_store_path(s, "index", id, false);
+	dv_autofree char *path = dv_store_segment_path(s, id);
 	int rc = path ? dv_segment_open(seg, path) : DV_ERROR;
 
 	if (rc && (s->flags & DV_STORE_TOLERATE)) {
@@ -270,6 +275,21 @@ static int map_segments(dv_store *s)
 		dv_segment_free(old[i].seg);
 	free(old);
 	return rc;
+}
+
+int dv_store_put_segment(dv_store *s, dv_segment_builder *b, dv_oid *name)
+{
+	dv_auto(dv_buf) bytes = DV_BUF_INIT;
+	dv_autofree char *path = NULL;
+	int rc = dv_segment_builder_finish(b, &bytes, name);
+
+	if (rc < 0)
+		return rc;
+	path = dv_store_segment_path(s, name);
+	if (!path)
+		return DV_ERROR;
+	/* What stands under the name may be damaged, or not be durable yet. */
+	return dv_fs_write_file(path, bytes.p, bytes.n, DV_ATOMIC_SYNC | DV_ATOMIC_READONLY);
 }
 
 static int refresh_locked(dv_store *s)

@@ -35,6 +35,8 @@ const dv_log_state *dv_store_state(const dv_store *s);
 int dv_store_refresh(dv_store *s) DV_MUST_CHECK;
 /** "packs/ab/<hex>" or "files/ab/<hex>" below the store's folder; owned. */
 char *dv_store_container_path(const dv_store *s, const dv_container *c);
+/** "index/<hex>" below the store's folder; owned. */
+char *dv_store_segment_path(const dv_store *s, const dv_oid *name);
 
 /** Keeps files from being deleted (shared) or keeps everybody out (exclusive, for gc). Held until
  *  dv_store_unlock or free. Taking shared twice is fine. Exclusive is taken anew: when that fails a

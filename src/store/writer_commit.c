@@ -260,24 +260,11 @@ static int merge_small(dv_writer *w, dv_log_entry *e)
 
 static int write_segment(dv_writer *w, dv_log_entry *e)
 {
-	dv_auto(dv_buf) bytes = DV_BUF_INIT;
-	dv_autofree char *path = NULL;
 	dv_oid name;
 	int rc = merge_small(w, e);
 
 	if (!rc)
-		rc = dv_segment_builder_finish(w->index, &bytes, &name);
-	if (rc)
-		return rc;
-	path = dv_store_path(w->store, "index", &name, false);
-	if (!path)
-		return DV_ERROR;
-	rc = dv_fs_write_file(path, bytes.p, bytes.n,
-			      DV_ATOMIC_NOREPLACE | DV_ATOMIC_SYNC | DV_ATOMIC_READONLY);
-	if (rc == DV_EEXISTS) {
-		dv_error_clear();
-		rc = 0;
-	}
+		rc = dv_store_put_segment(w->store, w->index, &name);
 	return rc ? rc : dv_log_add_segment(e, &name);
 }
 

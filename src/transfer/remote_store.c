@@ -61,7 +61,7 @@ int dv_remote_store_keep_segment(dv_remote_store *r, const dv_oid *id, const dv_
 {
 	dv_autofree char *path = segment_path(r, id);
 
-	return path ? dv_fs_write_file(path, bytes->p, bytes->n, 0) : DV_ERROR;
+	return path ? dv_fs_write_file(path, bytes->p, bytes->n, DV_ATOMIC_SYNC) : DV_ERROR;
 }
 
 typedef struct download {
@@ -93,7 +93,8 @@ static int fetch_segment(dv_remote_store *r, const dv_oid *id)
 
 	if (!path)
 		return DV_ERROR;
-	int rc = dv_atomic_open(&a, path, 0);
+	/* Its bytes are not looked at again: after a crash they must be those of its name. */
+	int rc = dv_atomic_open(&a, path, DV_ATOMIC_SYNC);
 	if (rc)
 		return rc;
 	dv_oid_hex(hex, id);
