@@ -345,6 +345,11 @@ static void stream_and_chunk(dv_sha256_ctx *stream, dv_oid *id, const uint8_t *p
 /* Chunks to gather for the lanes of dv_sha256_many(), so that few of them run empty. */
 #define BATCH 128
 
+bool dv_sha256_overlaps(void)
+{
+	return kernels()->two_as_one;
+}
+
 void dv_sha256_stream_and_chunks(dv_sha256_ctx *stream, dv_oid *ids, const uint8_t *p,
 				 const size_t *lens, size_t count)
 {

@@ -46,6 +46,9 @@ void dv_sha256_many(dv_oid *out, const void *const *p, const size_t *n, size_t c
 void dv_sha256_stream_and_chunks(dv_sha256_ctx *stream, dv_oid *ids, const uint8_t *p,
 				 const size_t *lens, size_t count);
 
+/* Whether the CPU overlaps the two, so that one pass on one thread is best. */
+bool dv_sha256_overlaps(void);
+
 /*
  * The backend in use: "portable" (libcrypto), "sha-ni" or "avx512" (sixteen
  * messages at once), the last two also as "...-pairs" where the CPU overlaps

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Files into the store. Small files are read whole by a worker each. A large file goes through a
- * ring of segments in three steps: read and scanned for candidates (workers), cut and hashed in
- * order (the calling thread: the digest of a file is sequential), compressed and put (workers).
+ * ring of segments in three steps: read and scanned for candidates (workers), cut and fed to the
+ * digest of the file in order (the calling thread: that is sequential), hashed chunk by chunk,
+ * compressed and put (workers). Where the processor overlaps both digests, one pass makes them.
  * Memory is the ring and 36 bytes a chunk.
  */
 #include <errno.h>
@@ -20,6 +21,7 @@
 #define BEFORE 63u			/* bytes in front of a segment that its scan looks at */
 #define CARRY DV_CHUNK_SIZE_MAX		/* room in front for a chunk that began earlier */
 #define SLOTS_MAX 16
+#define HASH_BATCH 64
 #define HASH_BUFFER ((size_t)256 << 10)
 
 /* Scratch of one worker. */
@@ -41,6 +43,9 @@ typedef struct slot {
 	const uint8_t *first;	/* the first chunk of `cuts` */
 	uint64_t offset;	/* of the segment in the file */
 	size_t len;
+	size_t recipe_at;	/* where the recipe has the first chunk of `cuts` */
+	bool hashed;		/* the ids of `cuts` are known */
+	unsigned users;		/* of the bytes, once they were cut */
 	enum slot_state state;
 } slot;
 
@@ -64,7 +69,7 @@ struct dv_ingest {
 	int nstations;
 	slot slots[SLOTS_MAX];
 	size_t nslots;
-	pthread_mutex_t lock;	/* slot states and the sticky verdict */
+	pthread_mutex_t lock;	/* slot states and users, the sticky verdict, the recipe */
 	pthread_cond_t changed;
 	bool failed;
 	large f;
@@ -267,6 +272,17 @@ static void set_state(slot *s, enum slot_state state)
 	pthread_mutex_unlock(&s->in->lock);
 }
 
+/* One that needed the slot's bytes is done with them. */
+static void release_slot(slot *s)
+{
+	pthread_mutex_lock(&s->in->lock);
+	if (!--s->users) {
+		s->state = SLOT_FREE;
+		pthread_cond_broadcast(&s->in->changed);
+	}
+	pthread_mutex_unlock(&s->in->lock);
+}
+
 static int job_failed(dv_ingest *in, int rc)
 {
 	pthread_mutex_lock(&in->lock);
@@ -316,6 +332,27 @@ static int read_job(void *arg, int worker)
 	return 0;
 }
 
+/* The ids of the slot's chunks, into `cuts` and into the recipe, which has room for them. */
+static void hash_cuts(slot *s)
+{
+	dv_ingest *in = s->in;
+	const void *at[HASH_BATCH];
+	const uint8_t *p = s->first;
+
+	for (size_t i = 0, n; i < s->cuts.n && !s->hashed; i += n) {
+		for (n = 0; n < HASH_BATCH && i + n < s->cuts.n; n++) {
+			at[n] = p;
+			p += s->cuts.lens[i + n];
+		}
+		dv_sha256_many(s->cuts.ids + i, at, s->cuts.lens + i, n);
+	}
+	pthread_mutex_lock(&in->lock);
+	for (size_t i = 0; i < s->cuts.n; i++)
+		memcpy(in->f.recipe.p + s->recipe_at + i * DV_RECIPE_ITEM, s->cuts.ids[i].b,
+		       sizeof(s->cuts.ids[i].b));
+	pthread_mutex_unlock(&in->lock);
+}
+
 static int put_job(void *arg, int worker)
 {
 	slot *s = arg;
@@ -325,6 +362,7 @@ static int put_job(void *arg, int worker)
 	dv_encoder *enc;
 	int rc = station_encoder(in, worker, &enc);
 
+	hash_cuts(s);
 	pthread_mutex_lock(&in->lock);
 	sticky = in->f.sticky;
 	pthread_mutex_unlock(&in->lock);
@@ -338,7 +376,7 @@ static int put_job(void *arg, int worker)
 	pthread_mutex_lock(&in->lock);
 	in->f.sticky = sticky;
 	pthread_mutex_unlock(&in->lock);
-	set_state(s, SLOT_FREE);
+	release_slot(s);
 	return 0;
 }
 
@@ -405,13 +443,31 @@ static bool has_state(dv_ingest *in, const slot *s, enum slot_state state)
 	return has;
 }
 
-/* Cuts and hashes segment `k`, whose slot was read, and passes its chunks on. */
+/* Makes room for the slot's chunks in the recipe; their ids follow. Returns their bytes. */
+static uint64_t reserve_recipe(slot *s)
+{
+	static const dv_oid unknown;
+	dv_buf *recipe = &s->in->f.recipe;
+	uint64_t whole = 0;
+
+	pthread_mutex_lock(&s->in->lock);
+	s->recipe_at = recipe->n;
+	for (size_t i = 0; i < s->cuts.n; i++) {
+		dv_recipe_append(recipe, &unknown, s->cuts.lens[i]);
+		whole += s->cuts.lens[i];
+	}
+	pthread_mutex_unlock(&s->in->lock);
+	return whole;
+}
+
+/* Cuts segment `k`, whose slot was read, and passes its chunks on, then feeds the file's digest. */
 static int cut_segment(dv_ingest *in, uint64_t k)
 {
 	large *f = &in->f;
 	slot *s = &in->slots[k % in->nslots];
 	uint64_t upto = s->offset + s->len;
-	size_t carry = (size_t)(s->offset - f->start), whole = 0;
+	size_t carry = (size_t)(s->offset - f->start);
+	uint64_t whole;
 	int rc = dv_cuts_reserve(&s->cuts, dv_chunker_bound(f->params, carry + s->len));
 
 	if (rc < 0)
@@ -426,17 +482,24 @@ static int cut_segment(dv_ingest *in, uint64_t k)
 	s->first = s->buf + CARRY - carry;
 	s->cuts.n = dv_chunker_resolve(f->params, &f->start, s->cand, s->ncand, upto,
 				       upto == f->size, s->cuts.lens);
-	dv_sha256_stream_and_chunks(&f->hash, s->cuts.ids, s->first, s->cuts.lens, s->cuts.n);
-	for (size_t i = 0; i < s->cuts.n; i++) {
-		dv_recipe_append(&f->recipe, &s->cuts.ids[i], s->cuts.lens[i]);
-		whole += s->cuts.lens[i];
-	}
+	whole = reserve_recipe(s);
 	dv_assert(f->start == s->offset - carry + whole);
 	if (f->recipe.err)
 		return f->recipe.err;
+	s->hashed = dv_sha256_overlaps();
+	if (s->hashed)
+		dv_sha256_stream_and_chunks(&f->hash, s->cuts.ids, s->first, s->cuts.lens,
+					    s->cuts.n);
 	f->cut = k + 1;
+	s->users = 2;
 	set_state(s, SLOT_PUTTING);
-	return dv_pool_submit(in->pool, put_job, s);
+	rc = dv_pool_submit(in->pool, put_job, s);
+	if (!rc)
+		rc = issue_reads(in);
+	if (!rc && !s->hashed)
+		dv_sha256_update(&f->hash, s->first, (size_t)whole);
+	release_slot(s);
+	return rc;
 }
 
 static int run_large(dv_ingest *in)
