@@ -5,14 +5,17 @@
  * at once (tmpfs) or only at a write. Every write goes through dv_fs_pwrite_all, where faults are.
  *
  * The thread that writes full buffers is started with the first of them. Where that fails, the
- * caller's thread writes: slower, but no less right.
+ * caller's thread writes: slower, but no less right. Where nothing asks for alignment, large pieces
+ * go to the kernel as the caller has them, without a copy.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -21,6 +24,8 @@
 /* Offsets, lengths and addresses are multiples of this: the largest block size in use. */
 #define ALIGNMENT 4096u
 #define ROOM	  (4u << 20)
+/* Pieces from this length on are worth a call of their own. */
+#define LARGE	  (1u << 20)
 /* How much may be dirty before write-out is begun. */
 #define AHEAD	  (8u << 20)
 
@@ -36,6 +41,7 @@ typedef struct dv_direct {
 	size_t n;	/* bytes waiting in it */
 	uint64_t total;
 	bool decided, has_thread;
+	bool through;	/* buffered from the start */
 
 	/* The writing side's while `busy`, else the caller's. */
 	int fd;
@@ -65,6 +71,16 @@ static int set_direct(int fd, bool on)
 	if (flags < 0)
 		return -1;
 	return fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
+/* Memory has no disk to go around: there O_DIRECT is taken, and is but one copy more here. */
+static enum mode choose(int fd)
+{
+	struct statfs st;
+
+	if (fstatfs(fd, &st) == 0 && (st.f_type == TMPFS_MAGIC || st.f_type == RAMFS_MAGIC))
+		return BUFFERED;
+	return set_direct(fd, true) == 0 ? DIRECT : BUFFERED;
 }
 
 /* Lets the kernel begin writing what is dirty, rather than all at once at the sync. */
@@ -151,8 +167,10 @@ static int hand_over(dv_direct *d)
 
 	if (!d->decided) {
 		d->decided = true;
-		d->mode = set_direct(d->fd, true) == 0 ? DIRECT : BUFFERED;
-		start_thread(d);
+		d->mode = choose(d->fd);
+		d->through = d->mode == BUFFERED;
+		if (!d->through)
+			start_thread(d);
 	}
 	rc = settle(d);
 	if (rc)
@@ -173,6 +191,27 @@ static int hand_over(dv_direct *d)
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->lock);
 	return 0;
+}
+
+/* Writes what waits, then `n` bytes as they are. */
+static int write_through(dv_direct *d, const uint8_t *p, size_t n)
+{
+	int rc = settle(d);
+
+	if (rc)
+		return rc;
+	rc = d->n ? put(d, d->buf, d->n) : 0;
+	if (!rc) {
+		d->n = 0;
+		rc = put(d, p, n);
+	}
+	if (!rc) {
+		d->total += n;
+		return 0;
+	}
+	d->rc = rc;
+	dv_error_take(&d->failure);
+	return dv_error_put(&d->failure);
 }
 
 int dv_direct_open(dv_direct_writer *w, int fd, const char *path)
@@ -199,6 +238,8 @@ int dv_direct_write(dv_direct_writer *w, const void *p, size_t n)
 	dv_direct *d = w->d;
 	const uint8_t *from = p;
 
+	if (d->through && n >= LARGE)
+		return write_through(d, p, n);
 	while (n > 0) {
 		size_t part = ROOM - d->n;
 		int rc;

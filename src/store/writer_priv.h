@@ -9,7 +9,7 @@
 #include "base/sha256.h"
 #include "store/store_priv.h"
 
-#define DV_WRITER_SPARE 2
+#define DV_WRITER_SPARE 6
 
 /** Entries on their way to the pack; offsets and base indices count from the buffer's start. */
 typedef struct dv_wbuf {
