@@ -133,84 +133,23 @@ static int hash_whole(const char *path, dv_oid *id, uint64_t *size)
 	return 0;
 }
 
-static int by_offset(const void *a, const void *b)
-{
-	const dv_pack_entry *x = *(const dv_pack_entry *const *)a;
-	const dv_pack_entry *y = *(const dv_pack_entry *const *)b;
-
-	return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-/* Adds `n` bytes of the pack from `at` on to its name. */
-static int name_range(int fd, uint64_t at, uint64_t n, dv_sha256_ctx *name)
-{
-	dv_autofree uint8_t *buf = dv_malloc(READ_SIZE);
-
-	if (!buf)
-		return DV_ERROR;
-	while (n) {
-		size_t want = n < READ_SIZE ? (size_t)n : READ_SIZE, got;
-
-		if (dv_fs_pread_all(fd, buf, want, (off_t)at, &got) < 0)
-			return dv_err_sys("cannot read a pack");
-		if (got != want)
-			return dv_err(DV_ECORRUPT, "it is too short");
-		dv_sha256_update(name, buf, want);
-		at += want;
-		n -= want;
-	}
-	return 0;
-}
-
-/* The name that a readable pack ought to have, without its chunks' bytes: see pack.h. */
-static int hash_named(int fd, const dv_holding *h, dv_oid *id)
-{
-	dv_autofree const dv_pack_entry **order = dv_calloc(h->f.n + 1, sizeof(*order));
-	uint64_t tail = h->f.n * DV_PACK_ENTRY + h->f.nbases * DV_OID_RAW_SIZE + DV_PACK_TAIL;
-	dv_sha256_ctx name;
-	size_t n = 0;
-	int rc;
-
-	if (!order)
-		return DV_ERROR;
-	for (size_t i = 0; i < h->f.n; i++)
-		if (h->f.e[i].kind == DV_KIND_RECIPE)
-			order[n++] = &h->f.e[i];
-	qsort(order, n, sizeof(*order), by_offset);
-	dv_sha256_init(&name);
-	rc = name_range(fd, 0, DV_PACK_HEADER, &name);
-	for (size_t i = 0; i < n && !rc; i++)
-		rc = name_range(fd, order[i]->offset, order[i]->stored, &name);
-	if (!rc)
-		rc = name_range(fd, h->c.size - tail, tail, &name);
-	dv_sha256_final(&name, id);
-	return rc;
-}
-
 /* The name and size that a container ought to have by its bytes. *version: of a pack, else 0. */
 static int hash_container(const char *path, const dv_holding *h, dv_oid *id, uint64_t *size,
 			  int *version)
 {
-	uint8_t header[DV_PACK_HEADER];
 	dv_autoclose int fd = -1;
 	struct stat st;
-	size_t got;
 
 	*version = 0;
+	*size = 0;
 	if (h->c.kind != DV_CONTAINER_PACK)
 		return hash_whole(path, id, size);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return dv_err_sys("cannot open '%s'", path);
-	if (dv_fs_pread_all(fd, header, sizeof(header), 0, &got) < 0)
-		return dv_err_sys("cannot read '%s'", path);
-	*version = got == sizeof(header) ? dv_pack_version(header) : 0;
 	*size = (uint64_t)st.st_size;
-	if (!*version)
-		return dv_err(DV_ECORRUPT, "it is no pack of a known version");
-	if (*version == 1 || !h->readable || *size != h->c.size)
-		return hash_whole(path, id, size);
-	return hash_named(fd, h, id);
+	/* The footer is none of a pack of another size. */
+	return h->readable && *size == h->c.size ? dv_pack_name(fd, *size, &h->f, id, version) : 0;
 }
 
 /* A copy that the index does not lead to is not in use: gc left it behind, perhaps without its

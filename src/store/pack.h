@@ -83,10 +83,13 @@ int dv_pack_decode(uint8_t *out, const dv_pack_entry *e, const uint8_t *stored,
 
 /** Decodes and checks an entry that has bases, which are elsewhere. */
 typedef int (*dv_pack_delta_cb)(const dv_pack_entry *e, void *payload);
-/** Checks a whole pack of which `f` is the footer: its name, then that every chunk has its id and
- *  every recipe parses. Entries with bases are left to `delta`. DV_ECORRUPT on damage. Any
- *  thread. */
-int dv_pack_check(const uint8_t *p, size_t n, const dv_pack_footer *f, const dv_oid *name,
+/** The name that a pack of `size` bytes of which `f` is the footer ought to have, by its version;
+ *  *version is 0 when it has none (DV_ECORRUPT). Any thread. */
+int dv_pack_name(int fd, uint64_t size, const dv_pack_footer *f, dv_oid *name, int *version)
+	DV_MUST_CHECK;
+/** Checks such a pack: its name, then that every chunk has its id and every recipe parses. Entries
+ *  with bases are left to `delta`. DV_ECORRUPT on damage. Any thread. */
+int dv_pack_check(int fd, uint64_t size, const dv_pack_footer *f, const dv_oid *name,
 		  dv_pack_delta_cb delta, void *payload) DV_MUST_CHECK;
 
 /** Per-thread compression state. */

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The check of a whole pack in memory, before it is believed or sent: its name, and every entry in
- * it. Chunks are hashed many at a time, as they lie or decoded, so that each byte is hashed once.
+ * The check of a whole pack, before it is believed or sent: its name, and every entry in it. It is
+ * read in pieces that stay in the processor's cache; mapping it would cost more. Chunks are hashed
+ * many at a time, as they lie or decoded, so that each byte is hashed once.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "store/pack.h"
 #include "store/recipe.h"
 
 #define BATCH 128
+#define WINDOW ((size_t)DV_STORED_MAX)	/* read at once; no entry is longer */
 #define SCRATCH ((size_t)1 << 20)	/* decoded bytes that wait to be hashed, one chunk aside */
 
 /* Chunks whose digests are due. */
@@ -20,6 +23,7 @@ typedef struct batch {
 	size_t len[BATCH];
 	size_t n, used;
 	uint8_t *scratch;	/* SCRATCH + DV_RAW_MAX */
+	uint8_t *window;
 } batch;
 
 static int compare_offsets(const void *a, const void *b)
@@ -29,6 +33,8 @@ static int compare_offsets(const void *a, const void *b)
 
 	return (x->offset > y->offset) - (x->offset < y->offset);
 }
+
+/* -- the name ---------------------------------------------------------------------------------- */
 
 /* The entries in the order in which they lie; owned, of f->n pointers. */
 static const dv_pack_entry **in_order(const dv_pack_footer *f)
@@ -42,25 +48,73 @@ static const dv_pack_entry **in_order(const dv_pack_footer *f)
 	return order;
 }
 
-static int check_name(const uint8_t *p, size_t n, const dv_pack_footer *f,
-		      const dv_pack_entry *const *order, const dv_oid *name)
+/* Exactly `n` bytes. */
+static int read_at(int fd, void *p, size_t n, uint64_t at)
 {
-	size_t end = n - DV_PACK_TAIL - f->nbases * DV_OID_RAW_SIZE - f->n * DV_PACK_ENTRY;
-	dv_sha256_ctx sum;
-	dv_oid real;
+	size_t got;
 
-	dv_sha256_init(&sum);
-	if (dv_pack_version(p) == 1) {
-		dv_sha256_update(&sum, p, n);
-	} else {
-		dv_sha256_update(&sum, p, DV_PACK_HEADER);
-		for (size_t i = 0; i < f->n; i++)
-			dv_pack_name_entry(&sum, order[i], p + order[i]->offset);
-		dv_sha256_update(&sum, p + end, n - end);
-	}
-	dv_sha256_final(&sum, &real);
-	return dv_oid_eq(&real, name) ? 0 : dv_err(DV_ECORRUPT, "its bytes do not have its name");
+	if (dv_fs_pread_all(fd, p, n, (off_t)at, &got) < 0)
+		return dv_err_sys("cannot read a pack");
+	return got == n ? 0 : dv_err(DV_ECORRUPT, "it is too short");
 }
+
+/* Adds a range of the pack to its name. */
+static int name_range(dv_sha256_ctx *name, int fd, uint8_t *window, uint64_t at, uint64_t n)
+{
+	int rc = 0;
+
+	while (n && !rc) {
+		size_t part = n < WINDOW ? (size_t)n : WINDOW;
+
+		rc = read_at(fd, window, part, at);
+		if (!rc)
+			dv_sha256_update(name, window, part);
+		at += part;
+		n -= part;
+		if (!rc)
+			rc = dv_check_cancel();
+	}
+	return rc;
+}
+
+/* All but the chunks. */
+static int name_named(dv_sha256_ctx *name, int fd, uint64_t size, const dv_pack_footer *f,
+		      const dv_pack_entry *const *order, uint8_t *window)
+{
+	uint64_t end = f->nbases * DV_OID_RAW_SIZE + f->n * DV_PACK_ENTRY + DV_PACK_TAIL;
+	int rc = name_range(name, fd, window, 0, DV_PACK_HEADER);
+
+	for (size_t i = 0; i < f->n && !rc; i++)
+		if (order[i]->kind == DV_KIND_RECIPE)
+			rc = name_range(name, fd, window, order[i]->offset, order[i]->stored);
+	return rc ? rc : name_range(name, fd, window, size - end, end);
+}
+
+int dv_pack_name(int fd, uint64_t size, const dv_pack_footer *f, dv_oid *name, int *version)
+{
+	dv_autofree const dv_pack_entry **order = in_order(f);
+	dv_autofree uint8_t *window = dv_malloc(WINDOW);
+	uint8_t header[DV_PACK_HEADER];
+	dv_sha256_ctx sum;
+	int rc;
+
+	*version = 0;
+	if (!order || !window)
+		return DV_ERROR;
+	rc = read_at(fd, header, sizeof(header), 0);
+	if (rc)
+		return rc;
+	*version = dv_pack_version(header);
+	if (!*version)
+		return dv_err(DV_ECORRUPT, "it is no pack of a known version");
+	dv_sha256_init(&sum);
+	rc = *version == 1 ? name_range(&sum, fd, window, 0, size) :
+			     name_named(&sum, fd, size, f, order, window);
+	dv_sha256_final(&sum, name);
+	return rc;
+}
+
+/* -- entries ----------------------------------------------------------------------------------- */
 
 static int check_batch(batch *b)
 {
@@ -97,21 +151,47 @@ static int check_entry(batch *b, const dv_pack_entry *e, const uint8_t *stored)
 	return !rc && (b->n == BATCH || b->used >= SCRATCH) ? check_batch(b) : rc;
 }
 
-int dv_pack_check(const uint8_t *p, size_t n, const dv_pack_footer *f, const dv_oid *name,
+/* Reads and checks entries that lie close together, from order[0] on. Returns how many in *done. */
+static int check_window(batch *b, int fd, const dv_pack_entry *const *order, size_t n,
+			size_t *done)
+{
+	uint64_t from = order[0]->offset, to = from;
+	size_t k = 0;
+	int rc;
+
+	for (; k < n && !order[k]->nbases; k++) {
+		uint64_t end = order[k]->offset + order[k]->stored;
+
+		if (end - from > WINDOW)
+			break;
+		to = end;
+	}
+	*done = k;
+	rc = read_at(fd, b->window, (size_t)(to - from), from);
+	for (size_t i = 0; i < k && !rc; i++)
+		rc = check_entry(b, order[i], b->window + (order[i]->offset - from));
+	return rc ? rc : check_batch(b);
+}
+
+int dv_pack_check(int fd, uint64_t size, const dv_pack_footer *f, const dv_oid *name,
 		  dv_pack_delta_cb delta, void *payload)
 {
 	dv_autofree const dv_pack_entry **order = in_order(f);
 	dv_autofree uint8_t *scratch = dv_malloc(SCRATCH + DV_RAW_MAX);
-	batch b = { .scratch = scratch };
-	int rc;
+	dv_autofree uint8_t *window = dv_malloc(WINDOW);
+	batch b = { .scratch = scratch, .window = window };
+	dv_oid real;
+	int version, rc;
 
-	if (!order || !scratch)
+	if (!order || !scratch || !window)
 		return DV_ERROR;
-	if (n < DV_PACK_HEADER + DV_PACK_TAIL || !dv_pack_version(p))
-		return dv_err(DV_ECORRUPT, "it is no pack");
-	rc = check_name(p, n, f, order, name);
-	for (size_t i = 0; i < f->n && !rc; i++)
+	rc = dv_pack_name(fd, size, f, &real, &version);
+	if (!rc && !dv_oid_eq(&real, name))
+		rc = dv_err(DV_ECORRUPT, "its bytes do not have its name");
+	for (size_t i = 0, done; i < f->n && !rc; i += done) {
+		done = 1;
 		rc = order[i]->nbases ? delta(order[i], payload) :
-					check_entry(&b, order[i], p + order[i]->offset);
-	return rc ? rc : check_batch(&b);
+					check_window(&b, fd, order + i, f->n - i, &done);
+	}
+	return rc;
 }

@@ -112,7 +112,7 @@ static int whole_run(job *j, int worker)
 		return rc;
 	if (footer.nbases)
 		return run_entries(j, worker, m.p, 0);
-	if ((rc = dv_pack_check(m.p, m.n, &footer, &j->c.id, NULL, NULL)))
+	if ((rc = dv_pack_check(a.fd, m.n, &footer, &j->c.id, NULL, NULL)))
 		return rc;
 	if (dv_fs_fdatasync(a.fd))
 		return dv_err_sys("cannot write '%s' to disk", a.tmp);

@@ -111,8 +111,7 @@ static void mapped_release(mapped *m)
 		munmap(m->p, m->n);
 }
 
-/* Opens and maps a pack of the local store. */
-static int map_pack(dv_store *local, const dv_container *c, char **path, int *fd, mapped *m)
+static int open_pack(dv_store *local, const dv_container *c, char **path, int *fd)
 {
 	struct stat st;
 
@@ -124,10 +123,6 @@ static int map_pack(dv_store *local, const dv_container *c, char **path, int *fd
 		return dv_err_sys("cannot open '%s'", *path);
 	if ((uint64_t)st.st_size != c->size || c->size == 0)
 		return damaged(*path);
-	void *p = mmap(NULL, (size_t)c->size, PROT_READ, MAP_SHARED, *fd, 0);
-	if (p == MAP_FAILED)
-		return dv_err_sys("cannot map '%s'", *path);
-	*m = (mapped){ p, (size_t)c->size };
 	return 0;
 }
 
@@ -152,12 +147,11 @@ static int whole_run(void *arg, int worker)
 	delta_check d = { j, s->readers[worker] };
 	dv_autofree char *path = NULL;
 	dv_autoclose int fd = -1;
-	dv_auto(mapped) m = { 0 };
-	int rc = map_pack(s->p->local, &j->c, &path, &fd, &m);
+	int rc = open_pack(s->p->local, &j->c, &path, &fd);
 
 	if (rc)
 		return rc;
-	rc = dv_pack_check(m.p, m.n, &j->f, &j->c.id, check_delta, &d);
+	rc = dv_pack_check(fd, j->c.size, &j->f, &j->c.id, check_delta, &d);
 	if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND)
 		return damaged(path);
 	if (rc == 0)
@@ -177,9 +171,15 @@ static int may_go_whole(dv_pushing *p, const dv_container *c, dv_pack_footer *f,
 	*may = false;
 	if (c->kind != DV_CONTAINER_PACK || dv_map_has(&p->r->state.condemned, &c->id))
 		return 0;
-	int rc = map_pack(p->local, c, &path, &fd, &m);
+	int rc = open_pack(p->local, c, &path, &fd);
 	if (rc)
 		return rc;
+	m.p = mmap(NULL, (size_t)c->size, PROT_READ, MAP_SHARED, fd, 0);
+	if (m.p == MAP_FAILED) {
+		m.p = NULL;
+		return dv_err_sys("cannot map '%s'", path);
+	}
+	m.n = (size_t)c->size;
 	rc = dv_pack_footer_parse(f, m.p, m.n, c->size, &need);
 	if (rc || need)
 		return damaged(path);

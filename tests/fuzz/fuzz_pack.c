@@ -3,6 +3,8 @@
  * first bytes; then all of it is checked. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "store/pack.h"
 
@@ -43,9 +45,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (decoded < 16u << 20) {
 		const dv_oid name = { { 0 } };
+		dv_oid real;
+		int version, fd = memfd_create("pack", MFD_CLOEXEC);
 
-		if (!dv_pack_check(data, size, &f, &name, no_delta, NULL))
+		if (fd < 0 || write(fd, data, size) != (ssize_t)size ||
+		    !dv_pack_check(fd, size, &f, &name, no_delta, NULL))
 			abort();
+		if (!dv_pack_name(fd, size, &f, &real, &version) &&
+		    dv_pack_check(fd, size, &f, &real, no_delta, NULL))
+			dv_error_clear();
+		close(fd);
 		dv_error_clear();
 	}
 	return 0;
