@@ -162,6 +162,7 @@ struct restore {
 	uint64_t next_at;
 	bool failed;
 	pthread_mutex_t lock;	/* done and failed */
+	pthread_mutex_t write_lock;
 	pthread_cond_t changed;
 };
 
@@ -173,6 +174,7 @@ static void restore_release(restore *rs)
 	for (size_t i = 0; i < SLOTS_MAX; i++)
 		free(rs->slots[i].buf);
 	pthread_mutex_destroy(&rs->lock);
+	pthread_mutex_destroy(&rs->write_lock);
 	pthread_cond_destroy(&rs->changed);
 }
 
@@ -192,8 +194,13 @@ static int decode_batch(batch *b, int worker)
 		memcpy(b->buf + at, p, rs->recipe->c[i].len);
 		at += rs->recipe->c[i].len;
 	}
-	if (!rc && dv_fs_pwrite_all(rs->fd, b->buf, b->len, (off_t)b->at) < 0)
+	if (rc < 0)
+		return rc;
+	/* The kernel lets one at a time write to a file; to wait for it would be to spin. */
+	pthread_mutex_lock(&rs->write_lock);
+	if (dv_fs_pwrite_all(rs->fd, b->buf, b->len, (off_t)b->at) < 0)
 		rc = write_failed();
+	pthread_mutex_unlock(&rs->write_lock);
 	return rc;
 }
 
@@ -282,7 +289,8 @@ static int restore_recipe(dv_store *s, dv_pool *pool, const dv_recipe *recipe, i
 {
 	__attribute__((cleanup(restore_release))) restore rs = {
 		.s = s, .pool = pool, .recipe = recipe, .fd = fd,
-		.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER
+		.lock = PTHREAD_MUTEX_INITIALIZER, .write_lock = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER
 	};
 	int threads = dv_pool_threads(pool), rc, first;
 	dv_sha256_ctx hash;
