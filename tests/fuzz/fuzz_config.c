@@ -17,7 +17,8 @@ static int check(const char *key, const char *value, size_t begin, size_t end, v
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	dv_auto(dv_buf) out = DV_BUF_INIT;
-	bool set = false;
+	dv_auto(dv_buf) renamed = DV_BUF_INIT;
+	bool set = false, found = false;
 
 	if (dv_config_parse((const char *)data, size, "fuzz", check, &set))
 		return 0;
@@ -25,5 +26,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				 " a\"b;\n") == 0);
 	dv_assert(dv_config_parse(dv_buf_str(&out), out.n, "again", check, &set) == 0);
 	dv_assert(set);
+	/* A section that was renamed is not found again. */
+	if (dv_config_edit_section(&renamed, (const char *)data, size, "fuzz", "remote.x\"y",
+				   "remote.]#", &found) == 0 && found) {
+		dv_buf_clear(&out);
+		dv_assert(dv_config_edit_section(&out, dv_buf_str(&renamed), renamed.n, "again",
+						 "remote.x\"y", NULL, &found) == 0);
+		dv_assert(!found);
+	}
+	dv_error_clear();
 	return 0;
 }
