@@ -8,11 +8,15 @@
  *
  * Rules: a function that can fail returns 0 or a negative dv_errcode and leaves message and hint in
  * the thread's record (dv_error_last). Structures with an options suffix start zeroed: zero is
- * always the default. A string in a callback's structure is borrowed for the time of the call.
+ * always the default, and NULL stands for all zeros. A summary that is not wanted is NULL, and so is
+ * the callback of a call that does more than tell. A string in a callback's structure is borrowed for the time of the call.
  * Callbacks return 0 to go on; any other value stops the operation and is returned. Callbacks come
  * on the thread that called the operation, but for dv_progress_cb and dv_warning_cb, which may come
- * on any thread, one at a time. A dv_repo is used by one thread at a time. The library never prints
- * and never exits. Paths are bytes without NUL; paths given by the user are relative to the
+ * on any thread, one at a time. A dv_repo is used by one thread at a time; from the first call that
+ * needs the cache until dv_repo_free it keeps other processes from deleting what is in there, so
+ * that their gc waits. What a function returns is borrowed, what comes through `out` is the
+ * caller's. The library never prints and never exits. Before version 1 structures may grow with
+ * every minor version: a program is compiled anew for each. Paths are bytes without NUL; paths given by the user are relative to the
  * working folder of the process, paths in results are relative to the root of the workspace.
  */
 #ifndef DV_H
@@ -27,6 +31,10 @@ extern "C" {
 #endif
 
 #define DV_API __attribute__((visibility("default")))
+
+/** The version that a program is compiled for; dv_version() tells the one that it runs with. */
+#define DV_VERSION "0.1.0"
+#define DV_VERSION_NUMBER 100	/* major * 10000 + minor * 100 + patch */
 
 /* -- errors ------------------------------------------------------------------------------------ */
 
@@ -60,6 +68,8 @@ DV_API const dv_error *dv_error_last(void);
 
 /** Asks all running operations to stop soon with DV_ECANCELLED. Async-signal-safe. */
 DV_API void dv_cancel(void);
+/** Forgets a dv_cancel(): until then every operation ends at once with DV_ECANCELLED. */
+DV_API void dv_cancel_reset(void);
 
 typedef void (*dv_warning_cb)(const char *message, void *payload);
 /** Where warnings go (an unknown key in a pointer, a setting that was refused …). */
@@ -100,7 +110,7 @@ DV_API void dv_repo_free(dv_repo *r);
 /** The root of the workspace, absolute. Borrowed. */
 DV_API const char *dv_repo_root(const dv_repo *r);
 /** The folder of the local store (the cache), absolute. Borrowed. */
-DV_API const char *dv_repo_cache_dir(dv_repo *r);
+DV_API const char *dv_repo_cache_dir(const dv_repo *r);
 
 /* -- recording --------------------------------------------------------------------------------- */
 

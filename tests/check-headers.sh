@@ -7,7 +7,7 @@ set -u
 root=$1 cc=$2 cxx=${3:-}
 cd "$root" || exit 2
 
-flags=(-D_GNU_SOURCE -DDV_VERSION='"0"' -Iinclude -Isrc -I. -fsyntax-only -Wall -Wextra -Werror)
+flags=(-D_GNU_SOURCE -Iinclude -Isrc -I. -fsyntax-only -Wall -Wextra -Werror)
 failed=0 count=0
 while IFS= read -r header; do
 	count=$((count + 1))

@@ -32,8 +32,6 @@ void dv_error_clear(void);
 int dv_check_cancel(void);
 /** Whether dv_cancel() was called; records nothing. */
 bool dv_cancel_requested(void);
-/** Forgets a cancel, so that a program (or a test) can go on to something else. */
-void dv_cancel_reset(void);
 
 /** Sends a warning to the callback that dv_set_warning_cb() installed; nothing without one.
  *  Any thread. */

@@ -73,6 +73,7 @@ static int add_one(dv_record *c, const char *rel)
 int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_options *o,
 	   dv_output_cb cb, void *payload)
 {
+	o = DV_OR_ZERO(o);
 	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
 	dv_auto(dv_targets) t = DV_TARGETS_INIT;
 	int e;
@@ -99,6 +100,7 @@ int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_option
 int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_options *o,
 	      dv_output_cb cb, void *payload)
 {
+	o = DV_OR_ZERO(o);
 	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
 	dv_auto(dv_targets) t = DV_TARGETS_INIT;
 	dv_autoptr(dv_reader) reader = NULL;

@@ -406,6 +406,8 @@ static int checkout_output(checkout *c, const dv_output *o, bool parts, dv_chang
 int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_checkout_options *o,
 		dv_change_cb cb, void *payload, dv_checkout_summary *out)
 {
+	o = DV_OR_ZERO(o);
+	out = DV_OR_ZERO(out);
 	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
 	dv_auto(dv_lock) lock = DV_LOCK_INIT;
 	dv_auto(checkout) c = { .repo = r, .o = o, .sum = out, .rootfd = -1 };

@@ -153,6 +153,7 @@ static void count(dv_diff_summary *s, const dv_delta *x)
 int dv_diff(dv_repo *r, const char *a, const char *b, const char *const *targets, size_t n,
 	    dv_change_cb cb, void *payload, dv_diff_summary *out)
 {
+	out = DV_OR_ZERO(out);
 	dv_auto(diff) d = { .repo = r };
 	dv_targets_scope scope = { .repo = r, .a = &d.a, .b = &d.b, .workspace = !b };
 	int e;

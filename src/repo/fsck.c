@@ -493,6 +493,8 @@ static int tell(const fsck *f, dv_damage_cb cb, void *payload)
 int dv_fsck(dv_repo *r, const dv_fsck_options *o, dv_damage_cb cb, void *payload,
 	    dv_fsck_summary *out)
 {
+	o = DV_OR_ZERO(o);
+	out = DV_OR_ZERO(out);
 	__attribute__((cleanup(fsck_release))) fsck f = { .repo = r, .o = o, .sum = out };
 	dv_store_stats st = { 0 };
 	int rc;

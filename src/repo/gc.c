@@ -303,6 +303,8 @@ static int sweep(gc *g, dv_gc_summary *out)
 
 int dv_gc(dv_repo *r, const dv_gc_options *o, dv_gc_summary *out)
 {
+	o = DV_OR_ZERO(o);
+	out = DV_OR_ZERO(out);
 	__attribute__((cleanup(gc_release))) gc g = { .repo = r, .o = o };
 	dv_git_scope scope = { .branches = o->all_branches, .tags = o->all_tags,
 			       .all_commits = o->all_commits, .revs = o->revs, .nrevs = o->nrevs,

@@ -120,6 +120,7 @@ static int remove_output(dv_record *c, const dv_output *o, const dv_remove_optio
 int dv_remove(dv_repo *r, const char *const *targets, size_t n, const dv_remove_options *o,
 	      dv_output_cb cb, void *payload)
 {
+	o = DV_OR_ZERO(o);
 	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
 	dv_auto(dv_targets) t = DV_TARGETS_INIT;
 	dv_targets_scope scope = { .repo = r, .a = &c.outputs };

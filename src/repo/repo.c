@@ -30,7 +30,7 @@ const char *dv_repo_root(const dv_repo *r)
 	return r->root;
 }
 
-const char *dv_repo_cache_dir(dv_repo *r)
+const char *dv_repo_cache_dir(const dv_repo *r)
 {
 	return r->cache_dir;
 }

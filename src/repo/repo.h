@@ -13,6 +13,9 @@
 #include "repo/statcache.h"
 #include "store/store.h"
 
+/** What a caller of the public API left out: zeros stand for it until the function ends. */
+#define DV_OR_ZERO(p) ((p) ? (p) : &(__typeof__(*(p))){ 0 })
+
 struct dv_repo {
 	char *root;		/* absolute, normal, links resolved */
 	bool has_git;		/* git is used: dirs are set */

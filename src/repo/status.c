@@ -116,6 +116,8 @@ static int remote_status(status *s, const dv_output_list *l)
 int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_options *o,
 	      dv_change_cb cb, void *payload, dv_status_summary *out)
 {
+	o = DV_OR_ZERO(o);
+	out = DV_OR_ZERO(out);
 	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
 	dv_auto(dv_targets) t = DV_TARGETS_INIT;
 	dv_auto(status) s = { .repo = r, .o = o, .targets = &t, .cb = cb, .payload = payload,

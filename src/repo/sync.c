@@ -415,6 +415,8 @@ static int push_group(sync_t *s, const char *remote, const item *items, size_t n
 int dv_push(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
 	    dv_transfer_summary *out)
 {
+	o = DV_OR_ZERO(o);
+	out = DV_OR_ZERO(out);
 	__attribute__((cleanup(sync_release))) sync_t s = { .repo = r, .o = o, .sum = out };
 	size_t kept = 0;
 	int rc = sync_open(&s, false);
@@ -490,12 +492,16 @@ static int fetch(dv_repo *r, const char *const *targets, size_t n, const dv_tran
 int dv_fetch(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
 	     dv_transfer_summary *out)
 {
+	o = DV_OR_ZERO(o);
+	out = DV_OR_ZERO(out);
 	return fetch(r, targets, n, o, false, out);
 }
 
 int dv_pull(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
 	    dv_change_cb cb, void *payload, dv_transfer_summary *out)
 {
+	o = DV_OR_ZERO(o);
+	out = DV_OR_ZERO(out);
 	dv_checkout_options co = { .force = o->force, .relink = o->relink, .glob = o->glob,
 				    .jobs = o->jobs };
 	int fetched = fetch(r, targets, n, o, true, out), rc;
