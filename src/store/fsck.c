@@ -272,26 +272,6 @@ static int check_containers(fsck *f, dv_pool *pool)
 
 /* -- segments ---------------------------------------------------------------------------------- */
 
-static const dv_pack_entry *find_entry(const dv_pack_footer *f, uint8_t kind, const dv_oid *id)
-{
-	size_t lo = 0, hi = f->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int cmp = dv_oid_cmp(id, &f->e[mid].id);
-
-		if (!cmp)
-			cmp = (int)kind - (int)f->e[mid].kind;
-		if (!cmp)
-			return &f->e[mid];
-		if (cmp < 0)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return NULL;
-}
-
 static bool agrees(const fsck *f, const dv_segment *seg, size_t i)
 {
 	const dv_pack_entry *e;
@@ -306,7 +286,7 @@ static bool agrees(const fsck *f, const dv_segment *seg, size_t i)
 	if (!dv_map_get(&f->all.at, &p.in.id, &at))
 		return true;
 	h = &f->all.h[at];
-	e = find_entry(&h->f, p.kind, &id);
+	e = dv_pack_footer_find(&h->f, p.kind, &id);
 	return e && e->offset == p.offset && e->stored == p.stored && e->raw == p.raw &&
 	       e->codec == p.codec && e->nbases == p.nbases && e->depth == p.depth;
 }

@@ -18,14 +18,6 @@ void dv_holdings_release(dv_holdings *h)
 	*h = (dv_holdings)DV_HOLDINGS_INIT;
 }
 
-static int entry_cmp(const void *a, const void *b)
-{
-	const dv_pack_entry *x = a, *y = b;
-	int cmp = dv_oid_cmp(&x->id, &y->id);
-
-	return cmp ? cmp : (int)x->kind - (int)y->kind;
-}
-
 /* Takes from a segment the entries of containers without a footer. */
 static int borrow_entries(dv_holdings *all, size_t *caps, const dv_segment *seg)
 {
@@ -81,9 +73,9 @@ static int borrow_all(dv_holdings *all, const dv_store *s)
 
 		if (all->h[i].readable || !f->n)
 			continue;
-		qsort(f->e, f->n, sizeof(*f->e), entry_cmp);
+		qsort(f->e, f->n, sizeof(*f->e), dv_pack_entry_cmp);
 		for (size_t k = 0; k < f->n; k++)
-			if (!n || entry_cmp(&f->e[n - 1], &f->e[k]))
+			if (!n || dv_pack_entry_cmp(&f->e[n - 1], &f->e[k]))
 				f->e[n++] = f->e[k];
 		f->n = n;
 	}

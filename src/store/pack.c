@@ -51,7 +51,7 @@ void dv_pack_name_entry(dv_sha256_ctx *name, const dv_pack_entry *e, const uint8
 
 /* -- footer ------------------------------------------------------------------------------ */
 
-static int compare_entries(const void *pa, const void *pb)
+int dv_pack_entry_cmp(const void *pa, const void *pb)
 {
 	const dv_pack_entry *a = pa, *b = pb;
 	int c = dv_oid_cmp(&a->id, &b->id);
@@ -136,7 +136,7 @@ static int parse_entries(dv_pack_footer *f, const uint8_t *p, uint64_t footer_of
 			wrong = "an entry that lies outside";
 		if (!wrong && (e->bases_at > f->nbases || e->nbases > f->nbases - e->bases_at))
 			wrong = "bases that are not there";
-		if (!wrong && i && compare_entries(e - 1, e) >= 0)
+		if (!wrong && i && dv_pack_entry_cmp(e - 1, e) >= 0)
 			wrong = "entries out of order";
 		if (wrong)
 			return dv_err(DV_ECORRUPT, "pack footer has %s", wrong);
@@ -205,7 +205,7 @@ int dv_pack_footer_write(dv_buf *out, dv_pack_footer *f, uint64_t footer_offset)
 	if (rc)
 		return rc;
 	if (f->n)
-		qsort(f->e, f->n, sizeof(*f->e), compare_entries);
+		qsort(f->e, f->n, sizeof(*f->e), dv_pack_entry_cmp);
 	p = (uint8_t *)out->p + start;
 	for (size_t i = 0; i < f->n; i++, p += DV_PACK_ENTRY)
 		entry_put(p, &f->e[i]);
@@ -225,7 +225,7 @@ const dv_pack_entry *dv_pack_footer_find(const dv_pack_footer *f, uint8_t kind, 
 {
 	dv_pack_entry key = { .id = *id, .kind = kind };
 
-	return f->n ? bsearch(&key, f->e, f->n, sizeof(*f->e), compare_entries) : NULL;
+	return f->n ? bsearch(&key, f->e, f->n, sizeof(*f->e), dv_pack_entry_cmp) : NULL;
 }
 
 /* -- decoding ---------------------------------------------------------------------------- */

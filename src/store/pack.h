@@ -73,6 +73,8 @@ int dv_pack_version(const uint8_t *p);
 void dv_pack_name_entry(dv_sha256_ctx *name, const dv_pack_entry *e, const uint8_t *stored);
 /** NULL when the entry keeps to the limits and lies before offset `end`; else what is wrong. */
 const char *dv_pack_entry_check(const dv_pack_entry *e, uint64_t end);
+/** The order of a footer's entries: id, then kind. For qsort and bsearch. */
+int dv_pack_entry_cmp(const void *a, const void *b);
 /** Binary search in a parsed (or written) footer; NULL when it is not there. Borrowed. */
 const dv_pack_entry *dv_pack_footer_find(const dv_pack_footer *f, uint8_t kind, const dv_oid *id);
 
