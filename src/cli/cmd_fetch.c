@@ -7,22 +7,8 @@
 
 static int fetch_run(dv_cli *cli, void *args, int argc, char **argv)
 {
-	const dv_cli_transfer *a = args;
-	dv_transfer_options o = dv_cli_transfer_options(a);
-	dv_transfer_summary sum = { 0 };
-	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_open(&r);
-
-	if (rc)
-		return rc;
-	rc = dv_fetch(r, dv_cli_targets(argv), (size_t)argc, &o, &sum);
-	if (rc)
-		return dv_out_fail(rc);
-	if (cli->json)
-		return dv_out_json(dv_cli_transfer_json(a, &sum));
-	if (!cli->quiet)
-		dv_cli_transfer_line(r, a, &sum, "fetched from", "would be fetched from");
-	return DV_EXIT_OK;
+	return dv_cli_transfer_run(cli, args, argc, argv, dv_fetch, "fetched from",
+				   "would be fetched from");
 }
 
 static const dv_opt fetch_opts[] = {

@@ -308,6 +308,26 @@ void dv_cli_transfer_line(dv_repo *r, const dv_cli_transfer *a, const dv_transfe
 	       a->dry ? dry_verb : verb, quoted);
 }
 
+int dv_cli_transfer_run(const dv_cli *cli, const dv_cli_transfer *a, int argc, char **argv,
+			dv_cli_transfer_fn fn, const char *verb, const char *dry_verb)
+{
+	dv_transfer_options o = dv_cli_transfer_options(a);
+	dv_transfer_summary sum = { 0 };
+	dv_cli_autorepo dv_repo *r = NULL;
+	int rc = dv_cli_open(&r);
+
+	if (rc)
+		return rc;
+	rc = fn(r, dv_cli_targets(argv), (size_t)argc, &o, &sum);
+	if (rc)
+		return dv_out_fail(rc);
+	if (cli->json)
+		return dv_out_json(dv_cli_transfer_json(a, &sum));
+	if (!cli->quiet)
+		dv_cli_transfer_line(r, a, &sum, verb, dry_verb);
+	return DV_EXIT_OK;
+}
+
 /* -- settings ---------------------------------------------------------------------------------- */
 
 int dv_cli_level(enum dv_config_level *out, const dv_cli_levels *l,

@@ -127,6 +127,12 @@ json_t *dv_cli_transfer_json(const dv_cli_transfer *a, const dv_transfer_summary
 void dv_cli_transfer_line(dv_repo *r, const dv_cli_transfer *a, const dv_transfer_summary *s,
 			  const char *verb, const char *dry_verb);
 
+typedef int (*dv_cli_transfer_fn)(dv_repo *r, const char *const *targets, size_t n,
+				  const dv_transfer_options *o, dv_transfer_summary *out);
+/* All of push and of fetch: opens, moves, tells. Returns an exit code. */
+int dv_cli_transfer_run(const dv_cli *cli, const dv_cli_transfer *a, int argc, char **argv,
+			dv_cli_transfer_fn fn, const char *verb, const char *dry_verb);
+
 /* -- settings ---------------------------------------------------------------------------------- */
 
 typedef struct dv_cli_levels {

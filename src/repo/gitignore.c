@@ -69,71 +69,81 @@ int dv_gitignore_has(const dv_buf *text, const char *name, bool *has)
 	return rc;
 }
 
-int dv_gitignore_add(const char *dir, const char *name, bool *changed)
+/* A .gitignore and the line that is wanted in it, or not. */
+typedef struct edit {
+	char *path;
+	dv_buf line, text;
+} edit;
+
+static void edit_release(edit *e)
 {
-	dv_autofree char *path = dv_path_join(dir, ".gitignore");
-	dv_auto(dv_buf) line = DV_BUF_INIT;
-	dv_auto(dv_buf) text = DV_BUF_INIT;
-	size_t step;
+	free(e->path);
+	dv_buf_release(&e->line);
+	dv_buf_release(&e->text);
+}
+
+static int edit_begin(edit *e, const char *dir, const char *name, bool *changed)
+{
+	int rc;
 
 	if (changed)
 		*changed = false;
-	if (!path)
-		return dv_err_nomem();
-	int rc = line_of(&line, name);
-	if (!rc)
-		rc = read_text(&text, path);
+	e->path = dv_path_join(dir, ".gitignore");
+	if (!e->path)
+		return DV_ERROR;
+	rc = line_of(&e->line, name);
+	return rc ? rc : read_text(&e->text, e->path);
+}
+
+int dv_gitignore_add(const char *dir, const char *name, bool *changed)
+{
+	dv_auto(edit) e = { 0 };
+	size_t step;
+	int rc = edit_begin(&e, dir, name, changed);
+
 	if (rc)
 		return rc;
 	bool crlf = false;
-	for (size_t at = 0; at < text.n; at += step) {
-		size_t len = line_length(text.p + at, text.n - at, &step);
-		if (len == line.n && !memcmp(text.p + at, line.p, len))
+	for (size_t at = 0; at < e.text.n; at += step) {
+		size_t len = line_length(e.text.p + at, e.text.n - at, &step);
+		if (len == e.line.n && !memcmp(e.text.p + at, e.line.p, len))
 			return 0;
 		crlf = step - len == 2;
 	}
-	if (text.n && text.p[text.n - 1] != '\n')
-		dv_buf_addc(&text, '\n');
-	dv_buf_add(&text, line.p, line.n);
-	dv_buf_adds(&text, crlf ? "\r\n" : "\n");
-	if (text.err)
-		return text.err;
+	if (e.text.n && e.text.p[e.text.n - 1] != '\n')
+		dv_buf_addc(&e.text, '\n');
+	dv_buf_add(&e.text, e.line.p, e.line.n);
+	dv_buf_adds(&e.text, crlf ? "\r\n" : "\n");
+	if (e.text.err)
+		return e.text.err;
 	if (changed)
 		*changed = true;
-	return dv_fs_write_file(path, text.p, text.n, DV_ATOMIC_SYNC);
+	return dv_fs_write_file(e.path, e.text.p, e.text.n, DV_ATOMIC_SYNC);
 }
 
 int dv_gitignore_remove(const char *dir, const char *name, bool *changed)
 {
-	dv_autofree char *path = dv_path_join(dir, ".gitignore");
-	dv_auto(dv_buf) line = DV_BUF_INIT;
-	dv_auto(dv_buf) text = DV_BUF_INIT;
+	dv_auto(edit) e = { 0 };
 	dv_auto(dv_buf) rest = DV_BUF_INIT;
 	size_t step;
+	int rc = edit_begin(&e, dir, name, changed);
 
-	if (changed)
-		*changed = false;
-	if (!path)
-		return dv_err_nomem();
-	int rc = line_of(&line, name);
-	if (!rc)
-		rc = read_text(&text, path);
 	if (rc)
 		return rc;
-	for (size_t at = 0; at < text.n; at += step) {
-		size_t len = line_length(text.p + at, text.n - at, &step);
-		if (len != line.n || memcmp(text.p + at, line.p, len) != 0)
-			dv_buf_add(&rest, text.p + at, step);
+	for (size_t at = 0; at < e.text.n; at += step) {
+		size_t len = line_length(e.text.p + at, e.text.n - at, &step);
+		if (len != e.line.n || memcmp(e.text.p + at, e.line.p, len) != 0)
+			dv_buf_add(&rest, e.text.p + at, step);
 	}
 	if (rest.err)
 		return rest.err;
-	if (rest.n == text.n)
+	if (rest.n == e.text.n)
 		return 0;
 	if (changed)
 		*changed = true;
 	if (rest.n)
-		return dv_fs_write_file(path, rest.p, rest.n, DV_ATOMIC_SYNC);
-	if (dv_fs_unlinkat(AT_FDCWD, path, 0) && errno != ENOENT)
-		return dv_err_sys("cannot remove '%s'", path);
+		return dv_fs_write_file(e.path, rest.p, rest.n, DV_ATOMIC_SYNC);
+	if (dv_fs_unlinkat(AT_FDCWD, e.path, 0) && errno != ENOENT)
+		return dv_err_sys("cannot remove '%s'", e.path);
 	return 0;
 }
