@@ -38,7 +38,7 @@ typedef struct node {
 	struct node *parent;
 	size_t slot;		/* of this directory's entry in its parent */
 	unsigned depth;
-	bool dirty;		/* differs from what the stat cache has */
+	_Atomic bool dirty;	/* differs from what the stat cache has */
 	bool stale;		/* changed since its tree was named */
 	dv_buf names;		/* behind e[i].f.name */
 	entry *e;		/* sorted by name */
@@ -311,6 +311,18 @@ static int note_large(dv_scan *s, node *d, size_t i)
 	return r;
 }
 
+/* What went between the listing and the look at it was never there: other programs may work in a
+ * directory that is only compared. An entry without a kind is in no tree and no row. */
+static int forget_gone(node *d, entry *e, int r)
+{
+	if (r != DV_ENOTFOUND)
+		return r;
+	dv_error_clear();
+	e->f.kind = 0;
+	d->dirty = true;
+	return 0;
+}
+
 /* Decides about one entry: directory, link, remembered file, or file to read. */
 static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row,
 		   const dv_cached_file *old)
@@ -319,7 +331,8 @@ static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row
 	struct stat st;
 
 	if (fstatat(fd, e->f.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return dv_err_sys("cannot look at '%s/%s'", d->path, e->f.name);
+		return forget_gone(d, e, dv_err_sys("cannot look at '%s/%s'", d->path,
+						    e->f.name));
 	e->f.kind = dv_stat_kind(&st);
 	d->dev = st.st_dev;
 	if (!e->f.kind) {
@@ -338,7 +351,7 @@ static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row
 		return 0;
 	d->dirty = true;
 	if (e->f.kind == 'l')
-		return read_link(s, fd, d->path, e);
+		return forget_gone(d, e, read_link(s, fd, d->path, e));
 	if (e->f.size > DV_INGEST_SMALL)
 		return note_large(s, d, i);
 	e->todo = true;
@@ -413,8 +426,12 @@ static int walk_job(void *arg, int worker)
 	int r;
 
 	(void)worker;
-	if ((r = dv_workdir_open(&fd, s->rootfd, d->path, false)) < 0 ||
-	    (r = read_names(d, fd)) < 0 || (r = drop_ignored(s, d, fd)) < 0)
+	r = dv_workdir_open(&fd, s->rootfd, d->path, false);
+	if (d->parent)
+		r = forget_gone(d->parent, &d->parent->e[d->slot], r);
+	if (r == 0 && fd < 0)
+		return 0;
+	if (r < 0 || (r = read_names(d, fd)) < 0 || (r = drop_ignored(s, d, fd)) < 0)
 		return r;
 	bool known = dv_statcache_get(s->cache, d->path, &old);
 	d->dirty = !known || !old.has_tree || old.n != d->n;
@@ -472,14 +489,16 @@ static int batch_job(void *arg, int worker)
 	dv_autofree batch *b = arg;
 	node *d = b->dir;
 	dv_autoclose int fd = -1;
-	int r = dv_workdir_open(&fd, d->scan->rootfd, d->path, false);
+	int opened = dv_workdir_open(&fd, d->scan->rootfd, d->path, false), r = 0;
 
 	for (size_t i = b->from; r == 0 && i < b->to; i++) {
-		if (!d->e[i].todo)
+		entry *e = &d->e[i];
+
+		if (!e->todo)
 			continue;
 		if (dv_pool_stopping(d->scan->pool))
 			return dv_check_cancel();
-		r = read_file(d->scan, fd, d->path, &d->e[i], worker);
+		r = forget_gone(d, e, opened ? opened : read_file(d->scan, fd, d->path, e, worker));
 	}
 	return r;
 }
@@ -495,6 +514,7 @@ static int read_large(dv_scan *s)
 		r = dv_workdir_open(&fd, s->rootfd, d->path, false);
 		if (r == 0)
 			r = read_file(s, fd, d->path, &d->e[s->large[i].i], -1);
+		r = forget_gone(d, &d->e[s->large[i].i], r);
 	}
 	return r;
 }
@@ -505,7 +525,9 @@ static int node_tree(const node *d, dv_tree *t)
 
 	for (size_t i = 0; r == 0 && i < d->n; i++) {
 		const entry *e = &d->e[i];
-		r = dv_tree_add(t, e->f.kind, &e->f.oid, e->f.size, e->nfiles, e->f.name);
+
+		if (e->f.kind)
+			r = dv_tree_add(t, e->f.kind, &e->f.oid, e->f.size, e->nfiles, e->f.name);
 	}
 	return r;
 }

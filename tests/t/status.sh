@@ -83,4 +83,20 @@ test_case '--remote tells what was not pushed' '
 	contains err "dv push"
 	$DV push -q && $DV status --remote >out && contains out "up to date"'
 
+test_case 'files that come and go meanwhile are no error' '
+	mkdir busy
+	seq 200 | sed "s|^|busy/f|" | xargs touch
+	"$DV" add -q busy
+	( while [ ! -e stop ]; do
+		seq 300 | sed "s|^|busy/z|" | xargs touch
+		mkdir -p busy/y/x
+		rm -rf busy/z* busy/y
+	done ) &
+	failed=0
+	for _ in $(seq 30); do "$DV" status -q busy || [ $? -lt 2 ] || failed=1; done
+	touch stop
+	wait
+	[ "$failed" -eq 0 ]
+	"$DV" status -q busy'
+
 done_testing
