@@ -8,16 +8,17 @@
  *
  * Rules: a function that can fail returns 0 or a negative dv_errcode and leaves message and hint in
  * the thread's record (dv_error_last). Structures with an options suffix start zeroed: zero is
- * always the default, and NULL stands for all zeros. A summary that is not wanted is NULL, and so is
- * the callback of a call that does more than tell. A string in a callback's structure is borrowed for the time of the call.
- * Callbacks return 0 to go on; any other value stops the operation and is returned. Callbacks come
- * on the thread that called the operation, but for dv_progress_cb and dv_warning_cb, which may come
- * on any thread, one at a time. A dv_repo is used by one thread at a time; from the first call that
- * needs the cache until dv_repo_free it keeps other processes from deleting what is in there, so
- * that their gc waits. What a function returns is borrowed, what comes through `out` is the
- * caller's. The library never prints and never exits. Before version 1 structures may grow with
- * every minor version: a program is compiled anew for each. Paths are bytes without NUL; paths given by the user are relative to the
- * working folder of the process, paths in results are relative to the root of the workspace.
+ * always the default, and NULL stands for all zeros. A summary that is not wanted is NULL, and so
+ * is the callback of a call that does more than tell. A string in a callback's structure is
+ * borrowed for the time of the call. Callbacks return 0 to go on; any other value stops the
+ * operation and is returned. Callbacks come on the thread that called the operation, but for
+ * dv_progress_cb and dv_warning_cb, which may come on any thread, one at a time. A dv_repo is used
+ * by one thread at a time; from the first call that needs the cache until dv_repo_free it keeps
+ * other processes from deleting what is in there, so that their gc waits. What a function returns
+ * is borrowed, what comes through `out` is the caller's. The library never prints and never exits.
+ * Before version 1 structures may grow with every minor version: a program is compiled anew for
+ * each. Paths are bytes without NUL; paths given by the user are relative to the working folder of
+ * the process, paths in results are relative to the root of the workspace.
  */
 #ifndef DV_H
 #define DV_H

@@ -93,7 +93,7 @@ test_case 'files that come and go meanwhile are no error' '
 		rm -rf busy/z* busy/y
 	done ) &
 	failed=0
-	for _ in $(seq 30); do "$DV" status -q busy || [ $? -lt 2 ] || failed=1; done
+	for _ in $(seq 100); do "$DV" status -q busy || [ $? -lt 2 ] || failed=1; done
 	touch stop
 	wait
 	[ "$failed" -eq 0 ]
