@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "repo/config_keys.h"
 #include "repo/repo.h"
+#include "transfer/transfer.h"
 
 /* The settings of a repository, or those there are without one. `own` is released by the caller. */
 static int settings(dv_repo *r, dv_config *own, const dv_config **out)
@@ -301,6 +302,12 @@ static const char *value_at(const dv_config *c, enum dv_config_level level, cons
 	return NULL;
 }
 
+static void warn_unreachable(const char *url)
+{
+	if (!dv_remote_has_driver(url))
+		dv_warn("this dv cannot reach '%.*s' URLs", (int)strcspn(url, ":"), url);
+}
+
 int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, const char *url,
 		  bool make_default, bool force)
 {
@@ -321,6 +328,8 @@ int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, cons
 	rc = edit_set(&e, key, stored);
 	if (!rc && make_default)
 		rc = edit_set(&e, "core.remote", name);
+	if (!rc)
+		warn_unreachable(url);
 	return rc ? rc : edit_end(&e);
 }
 

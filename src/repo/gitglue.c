@@ -49,12 +49,39 @@ int dv_git_fail(int gc, const char *fmt, ...)
 
 /* -- opening ----------------------------------------------------------------------------------- */
 
-static int open_failed(int gc, const dv_git_dirs *d)
+/* Without any safe.directory in the settings, libgit2 complains that it is not set. */
+static bool is_anothers(int gc)
 {
 	const git_error *e = git_error_last();
 
-	/* Without any safe.directory in the settings, libgit2 complains that it is not set. */
-	if (gc == GIT_EOWNER || (e && e->message && strstr(e->message, "safe.directory")))
+	return gc == GIT_EOWNER || (gc && e && e->message && strstr(e->message, "safe.directory"));
+}
+
+static int note_safe(const git_config_entry *e, void *payload)
+{
+	bool *seen = payload;
+
+	seen[0] |= !strcmp(e->value, "*");
+	seen[1] |= !*e->value; /* forgets what came before; then the star is not believed */
+	return 0;
+}
+
+/* Whether the user's own settings trust every folder, as git reads them; old versions of libgit2
+ * know no star. */
+static bool trusts_all(void)
+{
+	git_config *c = NULL;
+	bool seen[2] = { false, false };
+
+	if (!git_config_open_default(&c))
+		git_config_get_multivar_foreach(c, "safe.directory", NULL, note_safe, seen);
+	git_config_free(c);
+	return seen[0] && !seen[1];
+}
+
+static int open_failed(int gc, const dv_git_dirs *d)
+{
+	if (is_anothers(gc))
 		return dv_err_hint(dv_err(DV_EUNSAFE, "the git repository '%s' belongs to another "
 					  "user", d->workdir),
 				   "if you trust it, run 'git config --global --add "
@@ -67,6 +94,10 @@ static int open_repository(git_repository **out, const dv_git_dirs *d)
 	unsigned flags = GIT_REPOSITORY_OPEN_NO_SEARCH;
 	int gc = git_repository_open_ext(out, d->workdir, flags, NULL);
 
+	if (is_anothers(gc) && trusts_all()) {
+		git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+		gc = git_repository_open_ext(out, d->workdir, flags, NULL);
+	}
 	if (gc == GIT_ENOTFOUND) {
 		gc = git_repository_open_ext(out, d->gitdir, flags | GIT_REPOSITORY_OPEN_NO_DOTGIT,
 					     NULL);

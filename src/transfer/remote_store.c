@@ -293,6 +293,18 @@ static int open_driver(dv_remote_store *r, const char *url, bool create)
 	return dv_err_hint(DV_ERROR, "use a folder: 'dv remote modify %s url FOLDER'", r->name);
 }
 
+bool dv_remote_has_driver(const char *url)
+{
+	size_t n = strcspn(url, ":");
+
+	if (strncmp(url + n, "://", 3) != 0)
+		return true;
+	for (size_t i = 0; dv_drivers[i]; i++)
+		if (strlen(dv_drivers[i]->scheme) == n && !memcmp(dv_drivers[i]->scheme, url, n))
+			return true;
+	return false;
+}
+
 int dv_remote_store_refresh(dv_remote_store *r)
 {
 	uint64_t before = r->state.head;

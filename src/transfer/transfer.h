@@ -19,6 +19,8 @@ typedef struct dv_remote_options {
 	const char *mirror_dir;	/* where log state and segments are kept; made when absent */
 	bool create;		/* initialise an empty place as a store */
 } dv_remote_options;
+/** Whether some driver reaches such a URL; a folder always is reached. */
+bool dv_remote_has_driver(const char *url);
 /** Opens a remote: checks dv-store.json, replays new log entries, mirrors new segments. An empty
  *  place without `create` is an empty store for reading (head 0). */
 int dv_remote_store_open(dv_remote_store **out, const dv_remote_options *o) DV_MUST_CHECK;

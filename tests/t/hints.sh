@@ -50,7 +50,8 @@ test_case 'a remote that is not the default, or is no folder' '
 	contains err "dv remote default NAME"
 	$DV remote default only 2>err
 	contains err "hint: commit '"'.dv/config'"' with git"
-	$DV remote add far s3://bucket/path
+	$DV remote add far s3://bucket/path 2>err
+	contains err "warning: this dv cannot reach '"'s3'"' URLs"
 	must_fail 2 $DV push -r far 2>err
 	contains err "cannot reach '"'s3'"' URLs"
 	contains err "hint: "
@@ -78,6 +79,26 @@ test_case 'after a partial pull nobody is told to record what was not pulled' '
 	$DV status 2>err
 	contains err "pull before '"'dv commit'"'"
 	rm d/new && $DV pull -q && $DV status -q'
+
+test_case 'the shell offers the names of remotes' '
+	$DV completion bash >dv.bash
+	bash -c '"'"'
+		. ./dv.bash
+		COMP_WORDS=(dv push -r o) COMP_CWORD=3
+		_dv && [ "${COMPREPLY[*]-}" = only ] || exit 1
+		COMP_WORDS=(dv remote remove "") COMP_CWORD=3
+		_dv && [ "${COMPREPLY[*]-}" = "only far" ] || exit 2
+	'"'"'
+	rm dv.bash'
+
+test_case 'a repository of another user is used when git would use it' '
+	[ "$(id -u)" -eq 0 ] || exit 0
+	cp -R . ../theirs && cd ../theirs && chown -R 65534 .
+	must_fail 2 $DV diff 2>err
+	contains err "belongs to another user"
+	git config --global --add safe.directory "*"
+	$DV diff
+	git config --global --unset-all safe.directory'
 
 test_case 'the keys of version --json have no blanks' '
 	$DV version --json >out
