@@ -72,7 +72,7 @@ static int doctor_run(dv_cli *cli, void *args, int argc, char **argv)
 		       dv_out_plural(s.problems, "problem", "problems"));
 	else if (!cli->quiet)
 		dv_out("No problems found.\n");
-	return s.problems ? DV_EXIT_PARTLY : DV_EXIT_OK;
+	return s.problems ? DV_EXIT_NO : DV_EXIT_OK;
 }
 
 const dv_cmd dv_cmd_doctor = {
