@@ -70,6 +70,25 @@ static int add_one(dv_record *c, const char *rel)
 	return dv_record_output(c, rel, pointer.p, NULL);
 }
 
+/* No new output may lie in another: what is tracked already was looked at, this is about the
+ * targets among themselves. */
+static int check_apart(const dv_record *c, const dv_targets *t)
+{
+	const char *rest = "";
+
+	for (size_t i = 1; i < t->n; i++) {
+		const char *outer = t->sorted[i - 1], *inner = t->sorted[i];
+
+		if (!dv_path_below(inner, outer, &rest) || !*rest ||
+		    dv_output_list_holding(&c->outputs, inner, NULL))
+			continue;
+		dv_err(DV_EEXISTS, "cannot track '%s' by itself: '%s' is to be tracked", inner,
+		       outer);
+		return dv_err_hint(DV_EEXISTS, "leave out one of the two");
+	}
+	return 0;
+}
+
 int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_options *o,
 	   dv_output_cb cb, void *payload)
 {
@@ -85,6 +104,8 @@ int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_option
 					 "to commit");
 	e = o->glob ? dv_targets_glob(&t, r, targets, n) : dv_targets_resolve(&t, r, targets, n);
 	if (e < 0 || (e = dv_record_open(&c, r, o->jobs, o->no_stage)) < 0)
+		return e;
+	if ((e = check_apart(&c, &t)) < 0)
 		return e;
 	c.commit = o->message != NULL;
 	dv_progress_start("adding", 0, 0);

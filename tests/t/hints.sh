@@ -30,6 +30,16 @@ test_case 'add of the workspace, of a pattern, of what is gone, of what git has'
 	must_fail 2 $DV add code 2>err
 	contains err "git rm -r --cached code"'
 
+test_case 'new outputs may not lie in each other' '
+	mkdir -p n/m && printf 1 >n/m/f
+	for order in "n n/m/f" "n/m/f n"; do
+		must_fail 2 $DV add $order 2>err
+		contains err "n/m/f"
+		[ ! -e n.dv ] && [ ! -e n/m/f.dv ]
+	done
+	$DV add -q d d/a
+	rm -r n'
+
 test_case 'move and remove say what to commit, and what can be moved' '
 	must_fail 2 $DV move d/a d/z 2>err
 	contains err "part of the output '"'d'"'"
