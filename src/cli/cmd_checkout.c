@@ -5,6 +5,8 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 
+#include <unistd.h>
+
 typedef struct checkout_args {
 	bool force, glob, relink, summary;
 	const char *rev;
@@ -25,7 +27,7 @@ static int checkout_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_cli_changes changes = { .list = list, .silent = cli->quiet || a->summary };
 	dv_checkout_summary sum = { 0 };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_open(&r);
+	int rc = dv_cli_open(&r), failed = DV_EXIT_OK;
 
 	if (rc)
 		return rc;
@@ -39,7 +41,11 @@ static int checkout_run(dv_cli *cli, void *args, int argc, char **argv)
 	} else if ((!rc || rc == DV_EPARTIAL) && (a->summary || !cli->quiet)) {
 		dv_cli_checkout_line(&sum);
 	}
-	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+	if (rc)
+		failed = dv_out_fail(rc);
+	if (rc == DV_ENOTFOUND && argc && !a->rev && access(argv[0], F_OK))
+		dv_out_hint("for a revision: 'git checkout REV', then 'dv checkout'; or '--rev'");
+	return failed;
 }
 
 static const dv_opt checkout_opts[] = {

@@ -6,6 +6,7 @@
 #include "cli/common.h"
 
 #include <string.h>
+#include <unistd.h>
 
 typedef struct diff_args {
 	bool exit_code;
@@ -73,6 +74,19 @@ static void diff_json(json_t **list, const dv_diff_summary *s)
 	dv_out_json(doc);
 }
 
+/* A path where a revision belongs is the likely mistake. */
+static int failed(int rc, char **argv, int revs)
+{
+	int code = dv_out_fail(rc);
+
+	for (int i = 0; i < revs; i++)
+		if (!access(argv[i], F_OK)) {
+			dv_out_hint("'%s' is a path: put it behind '--'", argv[i]);
+			break;
+		}
+	return code;
+}
+
 static int diff_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	const diff_args *a = args;
@@ -91,7 +105,7 @@ static int diff_run(dv_cli *cli, void *args, int argc, char **argv)
 	rc = dv_diff(r, revs > 0 ? argv[0] : NULL, revs > 1 ? argv[1] : NULL,
 		     dv_cli_targets(argv + revs), (size_t)(argc - revs), on_change, &s, &sum);
 	if (rc)
-		return dv_out_fail(rc);
+		return failed(rc, argv, revs);
 	if (cli->json)
 		diff_json(&list, &sum);
 	else if (!cli->quiet && s.any)

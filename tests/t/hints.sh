@@ -40,6 +40,12 @@ test_case 'new outputs may not lie in each other' '
 	$DV add -q d d/a
 	rm -r n'
 
+test_case 'a revision where a path belongs, and the other way round' '
+	must_fail 2 $DV checkout HEAD 2>err
+	contains err "git checkout REV"
+	refused $DV diff HEAD code 2>err
+	contains err "put it behind '"'--'"'"'
+
 test_case 'move and remove say what to commit, and what can be moved' '
 	must_fail 2 $DV move d/a d/z 2>err
 	contains err "part of the output '"'d'"'"
