@@ -196,6 +196,9 @@ int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint6
 					  rel), "run 'dv fetch %s' to bring it from the remote",
 				   rel);
 	rc = dv_object_stream(reader, &at.oid, offset, length, cb, payload);
+	if (rc == DV_ENOTFOUND)
+		/* The object is known, but not all of it is there. */
+		dv_err_hint(rc, "run 'dv fsck --repair'");
 	return rc < 0 ? dv_err_ctx(rc, "'%s'", rel) : rc;
 }
 

@@ -33,6 +33,14 @@ static void print_of(dv_oid *out, const dv_buf *b)
 	dv_sha256(out, b->p, b->n < PRINT_BYTES ? b->n : PRINT_BYTES);
 }
 
+static int bad_entry(int rc, uint64_t number, const dv_remote_store *r)
+{
+	rc = dv_err_ctx(rc, "entry %" PRIu64 " of remote '%s'", number, r->name);
+	if (rc == DV_ECORRUPT)
+		dv_err_hint(rc, "run 'dv fsck -r %s' to see what is left", r->name);
+	return rc;
+}
+
 int dv_remote_log_read(dv_remote_store *r, uint64_t number, dv_log_entry *out, dv_oid *print)
 {
 	char name[DV_NAME_ROOM];
@@ -44,7 +52,7 @@ int dv_remote_log_read(dv_remote_store *r, uint64_t number, dv_log_entry *out, d
 		return rc;
 	print_of(print, &b);
 	rc = dv_log_entry_parse(out, dv_buf_str(&b), b.n);
-	return rc ? dv_err_ctx(rc, "entry %" PRIu64 " of remote '%s'", number, r->name) : 0;
+	return rc ? bad_entry(rc, number, r) : 0;
 }
 
 int dv_remote_log_create(dv_remote_store *r, uint64_t number, const dv_log_entry *e, dv_oid *print)
@@ -75,7 +83,7 @@ int dv_remote_log_apply(dv_remote_store *r, uint64_t number, const dv_log_entry 
 	int rc = dv_log_apply(&r->state, number, e);
 
 	if (rc)
-		return dv_err_ctx(rc, "entry %" PRIu64 " of remote '%s'", number, r->name);
+		return bad_entry(rc, number, r);
 	r->head_print = *print;
 	return 0;
 }
