@@ -275,7 +275,9 @@ static int submit_locked(dv_pool *p, dv_job_fn fn, void *arg)
 		if (rc)
 			return rc;
 	}
-	p->ring[(p->head + p->n) % p->cap] = (job){ fn, arg };
+	if (own_pool == p)
+		p->head = (p->head + p->cap - 1) % p->cap;
+	p->ring[own_pool == p ? p->head : (p->head + p->n) % p->cap] = (job){ fn, arg };
 	p->n++;
 	pthread_cond_signal(&p->has_job);
 	return 0;

@@ -18,8 +18,9 @@ int dv_cpu_count(void);
 /** `threads` ≥ 1 or 0 for dv_cpu_count(). `queue_max` jobs may wait; submitting more blocks. */
 int dv_pool_new(dv_pool **out, int threads, int queue_max) DV_MUST_CHECK;
 int dv_pool_threads(const dv_pool *p);
-/** Queues a job; blocks while the queue is full (unless called from a worker of the same pool: then
- *  the queue grows). After a failure or a cancel the job is dropped and the code returned, with its
+/** Queues a job; blocks while the queue is full. From a worker of the same pool the queue grows
+ *  instead, and the job runs before all that wait: work is finished before more of it is begun.
+ *  After a failure or a cancel the job is dropped and the code returned, with its
  *  record. A dropped or skipped job is never called: what `arg` points to must belong to somebody
  *  else than the job and live until dv_pool_wait() or dv_pool_free() has returned. */
 int dv_pool_submit(dv_pool *p, dv_job_fn fn, void *arg) DV_MUST_CHECK;

@@ -21,6 +21,7 @@
 void dv_dircache_release(dv_dircache *d)
 {
 	free(d->files);
+	free(d->row);
 	*d = (dv_dircache)DV_DIRCACHE_INIT;
 }
 

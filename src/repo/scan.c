@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scanning in three steps: (1) walk, one job per directory, comparing with the stat cache; (2) read
- * the files that it does not vouch for, small ones in batches in the pool, large ones one after the
- * other with the whole pool each; (3) name the trees from the leaves up, on the calling thread. A
- * directory in which nothing changed keeps the tree oid that the cache has for it.
+ * Scanning: walk, one job per directory, comparing with the stat cache; read the files that it does
+ * not vouch for, small ones in batches in the pool, large ones at the end, one after the other with
+ * the whole pool each. Whoever completes the last thing in a directory names its tree, hands its row
+ * to the stat cache, and keeps of it what a listing needs: so only the directories in work are in
+ * memory as a whole. One in which nothing changed keeps the tree oid that the cache has for it.
  */
-#include "repo/scan.h"
+#include "repo/scan_impl.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -26,66 +25,12 @@
 #define BATCH_FILES 64
 #define BATCH_BYTES (2u << 20)
 
-typedef struct entry {
-	dv_cached_file f;
-	uint64_t nfiles;
-	bool todo;		/* the content must be read */
-} entry;
-
-/* One directory, or an output that is one file. */
-typedef struct node {
-	char *path;		/* root-relative */
-	struct node *parent;
-	size_t slot;		/* of this directory's entry in its parent */
-	unsigned depth;
-	_Atomic bool dirty;	/* differs from what the stat cache has */
-	bool stale;		/* changed since its tree was named */
-	dv_buf names;		/* behind e[i].f.name */
-	entry *e;		/* sorted by name */
-	size_t n, cap;
-	size_t sorted;		/* how many of them stand in order */
-	uint64_t dev;
-	dv_oid tree;
-	uint64_t size, nfiles;
-	bool dir;		/* false: the one file of an output that is a file */
-	dv_scan *scan;
-} node;
-
-typedef struct large_file {
-	node *dir;
-	size_t i;
-} large_file;
-
-struct dv_scan {
-	dv_repo *repo;
-	dv_statcache *cache;
-	dv_pool *pool;
-	dv_writer *writer;
-	dv_ingest *ingest;
-	dv_encoder *enc;
-	dv_store *store;
-	int rootfd;
-	char *base;		/* path of the last scan */
-	pthread_mutex_t lock;
-	node **nodes;		/* parents before their children */
-	size_t n, cap;
-	dv_map by_path;		/* SHA-256 of a node's path -> its index, for nodes [0, indexed) */
-	size_t indexed;
-	_Atomic uint64_t hashed;
-	large_file *large;	/* found by the walk */
-	size_t nlarge, large_cap;
-};
-
-/* Some files of one directory, to be read by one job. */
-typedef struct batch {
-	node *dir;
-	size_t from, to;
-} batch;
-
 static void node_free(node *d)
 {
 	dv_buf_release(&d->names);
 	free(d->e);
+	free(d->k);
+	free(d->batches);
 	free(d->path);
 	free(d);
 }
@@ -103,6 +48,15 @@ static void forget_nodes(dv_scan *s)
 	s->base = NULL;
 }
 
+static int encoder(dv_scan *s, int worker, dv_encoder **out)
+{
+	size_t i = (size_t)(worker < 0 ? dv_pool_threads(s->pool) : worker);
+	int r = s->enc[i] ? 0 : dv_encoder_new(&s->enc[i], dv_repo_compression(s->repo));
+
+	*out = s->enc[i];
+	return r;
+}
+
 int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer)
 {
 	dv_autoptr(dv_scan) s = dv_calloc(1, sizeof(*s));
@@ -118,9 +72,11 @@ int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer)
 	if ((r = dv_repo_statcache(repo, &s->cache)) < 0)
 		return r;
 	if (writer && ((r = dv_repo_store(repo, &s->store)) < 0 ||
-		       (r = dv_ingest_new(&s->ingest, writer, pool)) < 0 ||
-		       (r = dv_encoder_new(&s->enc, dv_repo_compression(repo))) < 0))
+		       (r = dv_ingest_new(&s->ingest, writer, pool)) < 0))
 		return r;
+	s->enc = dv_calloc((size_t)dv_pool_threads(pool) + 1, sizeof(*s->enc));
+	if (!s->enc)
+		return DV_ERROR;
 	s->rootfd = dv_fs_openat(AT_FDCWD, repo->root, O_RDONLY | O_DIRECTORY, 0);
 	if (s->rootfd < 0)
 		return dv_err_sys("cannot open the workspace '%s'", repo->root);
@@ -137,20 +93,14 @@ void dv_scan_free(dv_scan *s)
 	dv_map_release(&s->by_path);
 	free(s->large);
 	dv_ingest_free(s->ingest);
-	dv_encoder_free(s->enc);
+	for (int i = 0; s->enc && i <= dv_pool_threads(s->pool); i++)
+		dv_encoder_free(s->enc[i]);
+	free(s->enc);
+	dv_scan_patches_free(s->patches);
 	if (s->rootfd >= 0)
 		close(s->rootfd);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
-}
-
-static void fill_stat(entry *e, const struct stat *st)
-{
-	dv_cached_file_set(&e->f, st);
-	/* Inode 0 matches nothing: what is too young is read again next time. */
-	if (!dv_stat_is_settled(st, dv_now_ns()))
-		e->f.ino = 0;
-	e->nfiles = 1;
 }
 
 static int refuse_special(const char *path, mode_t mode)
@@ -181,8 +131,9 @@ static bool remembered(dv_scan *s, const dv_dircache *row, const dv_cached_file 
 	return is_kept(s, &e->f.oid);
 }
 
-static int read_link(dv_scan *s, int dirfd, const char *path, entry *e)
+static int read_link(dv_scan *s, int dirfd, const char *path, entry *e, int worker)
 {
+	dv_encoder *enc;
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(dirfd, e->f.name, target, sizeof(target));
 
@@ -192,11 +143,9 @@ static int read_link(dv_scan *s, int dirfd, const char *path, entry *e)
 		return dv_err(DV_ERROR, "link '%s/%s' is too long", path, e->f.name);
 	e->f.size = (uint64_t)n;
 	dv_sha256(&e->f.oid, target, (size_t)n);
-	if (!s->writer)
-		return 0;
-	pthread_mutex_lock(&s->lock);
-	int r = dv_object_put(s->writer, s->enc, target, (size_t)n, &e->f.oid);
-	pthread_mutex_unlock(&s->lock);
+	int r = s->writer ? encoder(s, worker, &enc) : 0;
+	if (r == 0 && s->writer)
+		r = dv_object_put(s->writer, enc, target, (size_t)n, &e->f.oid);
 	return r;
 }
 
@@ -215,7 +164,7 @@ static bool is_ours(const char *name)
 }
 
 /* Makes entries of the NUL-terminated names collected so far. */
-static int index_names(node *d)
+static void index_names(node *d)
 {
 	size_t at = 0;
 
@@ -225,11 +174,9 @@ static int index_names(node *d)
 	}
 	if (d->n)
 		qsort(d->e, d->n, sizeof(*d->e), compare_names);
-	d->sorted = d->n;
-	return 0;
 }
 
-/* type: as readdir tells it; only folders and what is no folder are told apart by it. */
+/* type: as readdir tells it; it only tells folders from what is none. */
 static int add_name(node *d, const char *name, unsigned char type)
 {
 	int r = dv_grow(&d->e, &d->cap, d->n + 1, sizeof(*d->e));
@@ -256,7 +203,9 @@ static int read_names(node *d, int fd)
 	if (r == 0 && errno != 0)
 		r = dv_err_sys("cannot list '%s'", d->path);
 	closedir(dir);
-	return r < 0 ? r : index_names(d);
+	if (r == 0)
+		index_names(d);
+	return r;
 }
 
 static int walk_job(void *arg, int worker);
@@ -274,6 +223,7 @@ static int new_node(dv_scan *s, char *path, node *parent, size_t slot, node **ou
 	d->slot = slot;
 	d->depth = parent ? parent->depth + 1 : 0;
 	d->scan = s;
+	d->open = 1;
 	pthread_mutex_lock(&s->lock);
 	int r = dv_grow(&s->nodes, &s->cap, s->n + 1, sizeof(*s->nodes));
 	if (r == 0)
@@ -298,6 +248,7 @@ static int enter_dir(dv_scan *s, node *parent, size_t slot)
 	if (d->depth > DV_TREE_DEPTH)
 		return dv_err(DV_ERROR, "'%s' is nested deeper than %u levels", d->path,
 			      DV_TREE_DEPTH);
+	atomic_fetch_add(&parent->open, 1);
 	return dv_pool_submit(s->pool, walk_job, d);
 }
 
@@ -307,6 +258,7 @@ static int note_large(dv_scan *s, node *d, size_t i)
 	int r = dv_grow(&s->large, &s->large_cap, s->nlarge + 1, sizeof(*s->large));
 	if (r == 0)
 		s->large[s->nlarge++] = (large_file){ d, i };
+	atomic_fetch_add(&d->open, 1);
 	pthread_mutex_unlock(&s->lock);
 	return r;
 }
@@ -325,7 +277,7 @@ static int forget_gone(node *d, entry *e, int r)
 
 /* Decides about one entry: directory, link, remembered file, or file to read. */
 static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row,
-		   const dv_cached_file *old)
+		   const dv_cached_file *old, int worker)
 {
 	entry *e = &d->e[i];
 	struct stat st;
@@ -344,14 +296,15 @@ static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row
 	if (e->f.kind == 'd') {
 		if (old)
 			e->f.oid = old->oid;
-		return enter_dir(s, d, i);
+		return 0;
 	}
-	fill_stat(e, &st);
+	dv_scan_set_file(&e->f, &st);
+	e->nfiles = 1;
 	if (remembered(s, row, old, e, &st))
 		return 0;
 	d->dirty = true;
 	if (e->f.kind == 'l')
-		return forget_gone(d, e, read_link(s, fd, d->path, e));
+		return forget_gone(d, e, read_link(s, fd, d->path, e, worker));
 	if (e->f.size > DV_INGEST_SMALL)
 		return note_large(s, d, i);
 	e->todo = true;
@@ -362,15 +315,13 @@ static bool is_folder(const entry *e, int fd)
 {
 	struct stat st;
 
-	if (e->f.kind)
-		return e->f.kind == 'd';
-	return fstatat(fd, e->f.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	return e->f.kind ? e->f.kind == 'd' : fstatat(fd, e->f.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int drop_ignored(dv_scan *s, node *d, int fd)
 {
 	dv_auto(dv_buf) path = DV_BUF_INIT;
-	size_t kept = 0, base;
+	size_t n = 0, base;
 
 	dv_buf_addf(&path, "%s/", d->path);
 	base = path.n;
@@ -380,18 +331,19 @@ static int drop_ignored(dv_scan *s, node *d, int fd)
 		if (path.err)
 			return path.err;
 		if (!dv_ignore_match_here(s->repo->ignore, path.p, is_folder(&d->e[i], fd), NULL))
-			d->e[kept++] = d->e[i];
+			d->e[n++] = d->e[i];
 	}
-	d->n = d->sorted = kept;
+	d->n = n;
 	return 0;
 }
 
 static int batch_job(void *arg, int worker);
 
-static int submit_batches(dv_scan *s, node *d)
+/* Cuts the files to read into batches. */
+static int make_batches(node *d, size_t *nbatches)
 {
 	uint64_t bytes = 0;
-	size_t from = 0, files = 0;
+	size_t from = 0, files = 0, cap = 0, n = 0;
 
 	for (size_t i = 0; i < d->n; i++) {
 		if (d->e[i].todo) {
@@ -401,21 +353,35 @@ static int submit_batches(dv_scan *s, node *d)
 		bool full = files >= BATCH_FILES || bytes >= BATCH_BYTES;
 		if (!full && (i + 1 < d->n || files == 0))
 			continue;
-		batch *b = dv_malloc(sizeof(*b));
-		if (!b)
-			return dv_err_nomem();
-		*b = (batch){ d, from, i + 1 };
-		int r = dv_pool_submit(s->pool, batch_job, b);
-		if (r < 0) {
-			free(b);
+		int r = dv_grow(&d->batches, &cap, n + 1, sizeof(*d->batches));
+		if (r < 0)
 			return r;
-		}
+		d->batches[n++] = (batch){ d, from, i + 1 };
 		from = i + 1;
 		files = 0;
 		bytes = 0;
 	}
+	*nbatches = n;
 	return 0;
 }
+
+/* The pool takes first what came last: so folders are entered, and files read, in order, and one
+ * folder after the other. */
+static int submit_inside(dv_scan *s, node *d)
+{
+	size_t n = 0;
+	int r = make_batches(d, &n);
+
+	for (size_t i = d->n; r == 0 && i-- > 0;)
+		if (d->e[i].f.kind == 'd')
+			r = enter_dir(s, d, i);
+	atomic_fetch_add(&d->open, n);
+	while (r == 0 && n-- > 0)
+		r = dv_pool_submit(s->pool, batch_job, &d->batches[n]);
+	return r;
+}
+
+static int complete(dv_scan *s, node *d, int worker);
 
 static int walk_job(void *arg, int worker)
 {
@@ -425,12 +391,12 @@ static int walk_job(void *arg, int worker)
 	dv_autoclose int fd = -1;
 	int r;
 
-	(void)worker;
 	r = dv_workdir_open(&fd, s->rootfd, d->path, false);
 	if (d->parent)
 		r = forget_gone(d->parent, &d->parent->e[d->slot], r);
-	if (r == 0 && fd < 0)
-		return 0;
+	d->gone = r == 0 && fd < 0;
+	if (d->gone)
+		return complete(s, d, worker);
 	if (r < 0 || (r = read_names(d, fd)) < 0 || (r = drop_ignored(s, d, fd)) < 0)
 		return r;
 	bool known = dv_statcache_get(s->cache, d->path, &old);
@@ -445,10 +411,12 @@ static int walk_job(void *arg, int worker)
 			j++;
 		if (j < old.n && strcmp(old.files[j].name, d->e[i].f.name) == 0)
 			o = &old.files[j++];
-		if ((r = look_at(s, d, fd, i, &old, o)) < 0)
+		if ((r = look_at(s, d, fd, i, &old, o, worker)) < 0)
 			return r;
 	}
-	return submit_batches(s, d);
+	dv_dircache_release(&old);
+	r = submit_inside(s, d);
+	return r < 0 ? r : complete(s, d, worker);
 }
 
 /* Reads one file until it holds still. */
@@ -474,7 +442,7 @@ static int read_file(dv_scan *s, int dirfd, const char *dir, entry *e, int worke
 		if (r == 0) {
 			if (!S_ISREG(st.st_mode))
 				return refuse_special(path, st.st_mode);
-			fill_stat(e, &st);
+			dv_scan_set_file(&e->f, &st);
 			atomic_fetch_add(&s->hashed, e->f.size);
 			dv_progress_add(0, 1);
 		}
@@ -486,7 +454,7 @@ static int read_file(dv_scan *s, int dirfd, const char *dir, entry *e, int worke
 
 static int batch_job(void *arg, int worker)
 {
-	dv_autofree batch *b = arg;
+	const batch *b = arg;
 	node *d = b->dir;
 	dv_autoclose int fd = -1;
 	int opened = dv_workdir_open(&fd, d->scan->rootfd, d->path, false), r = 0;
@@ -500,7 +468,7 @@ static int batch_job(void *arg, int worker)
 			return dv_check_cancel();
 		r = forget_gone(d, e, opened ? opened : read_file(d->scan, fd, d->path, e, worker));
 	}
-	return r;
+	return r < 0 ? r : complete(d->scan, d, worker);
 }
 
 static int read_large(dv_scan *s)
@@ -515,6 +483,8 @@ static int read_large(dv_scan *s)
 		if (r == 0)
 			r = read_file(s, fd, d->path, &d->e[s->large[i].i], -1);
 		r = forget_gone(d, &d->e[s->large[i].i], r);
+		if (r == 0)
+			r = complete(s, d, -1);
 	}
 	return r;
 }
@@ -532,25 +502,75 @@ static int node_tree(const node *d, dv_tree *t)
 	return r;
 }
 
-/* Names a directory once all below it have names, and tells its parent. */
-static int finish_node(dv_scan *s, node *d)
+static int name_tree(dv_scan *s, node *d, int worker)
 {
 	dv_auto(dv_tree) t = DV_TREE_INIT;
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+	dv_encoder *enc;
+	int r = node_tree(d, &t);
+
+	if (r == 0 && s->writer) {
+		r = encoder(s, worker, &enc);
+		if (r == 0)
+			r = dv_tree_store(&t, s->writer, enc, &d->tree);
+	} else if (r == 0 && (r = dv_tree_write(&b, &t)) == 0) {
+		dv_sha256(&d->tree, b.p, b.n);
+	}
+	if (r == 0)
+		dv_tree_totals(&t, &d->size, &d->nfiles);
+	return r;
+}
+
+static int save_row(dv_scan *s, node *d)
+{
+	dv_auto(dv_dircache) row = { .dev = d->dev, .has_tree = d->dir, .tree = d->tree,
+				     .size = d->size, .nfiles = d->nfiles };
 	int r = 0;
 
-	if (d->dirty || !is_kept(s, &d->tree)) {
-		d->dirty = true;
-		if ((r = node_tree(d, &t)) < 0)
-			return r;
-		if (s->writer) {
-			r = dv_tree_store(&t, s->writer, s->enc, &d->tree);
-		} else {
-			dv_auto(dv_buf) b = DV_BUF_INIT;
-			if ((r = dv_tree_write(&b, &t)) == 0)
-				dv_sha256(&d->tree, b.p, b.n);
-		}
-		dv_tree_totals(&t, &d->size, &d->nfiles);
+	for (size_t i = 0; r == 0 && i < d->n; i++)
+		if (d->e[i].f.kind)
+			r = dv_dircache_append(&row, &d->e[i].f);
+	if (r == 0)
+		dv_statcache_put(s->cache, d->path, &row);
+	return r;
+}
+
+/* Keeps what a listing needs; of what is recorded nobody asks for one. */
+static int shrink(node *d)
+{
+	free(dv_steal(&d->batches));
+	if (d->scan->writer) {
+		free(dv_steal(&d->e));
+		dv_buf_release(&d->names);
+		d->n = 0;
 	}
+	if (d->names.n > UINT32_MAX)
+		return dv_err(DV_ERROR, "'%s' has too many entries", d->path);
+	d->k = dv_reallocarray(NULL, d->n + 1, sizeof(*d->k));
+	if (!d->k)
+		return DV_ERROR;
+	for (size_t i = 0; i < d->n; i++) {
+		const dv_cached_file *f = &d->e[i].f;
+
+		d->k[i] = (kept){ f->oid, f->size, (uint32_t)(f->name - d->names.p), f->kind };
+	}
+	free(dv_steal(&d->e));
+	return 0;
+}
+
+/* Everything in the directory is known: names it, and tells its parent. */
+static int finish_node(dv_scan *s, node *d, int worker)
+{
+	int r = 0;
+
+	if (d->dir && (d->dirty || !is_kept(s, &d->tree))) {
+		d->dirty = true;
+		r = name_tree(s, d, worker);
+	}
+	if (r == 0 && d->dirty)
+		r = save_row(s, d);
+	if (r == 0)
+		r = shrink(d);
 	if (r < 0 || !d->parent)
 		return r;
 	entry *e = &d->parent->e[d->slot];
@@ -560,6 +580,17 @@ static int finish_node(dv_scan *s, node *d)
 	e->f.size = d->size;
 	e->nfiles = d->nfiles;
 	return 0;
+}
+
+/* One thing in the directory is complete. With the last one so is the directory, and that is one
+ * thing of its parent. */
+static int complete(dv_scan *s, node *d, int worker)
+{
+	int r = 0;
+
+	for (; r == 0 && d && atomic_fetch_sub(&d->open, 1) == 1; d = d->parent)
+		r = d->gone ? 0 : finish_node(s, d, worker);
+	return r;
 }
 
 static int scan_dir(dv_scan *s, const char *path, dv_scanned *out)
@@ -574,10 +605,7 @@ static int scan_dir(dv_scan *s, const char *path, dv_scanned *out)
 	if ((r = dv_pool_submit(s->pool, walk_job, top)) < 0 || (r = dv_pool_wait(s->pool)) < 0 ||
 	    (r = read_large(s)) < 0)
 		return r;
-	for (size_t i = s->n; r == 0 && i-- > 0;)
-		r = finish_node(s, s->nodes[i]);
-	if (r < 0)
-		return r;
+	dv_assert(top->k);
 	*out = (dv_scanned){ 'd', top->tree, top->size, top->nfiles, s->hashed };
 	return 0;
 }
@@ -593,12 +621,12 @@ static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_sca
 
 	dv_statcache_preload(s->cache, path);
 	if (r < 0 || (r = new_node(s, dv_strdup(path), NULL, 0, &d)) < 0 ||
-	    (r = add_name(d, name, DT_REG)) < 0 || (r = index_names(d)) < 0)
+	    (r = add_name(d, name, DT_REG)) < 0)
 		return r;
+	index_names(d);
 	entry *e = &d->e[0];
 	d->dev = st->st_dev;
-	fill_stat(e, st);
-	e->f.kind = dv_stat_kind(st);
+	dv_scan_set_file(&e->f, st);
 	if (!e->f.kind)
 		return refuse_special(path, st->st_mode);
 	bool known = dv_statcache_get(s->cache, path, &old) && old.n == 1 && !old.has_tree;
@@ -611,12 +639,13 @@ static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_sca
 		if (*dir)
 			dir[strlen(dir) - 1] = '\0';
 		/* Not in a pool worker, so also a small file takes the way of large ones. */
-		r = e->f.kind == 'l' ? read_link(s, fd, dir, e) : read_file(s, fd, dir, e, -1);
+		r = e->f.kind == 'l' ? read_link(s, fd, dir, e, -1)
+				     : read_file(s, fd, dir, e, -1);
 	}
 	if (r < 0)
 		return r;
 	*out = (dv_scanned){ e->f.kind, e->f.oid, e->f.size, 1, s->hashed };
-	return 0;
+	return complete(s, d, -1);
 }
 
 int dv_scan_path(dv_scan *s, const char *path, dv_scanned *out)
@@ -635,137 +664,4 @@ int dv_scan_path(dv_scan *s, const char *path, dv_scanned *out)
 	if (r < 0)
 		return r;
 	return S_ISDIR(st.st_mode) ? scan_dir(s, path, out) : scan_file(s, path, &st, out);
-}
-
-/* The directory of that path, or NULL. */
-static int find_node(dv_scan *s, const char *path, node **out)
-{
-	dv_oid key;
-	uint64_t i;
-	int r;
-
-	for (; s->indexed < s->n; s->indexed++) {
-		const char *p = s->nodes[s->indexed]->path;
-
-		dv_sha256(&key, p, strlen(p));
-		if ((r = dv_map_put(&s->by_path, &key, s->indexed)) < 0)
-			return r;
-	}
-	dv_sha256(&key, path, strlen(path));
-	*out = dv_map_get(&s->by_path, &key, &i) ? s->nodes[i] : NULL;
-	return 0;
-}
-
-static int list_scanned(void *ctx, const char *path, const dv_oid *oid, dv_tree *out)
-{
-	dv_scan *s = ctx;
-	dv_autofree char *full = dv_path_join(s->base, path);
-	node *d = NULL;
-	int r;
-
-	(void)oid;
-	if (!full)
-		return dv_err_nomem();
-	if ((r = find_node(s, full, &d)) < 0)
-		return r;
-	return d ? node_tree(d, out) : dv_err(DV_ENOTFOUND, "'%s' was not scanned", full);
-}
-
-dv_side dv_scan_side(dv_scan *s)
-{
-	return (dv_side){ list_scanned, s };
-}
-
-/* The node that holds the row for `path`: its folder's, or for an output that is a file its own. */
-static int node_of(dv_scan *s, const char *path, node **out)
-{
-	bool own = strcmp(path, s->base) == 0;
-	dv_autofree char *dir = own ? dv_strdup(path) : dv_path_dir(path);
-	int r;
-
-	if (!dir)
-		return dv_err_nomem();
-	if ((r = find_node(s, dir, out)) < 0 || *out)
-		return r;
-	r = new_node(s, dv_strdup(dir), NULL, 0, out);
-	if (r == 0)
-		(*out)->dir = !own;
-	return r;
-}
-
-/* A folder that is gone, or is something else now, has no row any more. */
-static int forget_folder(dv_scan *s, const char *path)
-{
-	node *d = NULL;
-	int r = find_node(s, path, &d);
-
-	if (r == 0 && d && d->dir) {
-		d->n = 0;
-		d->stale = true;
-		dv_statcache_drop(s->cache, path);
-	}
-	return r;
-}
-
-int dv_scan_update(dv_scan *s, const char *path, char kind, const dv_oid *oid,
-		   const struct stat *st)
-{
-	node *d = NULL;
-	entry *e = NULL;
-	int r;
-
-	if ((kind != 'd' && (r = forget_folder(s, path)) < 0) || (r = node_of(s, path, &d)) < 0)
-		return r;
-	d->dirty = true;
-	d->stale = true;
-	const char *name = dv_path_base(path);
-	for (size_t i = 0; !e && d->n <= 1 && i < d->n; i++)
-		if (strcmp(d->e[i].f.name, name) == 0)
-			e = &d->e[i];
-	entry key = { .f.name = name };
-	if (!e && d->sorted)
-		e = bsearch(&key, d->e, d->sorted, sizeof(*d->e), compare_names);
-	if (!e) {
-		if (!kind)
-			return 0;
-		if ((r = dv_grow(&d->e, &d->cap, d->n + 1, sizeof(*d->e))) < 0)
-			return r;
-		e = &d->e[d->n++];
-		*e = (entry){ .f.name = name };
-	}
-	e->f.kind = kind;
-	if (!kind)
-		return 0;
-	if (st) {
-		fill_stat(e, st);
-		d->dev = st->st_dev;
-	}
-	e->f.kind = kind;
-	e->f.oid = *oid;
-	return 0;
-}
-
-static int remember_node(dv_scan *s, node *d)
-{
-	dv_auto(dv_dircache) row = { .dev = d->dev, .has_tree = d->dir && !d->stale,
-				     .tree = d->tree, .size = d->size, .nfiles = d->nfiles };
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < d->n; i++)
-		if (d->e[i].f.kind)
-			r = dv_dircache_append(&row, &d->e[i].f);
-	if (r == 0)
-		dv_statcache_put(s->cache, d->path, &row);
-	return r;
-}
-
-int dv_scan_remember(dv_scan *s)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < s->n; i++)
-		if (s->nodes[i]->dirty)
-			r = remember_node(s, s->nodes[i]);
-	dv_statcache_flush(s->cache);
-	return r;
 }

@@ -31,7 +31,8 @@ typedef struct dv_scanned {
 /** Scans `path` (root-relative, an output). The scan keeps the directories for dv_scan_side until
  *  the next call. */
 int dv_scan_path(dv_scan *s, const char *path, dv_scanned *out) DV_MUST_CHECK;
-/** The directories of the last dv_scan_path as a side of dv_treediff. Borrows the scan. */
+/** The directories of the last dv_scan_path as a side of dv_treediff. Borrows the scan, which must
+ *  have no writer. */
 dv_side dv_scan_side(dv_scan *s);
 /** Tells the scan what was done to `path` (root-relative) since: it is now `kind` with `oid` and
  *  `st`, or gone when kind is 0. Borrows path until dv_scan_remember. Only of what the last

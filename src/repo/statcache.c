@@ -21,6 +21,9 @@
 #define BUSY_MS 2000
 /* So many preloads of parts, then everything is read at once. */
 #define PARTS_MAX 16
+/* Bytes of rows that a preload keeps, and of rows that wait to be written. */
+#define LOADED_MAX ((size_t)24 << 20)
+#define WAITING_MAX ((size_t)8 << 20)
 
 struct row {
 	char *path;
@@ -42,9 +45,12 @@ struct dv_statcache {
 	struct row *rows;	/* sorted by path bytes */
 	size_t nrows, rows_cap;
 	int parts;		/* preloads so far; PARTS_MAX when all is there */
+	size_t loaded;		/* bytes of rows */
+	bool partial;		/* there are rows that were not loaded */
 	struct change *changes;
 	size_t nchanges, changes_cap;
-	pthread_mutex_t lock;	/* guards changes */
+	size_t waiting;		/* bytes of changes */
+	pthread_mutex_t lock;	/* guards changes, and db beside get and put */
 };
 
 /* -- opening ----------------------------------------------------------------------------------- */
@@ -155,6 +161,7 @@ static void free_changes(dv_statcache *c)
 		free(c->changes[i].data);
 	}
 	c->nchanges = 0;
+	c->waiting = 0;
 }
 
 void dv_statcache_free(dv_statcache *c)
@@ -197,6 +204,7 @@ static bool add_row(dv_statcache *c, sqlite3_stmt *st)
 	if (n)
 		memcpy(r.data, data, n);
 	c->rows[c->nrows++] = r;
+	c->loaded += n;
 	return true;
 }
 
@@ -252,8 +260,11 @@ static bool scan(dv_statcache *c, const char *text, const char *prefix)
 
 	if (rc == SQLITE_OK) {
 		bind_below(st, c->root, prefix, &from, &to);
-		while ((rc = sqlite3_step(st)) == SQLITE_ROW && add_row(c, st))
-			;
+		while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+			c->partial = c->partial || c->loaded > LOADED_MAX;
+			if (c->partial || !add_row(c, st))
+				break;
+		}
 	}
 	sqlite3_finalize(st);
 	return rc == SQLITE_DONE || rc == SQLITE_ROW || rc == SQLITE_BUSY;
@@ -263,7 +274,7 @@ void dv_statcache_preload(dv_statcache *c, const char *prefix)
 {
 	size_t had = c->nrows;
 
-	if (c->parts >= PARTS_MAX || !open_db(c, false))
+	if (c->parts >= PARTS_MAX || c->partial || !open_db(c, false))
 		return;
 	if (++c->parts >= PARTS_MAX)
 		prefix = "";
@@ -293,15 +304,59 @@ void dv_statcache_preload(dv_statcache *c, const char *prefix)
 	c->nrows = n;
 }
 
-bool dv_statcache_get(const dv_statcache *c, const char *dir, dv_dircache *out)
+/* Reads one row; the lock is held. */
+static bool read_row(dv_statcache *c, const char *dir, dv_dircache *out)
+{
+	sqlite3_stmt *st = NULL;
+	void *copy = NULL;
+	size_t n = 0;
+
+	if (!open_db(c, false) ||
+	    sqlite3_prepare_v2(c->db, "SELECT data FROM dirs WHERE ws=?1 AND path=?2", -1, &st,
+			       NULL) != SQLITE_OK)
+		return false;
+	sqlite3_bind_text(st, 1, c->root, -1, SQLITE_STATIC);
+	sqlite3_bind_blob(st, 2, dir, (int)strlen(dir), SQLITE_STATIC);
+	if (sqlite3_step(st) == SQLITE_ROW) {
+		const void *data = sqlite3_column_blob(st, 0);
+
+		n = (size_t)sqlite3_column_bytes(st, 0);
+		copy = data ? dv_malloc(n + 1) : NULL;
+		if (copy)
+			memcpy(copy, data, n);
+	}
+	sqlite3_finalize(st);
+	if (!copy || dv_dircache_parse(out, copy, n)) {
+		free(copy);
+		return false;
+	}
+	out->row = copy;
+	return true;
+}
+
+bool dv_statcache_get(dv_statcache *c, const char *dir, dv_dircache *out)
 {
 	const struct row *r = find_row(c, dir);
+	bool good;
 
 	*out = (dv_dircache)DV_DIRCACHE_INIT;
-	return r && !dv_dircache_parse(out, r->data, r->n);
+	if (r || !c->partial)
+		return r && !dv_dircache_parse(out, r->data, r->n);
+	pthread_mutex_lock(&c->lock);
+	good = read_row(c, dir, out);
+	pthread_mutex_unlock(&c->lock);
+	return good;
+}
+
+bool dv_statcache_get_written(dv_statcache *c, const char *dir, dv_dircache *out)
+{
+	*out = (dv_dircache)DV_DIRCACHE_INIT;
+	return read_row(c, dir, out);
 }
 
 /* -- writing ----------------------------------------------------------------------------------- */
+
+static void flush_locked(dv_statcache *c);
 
 static void add_change(dv_statcache *c, char kind, const char *path, const char *to, dv_buf *data)
 {
@@ -317,8 +372,11 @@ static void add_change(dv_statcache *c, char kind, const char *path, const char 
 	pthread_mutex_lock(&c->lock);
 	if (good && !dv_grow(&c->changes, &c->changes_cap, c->nchanges + 1, sizeof(g))) {
 		c->changes[c->nchanges++] = g;
+		c->waiting += g.n;
 		g = (struct change){ 0 };
 	}
+	if (c->waiting > WAITING_MAX)
+		flush_locked(c);
 	pthread_mutex_unlock(&c->lock);
 	free(g.path);
 	free(g.to);
@@ -403,7 +461,7 @@ static bool write_kind(dv_statcache *c, char kind, sqlite3_stmt *put)
 	return true;
 }
 
-void dv_statcache_flush(dv_statcache *c)
+static void flush_locked(dv_statcache *c)
 {
 	sqlite3_stmt *put = NULL;
 	dv_error kept;
@@ -425,4 +483,11 @@ void dv_statcache_flush(dv_statcache *c)
 	}
 	free_changes(c);
 	dv_error_put(&kept);
+}
+
+void dv_statcache_flush(dv_statcache *c)
+{
+	pthread_mutex_lock(&c->lock);
+	flush_locked(c);
+	pthread_mutex_unlock(&c->lock);
 }

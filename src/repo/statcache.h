@@ -4,6 +4,9 @@
  * known, one row for each directory. It only saves time: when it is missing, damaged or locked,
  * every lookup finds nothing and every put does nothing, silently.
  *
+ * Memory: a preload keeps rows up to a bound, and get reads the others when it is asked for them;
+ * puts are written out as soon as there are many.
+ *
  * Threads: preload first, then any number of threads may get and put. Rows that get returned stay
  * valid until the cache is freed, also beside puts.
  */
@@ -33,9 +36,10 @@ typedef struct dv_dircache {
 	bool has_tree;		/* tree, size and nfiles are those of the whole directory */
 	dv_oid tree;
 	uint64_t size, nfiles;
+	void *row;		/* behind the names of a row that get read; owned */
 } dv_dircache;
 #define DV_DIRCACHE_INIT { 0 }
-/** Frees the array; names belong to whoever made them. */
+/** Frees the array and the row; names in neither belong to whoever made them. */
 void dv_dircache_release(dv_dircache *d);
 /** Appends a file; the name is borrowed and must outlive `d`. Sorted later by put when needed. */
 int dv_dircache_append(dv_dircache *d, const dv_cached_file *f) DV_MUST_CHECK;
@@ -64,11 +68,15 @@ int dv_statcache_open(dv_statcache **out, const char *dir, const char *root) DV_
 /** Drops what was put and not flushed. */
 void dv_statcache_free(dv_statcache *c);
 DV_DEFINE_AUTOPTR(dv_statcache)
-/** Reads the rows of `prefix` (relative to the root; "" is all) and below into memory. */
+/** Reads the rows of `prefix` (relative to the root; "" is all) and below into memory, so many as
+ *  the bound allows. */
 void dv_statcache_preload(dv_statcache *c, const char *prefix);
-/** The preloaded row of a directory; false when there is none. `out` is replaced; release it. */
-bool dv_statcache_get(const dv_statcache *c, const char *dir, dv_dircache *out);
-/** Takes a copy; written by flush. Files whose oid is zero are left out. */
+/** The row of a directory as it was at preload; false when there is none. `out` is replaced; release
+ *  it. */
+bool dv_statcache_get(dv_statcache *c, const char *dir, dv_dircache *out);
+/** As above, as it was at the last flush; nothing need be preloaded. One thread. */
+bool dv_statcache_get_written(dv_statcache *c, const char *dir, dv_dircache *out);
+/** Takes a copy; written by flush, or before when many wait. Files whose oid is zero are left out. */
 void dv_statcache_put(dv_statcache *c, const char *dir, dv_dircache *d);
 /** Forgets `prefix` and everything below, at flush, before the puts. */
 void dv_statcache_drop(dv_statcache *c, const char *prefix);

@@ -61,13 +61,31 @@ DV_DEFINE_AUTOPTR(dv_segment_builder)
 /** Adds every entry of a container. For packs f is its footer. */
 int dv_segment_builder_add(dv_segment_builder *b, const dv_container *c, const dv_pack_footer *f)
 	DV_MUST_CHECK;
+typedef bool (*dv_segment_keep)(const dv_container *c, void *payload);
 /** Adds all entries of a segment whose container passes `keep` (NULL: all). */
-int dv_segment_builder_merge(dv_segment_builder *b, const dv_segment *s,
-			     bool (*keep)(const dv_container *c, void *payload), void *payload)
-	DV_MUST_CHECK;
+int dv_segment_builder_merge(dv_segment_builder *b, const dv_segment *s, dv_segment_keep keep,
+			     void *payload) DV_MUST_CHECK;
 size_t dv_segment_builder_count(const dv_segment_builder *b);
 /** Sorts (same (kind, id) twice: the first added stays), serialises; *name is SHA-256 of the
  *  bytes. */
 int dv_segment_builder_finish(dv_segment_builder *b, dv_buf *out, dv_oid *name) DV_MUST_CHECK;
+
+/** So many entries in memory are moved to a file. */
+#define DV_SEGMENT_SPILL ((size_t)1 << 18)
+/** Once there are DV_SEGMENT_SPILL entries, moves them to a temporary segment beside `path` and sets
+ *  *out (borrowed), else NULL. A builder that did so is finished by dv_segment_builder_write. */
+int dv_segment_builder_spill(dv_segment_builder *b, const char *path, const dv_segment **out)
+	DV_MUST_CHECK;
+/** Looks only in what was moved to files. Not beside a spill. */
+bool dv_segment_builder_spilled(const dv_segment_builder *b, uint8_t kind, const dv_oid *id,
+				dv_place *out);
+/** Writes all that was added, and then the entries of `with` whose container passes `keep`, as one
+ *  segment to the empty file `fd`; memory does not grow with them. */
+int dv_segment_builder_write(dv_segment_builder *b, const dv_segment *const *with, size_t n,
+			     dv_segment_keep keep, void *payload, int fd, dv_oid *name)
+	DV_MUST_CHECK;
+/** Merges segments into one: of equal (kind, id) that of the first input stays. */
+int dv_segment_merge(const dv_segment *const *in, size_t n, dv_segment_keep keep, void *payload,
+		     int fd, dv_oid *name) DV_MUST_CHECK;
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Index segments: writing. Entries are collected in memory, some 64 bytes each, sorted and written
- * in one piece. The bytes depend on what was added and in which order, on nothing else.
+ * in one piece; very many go to temporary segments first, which are merged at the end. What comes
+ * out depends on what was added and in which order, on nothing else.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "base/map.h"
 #include "base/sha256.h"
 #include "store/segment.h"
@@ -19,12 +21,19 @@ typedef struct item {
 	uint8_t kind, codec, nbases, depth;
 } item;
 
+typedef struct spill {
+	dv_atomic file;		/* never gets a name */
+	dv_segment *seg;
+} spill;
+
 struct dv_segment_builder {
 	item *e;
 	size_t n, cap;
 	dv_container *c;
 	size_t nc, c_cap;
 	dv_map by_id; /* container id -> index */
+	spill *spills;
+	size_t nspills, spills_cap;
 };
 
 int dv_segment_builder_new(dv_segment_builder **out)
@@ -37,6 +46,11 @@ void dv_segment_builder_free(dv_segment_builder *b)
 {
 	if (!b)
 		return;
+	for (size_t i = 0; i < b->nspills; i++) {
+		dv_segment_free(b->spills[i].seg);
+		dv_atomic_release(&b->spills[i].file);
+	}
+	free(b->spills);
 	free(b->e);
 	free(b->c);
 	dv_map_release(&b->by_id);
@@ -45,7 +59,11 @@ void dv_segment_builder_free(dv_segment_builder *b)
 
 size_t dv_segment_builder_count(const dv_segment_builder *b)
 {
-	return b->n;
+	size_t n = b->n;
+
+	for (size_t i = 0; i < b->nspills; i++)
+		n += dv_segment_count(b->spills[i].seg);
+	return n;
 }
 
 /* The index of a container in the new table; it is added when it is new there. */
@@ -101,8 +119,8 @@ int dv_segment_builder_add(dv_segment_builder *b, const dv_container *c, const d
 	return rc;
 }
 
-int dv_segment_builder_merge(dv_segment_builder *b, const dv_segment *s,
-			     bool (*keep)(const dv_container *c, void *payload), void *payload)
+int dv_segment_builder_merge(dv_segment_builder *b, const dv_segment *s, dv_segment_keep keep,
+			     void *payload)
 {
 	size_t nc = dv_segment_containers(s), n = dv_segment_count(s);
 	dv_autofree uint64_t *kept = dv_calloc(nc ? nc : 1, sizeof(*kept));
@@ -145,16 +163,6 @@ static int compare_items(const void *pa, const void *pb)
 	if (!c)
 		c = a->seq < b->seq ? -1 : a->seq > b->seq;
 	return c;
-}
-
-/* Some eight entries a slot: a lookup then touches two or three cache lines of entries. */
-static uint32_t choose_bits(size_t n)
-{
-	uint32_t bits = 0;
-
-	while (bits < DV_SEGMENT_BITS_MAX && n >> bits > 8)
-		bits++;
-	return bits;
 }
 
 static void sort_unique(dv_segment_builder *b)
@@ -219,7 +227,7 @@ int dv_segment_builder_finish(dv_segment_builder *b, dv_buf *out, dv_oid *name)
 	int rc;
 
 	sort_unique(b);
-	bits = choose_bits(b->n);
+	bits = dv_segment_bits(b->n);
 	size = DV_SEGMENT_HEADER + b->nc * DV_SEGMENT_CONTAINER + (((size_t)1 << bits) + 1) * 4 +
 	       b->n * DV_SEGMENT_ENTRY;
 	dv_buf_clear(out);
@@ -239,4 +247,96 @@ int dv_segment_builder_finish(dv_segment_builder *b, dv_buf *out, dv_oid *name)
 	out->p[size] = '\0';
 	dv_sha256(name, start, size);
 	return 0;
+}
+
+int dv_segment_builder_spill(dv_segment_builder *b, const char *path, const dv_segment **out)
+{
+	dv_auto(dv_buf) bytes = DV_BUF_INIT;
+	dv_auto(dv_atomic) file = DV_ATOMIC_INIT;
+	dv_oid name;
+	int rc;
+
+	*out = NULL;
+	if (b->n < DV_SEGMENT_SPILL)
+		return 0;
+	rc = dv_grow(&b->spills, &b->spills_cap, b->nspills + 1, sizeof(*b->spills));
+	if (!rc)
+		rc = dv_segment_builder_finish(b, &bytes, &name);
+	if (!rc)
+		rc = dv_atomic_open(&file, path, 0);
+	if (rc)
+		return rc;
+	if (dv_fs_write_all(file.fd, bytes.p, bytes.n))
+		return dv_err_sys("cannot write '%s'", file.tmp);
+	rc = dv_segment_open(&b->spills[b->nspills].seg, file.tmp);
+	if (rc)
+		return rc;
+	*out = b->spills[b->nspills].seg;
+	b->spills[b->nspills++].file = file;
+	file = (dv_atomic)DV_ATOMIC_INIT;
+	b->n = b->nc = 0;
+	dv_map_clear(&b->by_id);
+	return 0;
+}
+
+bool dv_segment_builder_spilled(const dv_segment_builder *b, uint8_t kind, const dv_oid *id,
+				dv_place *out)
+{
+	for (size_t i = 0; b && i < b->nspills; i++)
+		if (dv_segment_find(b->spills[i].seg, kind, id, out))
+			return true;
+	return false;
+}
+
+/* What comes from elsewhere may name containers that are gone; what was added may not. */
+typedef struct own_keep {
+	const dv_segment_builder *b;
+	dv_segment_keep keep;
+	void *payload;
+	const dv_map *own;
+} own_keep;
+
+static bool keep_own(const dv_container *c, void *payload)
+{
+	const own_keep *k = payload;
+
+	return dv_map_has(k->own, &c->id) || !k->keep || k->keep(c, k->payload);
+}
+
+static int note_own(dv_map *own, const dv_segment *s)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < dv_segment_containers(s); i++) {
+		dv_container c = dv_segment_container(s, i);
+
+		rc = dv_map_put(own, &c.id, 1);
+	}
+	return rc;
+}
+
+int dv_segment_builder_write(dv_segment_builder *b, const dv_segment *const *with, size_t n,
+			     dv_segment_keep keep, void *payload, int fd, dv_oid *name)
+{
+	dv_autofree const dv_segment **all = dv_reallocarray(NULL, b->nspills + n + 1,
+							     sizeof(*all));
+	dv_autoptr(dv_segment) rest = NULL;
+	dv_auto(dv_buf) bytes = DV_BUF_INIT;
+	dv_auto(dv_map) own = DV_MAP_INIT;
+	own_keep both = { b, keep, payload, &own };
+	size_t k = 0;
+	int rc = all ? dv_segment_builder_finish(b, &bytes, name) : DV_ERROR;
+
+	if (!rc)
+		rc = dv_segment_open_memory(&rest, bytes.p, bytes.n);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < b->nspills; i++)
+		all[k++] = b->spills[i].seg;
+	all[k++] = rest;
+	for (size_t i = 0; i < k && !rc; i++)
+		rc = note_own(&own, all[i]);
+	for (size_t i = 0; i < n; i++)
+		all[k++] = with[i];
+	return rc ? rc : dv_segment_merge(all, k, keep_own, &both, fd, name);
 }

@@ -23,4 +23,14 @@ static inline size_t dv_segment_slot(const dv_oid *id, uint32_t bits)
 	return bits ? top >> (32 - bits) : 0;
 }
 
+/** Some eight entries a slot: a lookup then touches two or three cache lines of entries. */
+static inline uint32_t dv_segment_bits(uint64_t n)
+{
+	uint32_t bits = 0;
+
+	while (bits < DV_SEGMENT_BITS_MAX && n >> bits > 8)
+		bits++;
+	return bits;
+}
+
 #endif

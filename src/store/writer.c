@@ -101,7 +101,8 @@ bool dv_writer_has(dv_writer *w, uint8_t kind, const dv_oid *id)
 	bool has;
 
 	pthread_mutex_lock(&w->lock);
-	has = dv_map_get(&w->have, id, &kinds) && (kinds & kind);
+	has = (dv_map_get(&w->have, id, &kinds) && (kinds & kind)) ||
+	      dv_segment_builder_spilled(w->index, kind, id, &at);
 	pthread_mutex_unlock(&w->lock);
 	return has || dv_store_find(w->store, kind, id, &at);
 }
@@ -112,11 +113,13 @@ bool dv_writer_has(dv_writer *w, uint8_t kind, const dv_oid *id)
 int dv_writer_reserve(dv_writer *w, uint8_t kind, const dv_oid *id, uint8_t depth, bool *fresh)
 {
 	uint64_t value = kind, *known = dv_map_find(&w->have, id);
+	dv_place at;
 
 	if (kind == DV_KIND_CHUNK)
 		value |= (uint64_t)depth << DEPTH_SHIFT;
-	*fresh = !known || !(*known & kind);
-	if (!known)
+	*fresh = (!known || !(*known & kind)) &&
+		 !dv_segment_builder_spilled(w->index, kind, id, &at);
+	if (*fresh && !known)
 		return dv_map_put(&w->have, id, value);
 	if (*fresh)
 		*known |= value;
@@ -134,8 +137,9 @@ static bool chunk_depth(dv_writer *w, const dv_oid *id, uint8_t *depth)
 		return true;
 	}
 	pthread_mutex_lock(&w->lock);
-	if (!dv_map_get(&w->have, id, &known))
-		known = 0;
+	if ((!dv_map_get(&w->have, id, &known) || !(known & DV_KIND_CHUNK)) &&
+	    dv_segment_builder_spilled(w->index, DV_KIND_CHUNK, id, &at))
+		known = DV_KIND_CHUNK | (uint64_t)at.depth << DEPTH_SHIFT;
 	pthread_mutex_unlock(&w->lock);
 	*depth = (uint8_t)(known >> DEPTH_SHIFT);
 	return known & DV_KIND_CHUNK;
@@ -398,7 +402,7 @@ static int adopt(dv_writer *w, const char *tmp, const dv_container *c, const dv_
 	for (size_t i = 0; !rc && i < f->n; i++)
 		rc = dv_writer_reserve(w, f->e[i].kind, &f->e[i].id, f->e[i].depth, &fresh);
 	w->bytes += c->size;
-	return rc;
+	return rc ? rc : dv_writer_spill(w);
 }
 
 static int adopt_as(dv_writer *w, const char *tmp, const dv_container *c, const dv_pack_footer *f,

@@ -134,6 +134,32 @@ int dv_writer_close_pack(dv_writer *w)
 	if (!rc)
 		p->file.tmp = NULL;
 	dv_writer_drop_pack(w);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&w->lock);
+	rc = dv_writer_spill(w);
+	pthread_mutex_unlock(&w->lock);
+	return rc;
+}
+
+int dv_writer_spill(dv_writer *w)
+{
+	dv_autofree char *path = dv_path_join(w->store->dir, "index/new");
+	const dv_segment *seg = NULL;
+	int rc = path ? dv_segment_builder_spill(w->index, path, &seg) : DV_ERROR;
+
+	for (size_t i = 0; !rc && seg && i < dv_segment_count(seg); i++) {
+		uint64_t *kinds;
+		dv_place at;
+		dv_oid id;
+
+		if (!dv_segment_at(seg, i, &id, &at) || !(kinds = dv_map_find(&w->have, &id)))
+			continue;
+		/* With a chunk goes its depth. */
+		*kinds &= at.kind == DV_KIND_CHUNK ? DV_KIND_RECIPE : ~(uint64_t)DV_KIND_RECIPE;
+		if (!*kinds)
+			dv_map_remove(&w->have, &id);
+	}
 	return rc;
 }
 
@@ -233,38 +259,57 @@ static int compare_counts(const void *pa, const void *pb)
 
 /* Small segments are merged into the new one once there are several: as in any log-structured
  * merge, an entry is copied a few times in all and a lookup sees few segments. */
-static int merge_small(dv_writer *w, dv_log_entry *e)
+static int choose_small(dv_writer *w, dv_log_entry *e, const dv_segment **out, size_t *n)
 {
 	dv_store *s = w->store;
 	dv_autofree const dv_mapped **by_count = dv_reallocarray(NULL, s->nsegs + 1,
 								 sizeof(*by_count));
-	size_t total = dv_segment_builder_count(w->index), n = 0;
+	size_t total = dv_segment_builder_count(w->index), k = 0;
 	int rc = 0;
 
+	*n = 0;
 	if (!by_count)
 		return DV_ERROR;
 	for (size_t i = 0; i < s->nsegs; i++)
 		by_count[i] = &s->segs[i];
 	qsort(by_count, s->nsegs, sizeof(*by_count), compare_counts);
-	while (n < s->nsegs && dv_segment_count(by_count[n]->seg) <= MERGE_RATIO * total)
-		total += dv_segment_count(by_count[n++]->seg);
-	if (n < MERGE_MIN)
+	while (k < s->nsegs && dv_segment_count(by_count[k]->seg) <= MERGE_RATIO * total)
+		total += dv_segment_count(by_count[k++]->seg);
+	if (k < MERGE_MIN)
 		return 0;
-	for (size_t i = 0; !rc && i < n; i++) {
-		rc = dv_segment_builder_merge(w->index, by_count[i]->seg, is_live, &s->state);
-		if (!rc)
-			rc = dv_log_drop_segment(e, &by_count[i]->id);
+	for (size_t i = 0; !rc && i < k; i++) {
+		out[i] = by_count[i]->seg;
+		rc = dv_log_drop_segment(e, &by_count[i]->id);
 	}
+	*n = k;
 	return rc;
 }
 
 static int write_segment(dv_writer *w, dv_log_entry *e)
 {
+	dv_autofree const dv_segment **small = dv_reallocarray(NULL, w->store->nsegs + 1,
+							       sizeof(*small));
+	dv_auto(dv_atomic) file = DV_ATOMIC_INIT;
+	dv_autofree char *temp = dv_path_join(w->store->dir, "index/new");
+	dv_autofree char *path = NULL;
 	dv_oid name;
-	int rc = merge_small(w, e);
+	size_t n = 0;
+	int rc = small && temp ? choose_small(w, e, small, &n) : DV_ERROR;
 
 	if (!rc)
-		rc = dv_store_put_segment(w->store, w->index, &name);
+		rc = dv_atomic_open(&file, temp, DV_ATOMIC_NOREPLACE | DV_ATOMIC_SYNC |
+							DV_ATOMIC_READONLY);
+	if (!rc)
+		rc = dv_segment_builder_write(w->index, small, n, is_live, &w->store->state,
+					      file.fd, &name);
+	if (rc)
+		return rc;
+	path = dv_store_path(w->store, "index", &name, false);
+	rc = path ? dv_atomic_commit_as(&file, path) : DV_ERROR;
+	if (rc == DV_EEXISTS) {
+		dv_error_clear();
+		rc = 0;
+	}
 	return rc ? rc : dv_log_add_segment(e, &name);
 }
 

@@ -43,7 +43,8 @@ struct dv_writer {
 	int level;
 	pthread_mutex_t lock;	/* everything down to `bytes` */
 	pthread_cond_t work, room;
-	dv_map have;		/* id -> kinds that this batch has, depth of the chunk */
+	dv_map have;		/* id -> kinds that this batch has, depth of the chunk; but for
+				 * what was spilled */
 	dv_wbuf *current, *queue[4], *spare[DV_WRITER_SPARE];
 	size_t nqueue, nspare;
 	bool busy, ending, failed;
@@ -68,6 +69,8 @@ int dv_writer_close_pack(dv_writer *w) DV_MUST_CHECK;
 /** Takes `tmp` over on success. */
 int dv_writer_add_pending(dv_writer *w, const dv_container *c, char *tmp, bool adopted)
 	DV_MUST_CHECK;
+/** Moves entries of the index to a file when there are many, and out of `have`; the lock is held. */
+int dv_writer_spill(dv_writer *w) DV_MUST_CHECK;
 int dv_writer_flush(dv_writer *w) DV_MUST_CHECK;
 /** Removes what no log entry can name. */
 void dv_writer_drop_pack(dv_writer *w);

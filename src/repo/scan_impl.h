@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scan as its two halves see it: scan.c finds out what is there, scan_known.c says it. */
+#ifndef DV_REPO_SCAN_IMPL_H
+#define DV_REPO_SCAN_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "repo/scan.h"
+#include "repo/scan_patch.h"
+
+typedef struct entry {
+	dv_cached_file f;
+	uint64_t nfiles;
+	bool todo;		/* the content must be read */
+} entry;
+
+/* What is kept of an entry once its directory is complete. */
+typedef struct kept {
+	dv_oid oid;
+	uint64_t size;
+	uint32_t name;		/* where it begins in the node's names */
+	char kind;
+} kept;
+
+/* One directory, or an output that is one file. */
+typedef struct node {
+	char *path;		/* root-relative */
+	struct node *parent;
+	size_t slot;		/* of this directory's entry in its parent */
+	unsigned depth;
+	_Atomic bool dirty;	/* differs from what the stat cache has */
+	bool gone;		/* it went before it was read */
+	_Atomic size_t open;	/* walk, batches, large files and folders that are not complete */
+	dv_buf names;		/* behind e[i].f.name */
+	entry *e;		/* sorted by name; NULL once complete */
+	kept *k;		/* then this */
+	struct batch *batches;
+	size_t n, cap;
+	uint64_t dev;
+	dv_oid tree;
+	uint64_t size, nfiles;
+	bool dir;		/* false: the one file of an output that is a file */
+	dv_scan *scan;
+} node;
+
+/* Some files of one directory, to be read by one job. */
+typedef struct batch {
+	node *dir;
+	size_t from, to;
+} batch;
+
+typedef struct large_file {
+	node *dir;
+	size_t i;
+} large_file;
+
+struct dv_scan {
+	dv_repo *repo;
+	dv_statcache *cache;
+	dv_pool *pool;
+	dv_writer *writer;
+	dv_ingest *ingest;
+	dv_encoder **enc;	/* one a worker, and one for the calling thread; made when needed */
+	dv_store *store;
+	int rootfd;
+	char *base;		/* path of the last scan */
+	pthread_mutex_t lock;
+	node **nodes;
+	size_t n, cap;
+	dv_map by_path;		/* SHA-256 of a node's path -> its index, for nodes [0, indexed) */
+	size_t indexed;
+	_Atomic uint64_t hashed;
+	large_file *large;	/* found by the walk */
+	size_t nlarge, large_cap;
+	dv_scan_patches *patches;
+};
+
+/** Fills all but name and oid. */
+void dv_scan_set_file(dv_cached_file *f, const struct stat *st);
+
+#endif
