@@ -71,12 +71,12 @@ DV_DEFINE_AUTOPTR(dv_statcache)
 /** Reads the rows of `prefix` (relative to the root; "" is all) and below into memory, so many as
  *  the bound allows. */
 void dv_statcache_preload(dv_statcache *c, const char *prefix);
-/** The row of a directory as it was at preload; false when there is none. `out` is replaced; release
- *  it. */
+/** The row of a directory as it was at preload; false when there is none. `out` is replaced;
+ *  release it. */
 bool dv_statcache_get(dv_statcache *c, const char *dir, dv_dircache *out);
 /** As above, as it was at the last flush; nothing need be preloaded. One thread. */
 bool dv_statcache_get_written(dv_statcache *c, const char *dir, dv_dircache *out);
-/** Takes a copy; written by flush, or before when many wait. Files whose oid is zero are left out. */
+/** Takes a copy; written by flush, or before when many wait. Files with a zero oid are left out. */
 void dv_statcache_put(dv_statcache *c, const char *dir, dv_dircache *d);
 /** Forgets `prefix` and everything below, at flush, before the puts. */
 void dv_statcache_drop(dv_statcache *c, const char *prefix);

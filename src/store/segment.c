@@ -180,6 +180,14 @@ bool dv_segment_at(const dv_segment *s, size_t i, dv_oid *id, dv_place *out)
 
 bool dv_segment_find(const dv_segment *s, uint8_t kind, const dv_oid *id, dv_place *out)
 {
+	size_t at;
+
+	return dv_segment_find_at(s, kind, id, out, &at);
+}
+
+bool dv_segment_find_at(const dv_segment *s, uint8_t kind, const dv_oid *id, dv_place *out,
+			size_t *at)
+{
 	size_t slot = dv_segment_slot(id, s->bits);
 	size_t lo = dv_get_u32(s->fan + 4 * slot), hi = dv_get_u32(s->fan + 4 * slot + 4);
 
@@ -191,8 +199,10 @@ bool dv_segment_find(const dv_segment *s, uint8_t kind, const dv_oid *id, dv_pla
 
 		if (!c)
 			c = (int)p[52] - (int)kind;
-		if (!c)
+		if (!c) {
+			*at = mid;
 			return dv_segment_at(s, mid, &got, out);
+		}
 		if (c < 0)
 			lo = mid + 1;
 		else

@@ -47,6 +47,9 @@ size_t dv_segment_containers(const dv_segment *s);
 dv_container dv_segment_container(const dv_segment *s, size_t i);
 /** Any number of threads at once. */
 bool dv_segment_find(const dv_segment *s, uint8_t kind, const dv_oid *id, dv_place *out);
+/** As above with its place in the order too. */
+bool dv_segment_find_at(const dv_segment *s, uint8_t kind, const dv_oid *id, dv_place *out,
+			size_t *at);
 /** Entry i in order; false when damaged. */
 bool dv_segment_at(const dv_segment *s, size_t i, dv_oid *id, dv_place *out);
 /** As above with the index of the container too. */
@@ -62,9 +65,6 @@ DV_DEFINE_AUTOPTR(dv_segment_builder)
 int dv_segment_builder_add(dv_segment_builder *b, const dv_container *c, const dv_pack_footer *f)
 	DV_MUST_CHECK;
 typedef bool (*dv_segment_keep)(const dv_container *c, void *payload);
-/** Adds all entries of a segment whose container passes `keep` (NULL: all). */
-int dv_segment_builder_merge(dv_segment_builder *b, const dv_segment *s, dv_segment_keep keep,
-			     void *payload) DV_MUST_CHECK;
 size_t dv_segment_builder_count(const dv_segment_builder *b);
 /** Sorts (same (kind, id) twice: the first added stays), serialises; *name is SHA-256 of the
  *  bytes. */
@@ -72,8 +72,8 @@ int dv_segment_builder_finish(dv_segment_builder *b, dv_buf *out, dv_oid *name) 
 
 /** So many entries in memory are moved to a file. */
 #define DV_SEGMENT_SPILL ((size_t)1 << 18)
-/** Once there are DV_SEGMENT_SPILL entries, moves them to a temporary segment beside `path` and sets
- *  *out (borrowed), else NULL. A builder that did so is finished by dv_segment_builder_write. */
+/** Once there are DV_SEGMENT_SPILL entries, moves them to a temporary segment beside `path`, which
+ *  *out then is (borrowed), else NULL. Then only dv_segment_builder_write finishes the builder. */
 int dv_segment_builder_spill(dv_segment_builder *b, const char *path, const dv_segment **out)
 	DV_MUST_CHECK;
 /** Looks only in what was moved to files. Not beside a spill. */

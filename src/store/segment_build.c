@@ -105,7 +105,7 @@ static int append(dv_segment_builder *b, const item *e)
 
 int dv_segment_builder_add(dv_segment_builder *b, const dv_container *c, const dv_pack_footer *f)
 {
-	uint32_t index;
+	uint32_t index = 0;
 	int rc = intern(b, c, &index);
 
 	for (size_t i = 0; !rc && i < f->n; i++) {
@@ -114,40 +114,6 @@ int dv_segment_builder_add(dv_segment_builder *b, const dv_container *c, const d
 			    .container = index, .kind = e->kind, .codec = e->codec,
 			    .nbases = e->nbases, .depth = e->depth };
 
-		rc = append(b, &it);
-	}
-	return rc;
-}
-
-int dv_segment_builder_merge(dv_segment_builder *b, const dv_segment *s, dv_segment_keep keep,
-			     void *payload)
-{
-	size_t nc = dv_segment_containers(s), n = dv_segment_count(s);
-	dv_autofree uint64_t *kept = dv_calloc(nc ? nc : 1, sizeof(*kept));
-	int rc = 0;
-
-	if (!kept)
-		return DV_ERROR;
-	/* Containers without entries count too: they are part of what the store knows. */
-	for (size_t i = 0; !rc && i < nc; i++) {
-		dv_container c = dv_segment_container(s, i);
-		uint32_t index;
-
-		if (dv_oid_is_zero(&c.id) || (keep && !keep(&c, payload)))
-			continue;
-		rc = intern(b, &c, &index);
-		kept[i] = (uint64_t)index + 1;
-	}
-	for (size_t i = 0; !rc && i < n; i++) {
-		dv_place at;
-		uint32_t from;
-		item it = { 0 };
-
-		if (!dv_segment_at_raw(s, i, &it.id, &at, &from) || !kept[from])
-			continue;
-		it.offset = at.offset, it.stored = at.stored, it.raw = at.raw;
-		it.container = (uint32_t)(kept[from] - 1);
-		it.kind = at.kind, it.codec = at.codec, it.nbases = at.nbases, it.depth = at.depth;
 		rc = append(b, &it);
 	}
 	return rc;

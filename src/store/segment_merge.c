@@ -21,6 +21,7 @@ typedef struct input {
 	size_t at;
 	uint32_t *index;	/* of its containers in the output, plus 1; 0: left out */
 	dv_oid id;		/* the entry at `at`, when there is one */
+	bool any;		/* it is not the first */
 	dv_place place;
 	uint32_t container;
 } input;
@@ -54,9 +55,14 @@ static int add_container(merge *m, const dv_container *c, uint32_t *index)
 	uint64_t known;
 	int rc;
 
-	/* One content has one name: kinds differ only by damage, and the first one counts. */
+	memcpy(p, c->id.b, DV_OID_RAW_SIZE);
+	dv_put_u64(p + 32, c->size);
+	p[40] = c->kind;
 	if (dv_map_get(&m->containers, &c->id, &known)) {
-		*index = (uint32_t)known + 1;
+		const char *there = m->head.p + DV_SEGMENT_HEADER + known * sizeof(p);
+
+		/* One name has one content: where they differ is damage, and the first counts. */
+		*index = memcmp(there, p, sizeof(p)) == 0 ? (uint32_t)known + 1 : 0;
 		return 0;
 	}
 	if (m->ncontainers >= UINT32_MAX - 1)
@@ -64,9 +70,6 @@ static int add_container(merge *m, const dv_container *c, uint32_t *index)
 	rc = dv_map_put(&m->containers, &c->id, m->ncontainers);
 	if (rc)
 		return rc;
-	memcpy(p, c->id.b, DV_OID_RAW_SIZE);
-	dv_put_u64(p + 32, c->size);
-	p[40] = c->kind;
 	*index = (uint32_t)++m->ncontainers;
 	return dv_buf_add(&m->head, p, sizeof(p));
 }
@@ -89,22 +92,39 @@ static int add_containers(merge *m, input *in, dv_segment_keep keep, void *paylo
 	return rc;
 }
 
-/* Goes on to the next entry from `at` that counts. */
+static int compare(const dv_oid *a, uint8_t a_kind, const dv_oid *b, uint8_t b_kind)
+{
+	int c = dv_oid_cmp(a, b);
+
+	return c ? c : (int)a_kind - (int)b_kind;
+}
+
+static int compare_inputs(const input *a, const input *b)
+{
+	return compare(&a->id, a->place.kind, &b->id, b->place.kind);
+}
+
+/* Goes on to the next entry from `at` that counts. One out of order is damaged, and no lookup would
+ * have found it. */
 static void settle(input *in)
 {
 	size_t n = dv_segment_count(in->seg);
 
-	while (in->at < n && (!dv_segment_at_raw(in->seg, in->at, &in->id, &in->place,
-						 &in->container) ||
-			      !in->index[in->container]))
-		in->at++;
-}
+	for (; in->at < n; in->at++) {
+		uint32_t container;
+		dv_place place;
+		dv_oid id;
 
-static int compare(const input *a, const input *b)
-{
-	int c = dv_oid_cmp(&a->id, &b->id);
-
-	return c ? c : (int)a->place.kind - (int)b->place.kind;
+		if (!dv_segment_at_raw(in->seg, in->at, &id, &place, &container) ||
+		    !in->index[container] ||
+		    (in->any && compare(&id, place.kind, &in->id, in->place.kind) <= 0))
+			continue;
+		in->id = id;
+		in->place = place;
+		in->container = container;
+		in->any = true;
+		return;
+	}
 }
 
 static int flush(merge *m)
@@ -144,7 +164,7 @@ static int put_entries(merge *m)
 
 		for (size_t i = 0; i < m->n; i++)
 			if (m->in[i].at < dv_segment_count(m->in[i].seg) &&
-			    (!least || compare(&m->in[i], least) < 0))
+			    (!least || compare_inputs(&m->in[i], least) < 0))
 				least = &m->in[i];
 		if (!least)
 			return flush(m);
@@ -153,16 +173,17 @@ static int put_entries(merge *m)
 		rc = put_entry(m, least);
 		if (rc)
 			return rc;
-		/* The same entry in later inputs is passed over. */
-		for (size_t i = m->n; i-- > 0;) {
+		/* The same entry in other inputs is passed over. */
+		for (size_t i = 0; i < m->n; i++) {
 			input *in = &m->in[i];
 
-			if (in->at < dv_segment_count(in->seg) && compare(in, least) == 0) {
+			if (in != least && in->at < dv_segment_count(in->seg) &&
+			    compare_inputs(in, least) == 0) {
 				in->at++;
-				if (in != least)
-					settle(in);
+				settle(in);
 			}
 		}
+		least->at++;
 		settle(least);
 	}
 }

@@ -69,7 +69,7 @@ int dv_writer_close_pack(dv_writer *w) DV_MUST_CHECK;
 /** Takes `tmp` over on success. */
 int dv_writer_add_pending(dv_writer *w, const dv_container *c, char *tmp, bool adopted)
 	DV_MUST_CHECK;
-/** Moves entries of the index to a file when there are many, and out of `have`; the lock is held. */
+/** Moves entries of the index to a file when there are many, and out of `have`. Under the lock. */
 int dv_writer_spill(dv_writer *w) DV_MUST_CHECK;
 int dv_writer_flush(dv_writer *w) DV_MUST_CHECK;
 /** Removes what no log entry can name. */

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "transfer/remote_driver.h"
+#include "store/entries.h"
 #include "transfer/transfer.h"
 
 #define DV_MOVE_JOBS 4		/* connections when the caller does not say */
@@ -61,9 +62,13 @@ int dv_remote_log_replay(dv_remote_store *r) DV_MUST_CHECK;
 int dv_remote_log_verify(dv_remote_store *r) DV_MUST_CHECK;
 /** A file of at most `max` bytes from `offset` on. */
 int dv_remote_get_file(dv_remote_store *r, const char *name, size_t max, dv_buf *out) DV_MUST_CHECK;
-/** Puts a segment's bytes into the mirror, without opening it. */
-int dv_remote_store_keep_segment(dv_remote_store *r, const dv_oid *id, const dv_buf *bytes)
+/** Opens a temporary file in the mirror for a segment. */
+int dv_remote_store_new_segment(dv_remote_store *r, dv_atomic *out) DV_MUST_CHECK;
+/** Gives it its name in the mirror, without opening it as a segment. */
+int dv_remote_store_keep_segment(dv_remote_store *r, const dv_oid *id, dv_atomic *file)
 	DV_MUST_CHECK;
+/** Numbers the entries of the mirrored index; valid until it changes. */
+int dv_remote_store_entries(const dv_remote_store *r, dv_entries *out) DV_MUST_CHECK;
 /** Opens the mirror's segments as the state lists them, fetching those that are missing. */
 int dv_remote_store_sync_segments(dv_remote_store *r) DV_MUST_CHECK;
 
@@ -110,26 +115,26 @@ typedef struct dv_push_walk {
 	dv_remote_store *remote;
 	bool check_only;
 	int remote_only;	/* > 0: below an object that only the remote has */
-	dv_map files, trees, chunks, recipes;	/* visited */
+	dv_entries here;	/* of the local store */
+	dv_bits seen, needed;	/* of them: visited; to be sent */
+	dv_map files, trees, chunks, recipes;	/* visited; the last two and long files: not here */
 	dv_map relied;		/* containers of the remote that hold what is not sent */
 	bool roots_used;	/* the log's word was taken for something */
-	dv_need *needs;
-	size_t n, cap;
-	uint64_t objects, missing;
+	uint64_t n, nchunks;	/* entries and chunks to be sent */
+	uint64_t objects, nfiles;	/* with entries to be sent */
+	uint64_t missing;
 } dv_push_walk;
+int dv_push_walk_init(dv_push_walk *w, dv_store *local, dv_reader *reader, dv_remote_store *remote,
+		      bool check_only) DV_MUST_CHECK;
 void dv_push_walk_release(dv_push_walk *w);
 int dv_push_walk_add(dv_push_walk *w, const dv_oid *oid, bool is_tree) DV_MUST_CHECK;
+/** Was the chunk visited: has the remote got it, or will it? */
+bool dv_push_walk_has_chunk(const dv_push_walk *w, const dv_oid *id);
 
 /** "output 'data': 3 objects are neither in the cache nor on remote 'r'", with its hint. */
 int dv_transfer_missing(int code, const dv_want *w, uint64_t missing, const dv_remote_store *r);
 /** Shared by both directions: how many threads. */
 int dv_move_jobs(const dv_move_options *o);
-
-/** A pack that is on the remote, or will be: what the new segment lists. */
-typedef struct dv_sent {
-	dv_container c;
-	dv_pack_footer f;
-} dv_sent;
 
 /** One push, from the walk to the log entry. */
 typedef struct dv_pushing {
@@ -140,12 +145,14 @@ typedef struct dv_pushing {
 	const dv_move_options *o;
 	uint64_t *missing;	/* per want; those with any are left out */
 	dv_push_walk walk;
-	dv_sent *sent;
+	dv_container *sent;	/* packs that are on the remote now */
 	size_t nsent, sent_cap;
+	dv_segment_builder *index;	/* of their entries */
+	char *spill;		/* where the index may leave some of them */
 	uint64_t bytes;		/* to be sent */
 } dv_pushing;
 
-/** Sends what the walk found: whole packs and collected ones. Fills p->sent. */
+/** Sends what the walk found: whole packs and collected ones. Fills p->sent and p->index. */
 int dv_pushing_send(dv_pushing *p) DV_MUST_CHECK;
 
 /** A file in memory with the given bytes, or empty when n is 0; a descriptor or -1 (recorded). */

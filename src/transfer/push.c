@@ -7,8 +7,10 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "transfer/internal.h"
 
 #define REPLANS 8
@@ -16,16 +18,18 @@
 #define SEGMENTS_MAX 16
 #define LOCK_WAIT_MS 60000
 
-static void forget_sent(dv_pushing *p)
+static int forget_sent(dv_pushing *p)
 {
-	for (size_t i = 0; i < p->nsent; i++)
-		dv_pack_footer_release(&p->sent[i].f);
 	p->nsent = 0;
+	dv_segment_builder_free(p->index);
+	p->index = NULL;
+	return dv_segment_builder_new(&p->index);
 }
 
 static void dv_pushing_release(dv_pushing *p)
 {
-	forget_sent(p);
+	dv_segment_builder_free(p->index);
+	free(p->spill);
 	free(p->sent);
 	free(p->missing);
 	dv_push_walk_release(&p->walk);
@@ -33,22 +37,19 @@ static void dv_pushing_release(dv_pushing *p)
 
 /* -- the walk over all wants ------------------------------------------------------------------- */
 
-static void start_walk(dv_pushing *p, dv_reader *reader)
-{
-	dv_push_walk_release(&p->walk);
-	p->walk = (dv_push_walk){ .local = p->local, .reader = reader, .remote = p->r };
-}
-
 /* Walks all wants, or want `only`, and leaves out what is known to lack something. */
 static int walk_wants(dv_pushing *p, dv_reader *reader, size_t only)
 {
-	start_walk(p, reader);
+	int rc = dv_push_walk_init(&p->walk, p->local, reader, p->r, false);
+
+	if (rc)
+		return rc;
 	for (size_t i = 0; i < p->nwants; i++) {
 		const dv_want *w = &p->wants[i];
 
 		if (only < p->nwants ? i != only : p->missing[i] > 0)
 			continue;
-		int rc = dv_push_walk_add(&p->walk, &w->oid, w->is_tree);
+		rc = dv_push_walk_add(&p->walk, &w->oid, w->is_tree);
 		if (rc)
 			return dv_err_ctx(rc, "output '%s'", w->path ? w->path : "?");
 	}
@@ -109,11 +110,12 @@ static int compare_counts(const void *a, const void *b)
 	return (x->count > y->count) - (x->count < y->count);
 }
 
-/* Takes the smallest segments into the new one when there are many. */
-static int merge_small(dv_pushing *p, dv_segment_builder *b, dv_log_entry *e)
+/* The smallest segments go into the new one when there are many. */
+static int choose_small(dv_pushing *p, dv_log_entry *e, const dv_segment **out, size_t *n)
 {
 	dv_remote_store *r = p->r;
 
+	*n = 0;
 	if (r->nsegs < SEGMENTS_MAX)
 		return 0;
 	dv_autofree by_count *order = dv_calloc(r->nsegs, sizeof *order);
@@ -122,43 +124,41 @@ static int merge_small(dv_pushing *p, dv_segment_builder *b, dv_log_entry *e)
 	for (size_t i = 0; i < r->nsegs; i++)
 		order[i] = (by_count){ i, dv_segment_count(r->segs[i].map) };
 	qsort(order, r->nsegs, sizeof *order, compare_counts);
-	for (size_t i = 0; i < r->nsegs - SEGMENTS_MAX / 4; i++) {
-		const dv_remote_segment *s = &r->segs[order[i].index];
-		int rc = dv_segment_builder_merge(b, s->map, container_is_live, r);
+	while (*n < r->nsegs - SEGMENTS_MAX / 4) {
+		const dv_remote_segment *s = &r->segs[order[*n].index];
+		int rc = dv_log_drop_segment(e, &s->id);
 
-		if (rc || (rc = dv_log_drop_segment(e, &s->id)))
+		if (rc)
 			return rc;
+		out[(*n)++] = s->map;
 	}
 	return 0;
 }
 
 static int send_segment(dv_pushing *p, dv_log_entry *e)
 {
-	dv_autoptr(dv_segment_builder) b = NULL;
-	dv_auto(dv_buf) bytes = DV_BUF_INIT;
-	char name[DV_NAME_ROOM], hex[DV_OID_HEX_SIZE + 1];
 	dv_remote_store *r = p->r;
+	dv_autofree const dv_segment **small = dv_reallocarray(NULL, r->nsegs + 1, sizeof *small);
+	dv_auto(dv_atomic) file = DV_ATOMIC_INIT;
+	char name[DV_NAME_ROOM], hex[DV_OID_HEX_SIZE + 1];
+	struct stat st;
+	size_t n = 0;
 	dv_oid id;
-	int rc = dv_segment_builder_new(&b);
+	int rc = small ? choose_small(p, e, small, &n) : DV_ERROR;
 
-	for (size_t i = 0; rc == 0 && i < p->nsent; i++) {
-		const dv_container *c = &p->sent[i].c;
-
-		rc = dv_segment_builder_add(b, c, &p->sent[i].f);
-		if (rc == 0)
-			rc = dv_log_add_pack(e, &c->id, c->size, c->kind);
-	}
-	if (rc || (rc = merge_small(p, b, e)) ||
-	    (rc = dv_segment_builder_finish(b, &bytes, &id)))
+	for (size_t i = 0; rc == 0 && i < p->nsent; i++)
+		rc = dv_log_add_pack(e, &p->sent[i].id, p->sent[i].size, p->sent[i].kind);
+	if (rc || (rc = dv_remote_store_new_segment(r, &file)) ||
+	    (rc = dv_segment_builder_write(p->index, small, n, container_is_live, r, file.fd,
+					   &id)))
 		return rc;
-	dv_autoclose int fd = dv_memory_file(bytes.p, bytes.n);
-	if (fd < 0)
-		return DV_ERROR;
+	if (fstat(file.fd, &st) || lseek(file.fd, 0, SEEK_SET) != 0)
+		return dv_err_sys("cannot read '%s'", file.tmp);
 	dv_oid_hex(hex, &id);
 	snprintf(name, sizeof name, "index/%s", hex);
-	if ((rc = r->r->driver->put(r->r, name, fd, bytes.n)))
+	if ((rc = r->r->driver->put(r->r, name, file.fd, (uint64_t)st.st_size)))
 		return dv_err_ctx(rc, "remote '%s'", r->name);
-	rc = dv_remote_store_keep_segment(r, &id, &bytes);
+	rc = dv_remote_store_keep_segment(r, &id, &file);
 	return rc ? rc : dv_log_add_segment(e, &id);
 }
 
@@ -175,7 +175,7 @@ static bool condemns_ours(const dv_pushing *p, const dv_log_entry *other)
 		if (dv_map_has(&p->walk.relied, &other->packs[i].id))
 			return true;
 		for (size_t k = 0; k < p->nsent; k++)
-			if (dv_oid_eq(&p->sent[k].c.id, &other->packs[i].id))
+			if (dv_oid_eq(&p->sent[k].id, &other->packs[i].id))
 				return true;
 	}
 	return false;
@@ -253,9 +253,9 @@ static int push_once(dv_pushing *p, dv_reader *reader, bool *again)
 	dv_auto(dv_log_entry) e = { .kind = DV_LOG_COMMIT };
 
 	*again = false;
-	forget_sent(p);
-	int rc = walk_all(p, reader);
-	if (rc || (rc = dv_pushing_send(p)) || p->o->dry || (rc = add_roots(p, &e)))
+	int rc = forget_sent(p);
+	if (rc || (rc = walk_all(p, reader)) || (rc = dv_pushing_send(p)) || p->o->dry ||
+	    (rc = add_roots(p, &e)))
 		return rc;
 	if (p->nsent && (rc = send_segment(p, &e)))
 		return rc;
@@ -272,15 +272,9 @@ static int push_once(dv_pushing *p, dv_reader *reader, bool *again)
 
 static void count(const dv_pushing *p, dv_move_stats *out)
 {
-	for (size_t i = 0; i < p->walk.n; i++) {
-		const dv_need *n = &p->walk.needs[i];
-
-		out->chunks += n->at.kind == DV_KIND_CHUNK;
-		if (dv_map_has(&p->walk.files, &n->id)) {
-			out->objects++;
-			out->files += !dv_map_has(&p->walk.trees, &n->id);
-		}
-	}
+	out->chunks = p->walk.nchunks;
+	out->objects = p->walk.objects;
+	out->files = p->walk.nfiles;
 	out->bytes = p->bytes;
 	out->packs = p->nsent;
 }
@@ -320,7 +314,8 @@ int dv_transfer_push(dv_store *local, dv_remote_store *remote, const dv_want *w,
 		return dv_err(DV_ERROR, "remote '%s' cannot create files only if absent",
 			      remote->name);
 	p.missing = dv_calloc(n + 1, sizeof *p.missing);
-	if (!p.missing)
+	p.spill = dv_path_join(remote->mirror, "index/new");
+	if (!p.missing || !p.spill)
 		return DV_ERROR;
 	int rc = dv_store_lock(local, false, LOCK_WAIT_MS);
 	if (rc == 0)

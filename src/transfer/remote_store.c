@@ -57,11 +57,18 @@ static char *segment_path(const dv_remote_store *r, const dv_oid *id)
 	return dv_path_join(r->mirror, name);
 }
 
-int dv_remote_store_keep_segment(dv_remote_store *r, const dv_oid *id, const dv_buf *bytes)
+int dv_remote_store_new_segment(dv_remote_store *r, dv_atomic *out)
+{
+	dv_autofree char *path = dv_path_join(r->mirror, "index/new");
+
+	return path ? dv_atomic_open(out, path, DV_ATOMIC_SYNC) : DV_ERROR;
+}
+
+int dv_remote_store_keep_segment(dv_remote_store *r, const dv_oid *id, dv_atomic *file)
 {
 	dv_autofree char *path = segment_path(r, id);
 
-	return path ? dv_fs_write_file(path, bytes->p, bytes->n, DV_ATOMIC_SYNC) : DV_ERROR;
+	return path ? dv_atomic_commit_as(file, path) : DV_ERROR;
 }
 
 typedef struct download {
@@ -389,6 +396,22 @@ bool dv_remote_store_find(const dv_remote_store *r, uint8_t kind, const dv_oid *
 		if (dv_segment_find(r->segs[i].map, kind, id, out) && place_ok(r, out))
 			return true;
 	return false;
+}
+
+static bool entry_ok(dv_place *at, const void *payload)
+{
+	return place_ok(payload, at);
+}
+
+int dv_remote_store_entries(const dv_remote_store *r, dv_entries *out)
+{
+	dv_autofree const dv_segment **segs = dv_reallocarray(NULL, r->nsegs + 1, sizeof *segs);
+
+	if (!segs)
+		return DV_ERROR;
+	for (size_t i = 0; i < r->nsegs; i++)
+		segs[i] = r->segs[i].map;
+	return dv_entries_init(out, segs, r->nsegs, entry_ok, r);
 }
 
 bool dv_remote_store_has_object(const dv_remote_store *r, const dv_oid *oid)

@@ -54,16 +54,19 @@ static void sender_release(sender *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
-static int note_sent(sender *s, const dv_container *c, dv_pack_footer *f)
+static int note_sent(sender *s, const dv_container *c, const dv_pack_footer *f)
 {
 	dv_pushing *p = s->p;
+	const dv_segment *spilled;
 
 	pthread_mutex_lock(&s->lock);
 	int rc = dv_grow(&p->sent, &p->sent_cap, p->nsent + 1, sizeof *p->sent);
-	if (rc == 0) {
-		p->sent[p->nsent++] = (dv_sent){ *c, *f };
-		*f = (dv_pack_footer)DV_PACK_FOOTER_INIT;
-	}
+	if (rc == 0)
+		rc = dv_segment_builder_add(p->index, c, f);
+	if (rc == 0)
+		rc = dv_segment_builder_spill(p->index, p->spill, &spilled);
+	if (rc == 0)
+		p->sent[p->nsent++] = *c;
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
@@ -86,7 +89,6 @@ static int put(sender *s, const dv_container *c, int fd)
 typedef struct whole_job {
 	sender *s;
 	dv_container c;
-	dv_pack_footer f;
 } whole_job;
 
 typedef struct delta_check {
@@ -140,6 +142,20 @@ static int check_delta(const dv_pack_entry *e, void *payload)
 	return rc ? rc : dv_check_entry(e->kind, &e->id, p, n);
 }
 
+/* Reads the footer of an open pack, of which only that is looked at. */
+static int read_footer(dv_pack_footer *f, int fd, const dv_container *c, const char *path)
+{
+	dv_auto(mapped) m = { 0 };
+	size_t need = 0;
+	void *p = mmap(NULL, (size_t)c->size, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return dv_err_sys("cannot map '%s'", path);
+	m = (mapped){ p, (size_t)c->size };
+	int rc = dv_pack_footer_parse(f, m.p, m.n, c->size, &need);
+	return rc || need ? damaged(path) : 0;
+}
+
 static int whole_run(void *arg, int worker)
 {
 	whole_job *j = arg;
@@ -147,51 +163,40 @@ static int whole_run(void *arg, int worker)
 	delta_check d = { j, s->readers[worker] };
 	dv_autofree char *path = NULL;
 	dv_autoclose int fd = -1;
+	dv_auto(dv_pack_footer) f = DV_PACK_FOOTER_INIT;
 	int rc = open_pack(s->p->local, &j->c, &path, &fd);
 
-	if (rc)
+	if (rc || (rc = read_footer(&f, fd, &j->c, path)))
 		return rc;
-	rc = dv_pack_check(fd, j->c.size, &j->f, &j->c.id, check_delta, &d);
+	rc = dv_pack_check(fd, j->c.size, &f, &j->c.id, check_delta, &d);
 	if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND)
 		return damaged(path);
 	if (rc == 0)
 		rc = put(s, &j->c, fd);
-	return rc ? rc : note_sent(s, &j->c, &j->f);
+	return rc ? rc : note_sent(s, &j->c, &f);
 }
 
 /* May the pack go as it is? Its name must not be condemned, and the remote must have, or get, the
- * bases of every delta in it. Reads its footer. */
-static int may_go_whole(dv_pushing *p, const dv_container *c, dv_pack_footer *f, bool *may)
+ * bases of every delta in it. */
+static int may_go_whole(dv_pushing *p, const dv_container *c, bool *may)
 {
+	dv_auto(dv_pack_footer) f = DV_PACK_FOOTER_INIT;
 	dv_autofree char *path = NULL;
 	dv_autoclose int fd = -1;
-	dv_auto(mapped) m = { 0 };
-	size_t need = 0;
 
 	*may = false;
 	if (c->kind != DV_CONTAINER_PACK || dv_map_has(&p->r->state.condemned, &c->id))
 		return 0;
 	int rc = open_pack(p->local, c, &path, &fd);
-	if (rc)
+	if (rc || (rc = read_footer(&f, fd, c, path)))
 		return rc;
-	m.p = mmap(NULL, (size_t)c->size, PROT_READ, MAP_SHARED, fd, 0);
-	if (m.p == MAP_FAILED) {
-		m.p = NULL;
-		return dv_err_sys("cannot map '%s'", path);
-	}
-	m.n = (size_t)c->size;
-	rc = dv_pack_footer_parse(f, m.p, m.n, c->size, &need);
-	if (rc || need)
-		return damaged(path);
-	for (size_t i = 0; i < f->n; i++)
-		for (size_t k = 0; k < f->e[i].nbases; k++) {
-			const dv_oid *base = &f->bases[f->e[i].bases_at + k];
+	for (size_t i = 0; i < f.n; i++)
+		for (size_t k = 0; k < f.e[i].nbases; k++) {
+			const dv_oid *base = &f.bases[f.e[i].bases_at + k];
 
-			if (!dv_map_has(&p->walk.chunks, base) &&
-			    !dv_pack_footer_find(f, DV_KIND_CHUNK, base)) {
-				dv_pack_footer_release(f);
+			if (!dv_push_walk_has_chunk(&p->walk, base) &&
+			    !dv_pack_footer_find(&f, DV_KIND_CHUNK, base))
 				return 0;
-			}
 		}
 	*may = true;
 	return 0;
@@ -343,51 +348,102 @@ static int compare_needs(const void *a, const void *b)
 	return (x->at.kind > y->at.kind) - (x->at.kind < y->at.kind);
 }
 
+/* A local container and how much of it is needed. */
+typedef struct source {
+	dv_container c;
+	uint64_t sum;
+	bool whole;
+} source;
+
 typedef struct plan {
+	dv_map at;		/* container id -> index of its source */
+	source *sources;
 	whole_job *whole;
 	collect_job *collect;
 	dv_need *rest;		/* what is collected, sorted */
-	size_t nwhole, whole_cap, ncollect, collect_cap, nrest;
+	size_t nsources, sources_cap, nwhole, whole_cap, ncollect, collect_cap, nrest, rest_cap;
 } plan;
 static void plan_release(plan *p)
 {
-	for (size_t i = 0; i < p->nwhole; i++)
-		dv_pack_footer_release(&p->whole[i].f);
+	dv_map_release(&p->at);
+	free(p->sources);
 	free(p->whole);
 	free(p->collect);
 	free(p->rest);
+}
+
+static int sum_up(const dv_pushing *p, plan *pl)
+{
+	dv_place at;
+	dv_oid id;
+
+	for (uint64_t i = 0; dv_bits_next(&p->walk.needed, &i); i++) {
+		uint64_t k = pl->nsources;
+		bool fresh;
+
+		if (!dv_entries_at(&p->walk.here, i, &id, &at))
+			return dv_err(DV_ECORRUPT, "the index of the cache is damaged");
+		int rc = dv_map_add(&pl->at, &at.in.id, k, &fresh);
+		if (rc == 0 && fresh)
+			rc = dv_grow(&pl->sources, &pl->sources_cap, k + 1, sizeof *pl->sources);
+		if (rc)
+			return rc;
+		if (fresh)
+			pl->sources[pl->nsources++] = (source){ .c = at.in };
+		else
+			dv_map_get(&pl->at, &at.in.id, &k);
+		pl->sources[k].sum += at.stored;
+	}
+	return 0;
+}
+
+static int compare_sources(const void *a, const void *b)
+{
+	return dv_oid_cmp(&((const source *)a)->c.id, &((const source *)b)->c.id);
 }
 
 /* Decides for each local container: whole, or its needed entries are collected. */
 static int plan_containers(sender *s, plan *pl)
 {
 	dv_pushing *p = s->p;
-	const dv_need *needs = p->walk.needs;
 
-	for (size_t i = 0, end; i < p->walk.n; i = end) {
-		const dv_container *c = &needs[i].at.in;
-		uint64_t sum = 0;
-		bool may = false;
+	qsort(pl->sources, pl->nsources, sizeof *pl->sources, compare_sources);
+	for (size_t i = 0; i < pl->nsources; i++) {
+		source *from = &pl->sources[i];
+		int rc = dv_map_put(&pl->at, &from->c.id, i);
 
-		for (end = i; end < p->walk.n && dv_oid_eq(&needs[end].at.in.id, &c->id); end++)
-			sum += needs[end].at.stored;
-		int rc = dv_grow(&pl->whole, &pl->whole_cap, pl->nwhole + 1, sizeof *pl->whole);
+		if (rc == 0 && from->sum * 100 >= from->c.size * WHOLE_PERCENT)
+			rc = may_go_whole(p, &from->c, &from->whole);
+		if (rc == 0)
+			rc = dv_grow(&pl->whole, &pl->whole_cap, pl->nwhole + 1,
+				     sizeof *pl->whole);
 		if (rc)
 			return rc;
-		whole_job *j = &pl->whole[pl->nwhole];
-		*j = (whole_job){ s, *c, DV_PACK_FOOTER_INIT };
-		if (sum * 100 >= c->size * WHOLE_PERCENT &&
-		    (rc = may_go_whole(p, c, &j->f, &may)))
-			return rc;
-		if (may) {
-			pl->nwhole++;
-			p->bytes += c->size;
-			continue;
-		}
-		memcpy(&pl->rest[pl->nrest], &needs[i], (end - i) * sizeof *needs);
-		pl->nrest += end - i;
-		p->bytes += sum;
+		if (from->whole)
+			pl->whole[pl->nwhole++] = (whole_job){ s, from->c };
+		p->bytes += from->whole ? from->c.size : from->sum;
 	}
+	return 0;
+}
+
+/* Lists what is needed of containers that do not go whole. */
+static int plan_rest(const dv_pushing *p, plan *pl)
+{
+	if (pl->nwhole == pl->nsources)
+		return 0;
+	for (uint64_t i = 0, k = 0; dv_bits_next(&p->walk.needed, &i); i++) {
+		dv_need need = { 0 };
+
+		if (!dv_entries_at(&p->walk.here, i, &need.id, &need.at) ||
+		    !dv_map_get(&pl->at, &need.at.in.id, &k) || pl->sources[k].whole)
+			continue;
+		int rc = dv_grow(&pl->rest, &pl->rest_cap, pl->nrest + 1, sizeof *pl->rest);
+		if (rc)
+			return rc;
+		pl->rest[pl->nrest++] = need;
+	}
+	if (pl->nrest)
+		qsort(pl->rest, pl->nrest, sizeof *pl->rest, compare_needs);
 	return 0;
 }
 
@@ -441,12 +497,9 @@ int dv_pushing_send(dv_pushing *p)
 	p->bytes = 0;
 	if (p->walk.n == 0)
 		return 0;
-	qsort(p->walk.needs, p->walk.n, sizeof *p->walk.needs, compare_needs);
-	pl.rest = dv_reallocarray(NULL, p->walk.n, sizeof *pl.rest);
-	if (!pl.rest)
-		return DV_ERROR;
-	int rc = plan_containers(&s, &pl);
-	if (rc || (rc = plan_collect(&s, &pl)) || p->o->dry)
+	int rc = sum_up(p, &pl);
+	if (rc || (rc = plan_containers(&s, &pl)) || (rc = plan_rest(p, &pl)) ||
+	    (rc = plan_collect(&s, &pl)) || p->o->dry)
 		return rc;
 	dv_progress_start("pushing", p->bytes, 0);
 	rc = run_plan(&s, &pl);

@@ -108,15 +108,39 @@ void dv_push_walk_release(dv_push_walk *w)
 	dv_map_release(&w->chunks);
 	dv_map_release(&w->recipes);
 	dv_map_release(&w->relied);
-	free(w->needs);
-	w->needs = NULL;
-	w->n = w->cap = 0;
+	dv_entries_release(&w->here);
+	dv_bits_release(&w->seen);
+	dv_bits_release(&w->needed);
+}
+
+int dv_push_walk_init(dv_push_walk *w, dv_store *local, dv_reader *reader, dv_remote_store *remote,
+		      bool check_only)
+{
+	int rc;
+
+	dv_push_walk_release(w);
+	*w = (dv_push_walk){ .local = local, .reader = reader, .remote = remote,
+			     .check_only = check_only };
+	rc = dv_entries_of_store(&w->here, local);
+	if (rc == 0)
+		rc = dv_bits_init(&w->seen, dv_entries_total(&w->here));
+	return rc ? rc : dv_bits_init(&w->needed, dv_entries_total(&w->here));
+}
+
+bool dv_push_walk_has_chunk(const dv_push_walk *w, const dv_oid *id)
+{
+	uint64_t number;
+	dv_place at;
+
+	if (dv_entries_find(&w->here, DV_KIND_CHUNK, id, &at, &number))
+		return dv_bits_has(&w->seen, number);
+	return dv_map_has(&w->chunks, id);
 }
 
 static int need_bases(dv_push_walk *w, const dv_oid *id, const dv_place *at, int depth);
 
-/* Entries of the remote are relied on; others are sent, with their bases, or missing. */
-static int need_entry(dv_push_walk *w, uint8_t kind, const dv_oid *id, int depth)
+/* What is not here has to be on the remote. */
+static int rely_on(dv_push_walk *w, uint8_t kind, const dv_oid *id)
 {
 	dv_map *seen = kind == DV_KIND_RECIPE ? &w->recipes : &w->chunks;
 	dv_place at;
@@ -127,13 +151,29 @@ static int need_entry(dv_push_walk *w, uint8_t kind, const dv_oid *id, int depth
 		return rc;
 	if (dv_remote_store_find(w->remote, kind, id, &at))
 		return dv_map_put(&w->relied, &at.in.id, 1);
-	if (w->check_only || w->remote_only || !dv_store_find(w->local, kind, id, &at)) {
+	w->missing++;
+	return 0;
+}
+
+/* Entries of the remote are relied on; others are sent, with their bases, or missing. */
+static int need_entry(dv_push_walk *w, uint8_t kind, const dv_oid *id, int depth)
+{
+	dv_place at, there;
+	uint64_t number;
+
+	if (!dv_entries_find(&w->here, kind, id, &at, &number))
+		return rely_on(w, kind, id);
+	if (!dv_bits_add(&w->seen, number))
+		return 0;
+	if (dv_remote_store_find(w->remote, kind, id, &there))
+		return dv_map_put(&w->relied, &there.in.id, 1);
+	if (w->check_only || w->remote_only) {
 		w->missing++;
 		return 0;
 	}
-	if ((rc = dv_grow(&w->needs, &w->cap, w->n + 1, sizeof *w->needs)))
-		return rc;
-	w->needs[w->n++] = (dv_need){ .id = *id, .at = at };
+	dv_bits_add(&w->needed, number);
+	w->n++;
+	w->nchunks += kind == DV_KIND_CHUNK;
 	return at.nbases ? need_bases(w, id, &at, depth + 1) : 0;
 }
 
@@ -177,8 +217,12 @@ static int visit_long_file(dv_push_walk *w, const dv_oid *oid)
 {
 	dv_auto(dv_recipe) recipe = DV_RECIPE_INIT;
 	dv_place at;
-	int rc = DV_ENOTFOUND;
+	bool added;
+	int rc = dv_map_add(&w->files, oid, 1, &added);
 
+	if (rc || !added)
+		return rc;
+	rc = DV_ENOTFOUND;
 	if (dv_store_find(w->local, DV_KIND_RECIPE, oid, &at))
 		rc = dv_recipe_load(&recipe, w->reader, oid);
 	if (rc == DV_ENOTFOUND && dv_remote_store_find(w->remote, DV_KIND_RECIPE, oid, &at))
@@ -191,15 +235,10 @@ static int visit_long_file(dv_push_walk *w, const dv_oid *oid)
 	return rc ? rc : need_recipe(w, oid, &recipe);
 }
 
-static int visit_file(dv_push_walk *w, const dv_oid *oid)
+static int visit_object(dv_push_walk *w, const dv_oid *oid)
 {
 	dv_place at;
-	bool added;
-	int rc = dv_map_add(&w->files, oid, 1, &added);
 
-	if (rc || !added)
-		return rc;
-	w->objects++;
 	if (dv_remote_store_has_root(w->remote, oid)) {
 		w->roots_used = true;
 		return 0;
@@ -208,6 +247,16 @@ static int visit_file(dv_push_walk *w, const dv_oid *oid)
 	    dv_store_find(w->local, DV_KIND_CHUNK, oid, &at))
 		return need_entry(w, DV_KIND_CHUNK, oid, 0);
 	return dv_oid_is_empty(oid) ? 0 : visit_long_file(w, oid);
+}
+
+static int visit_file(dv_push_walk *w, const dv_oid *oid, bool is_tree)
+{
+	uint64_t before = w->n;
+	int rc = visit_object(w, oid);
+
+	w->objects += w->n > before;
+	w->nfiles += w->n > before && !is_tree;
+	return rc;
 }
 
 static int load_tree(dv_push_walk *w, const dv_oid *oid, dv_tree *out, bool *remote)
@@ -245,7 +294,7 @@ static int visit_tree(dv_push_walk *w, const dv_oid *oid, int depth)
 		w->roots_used = true;
 		return 0;
 	}
-	if ((rc = dv_check_cancel()) || (rc = visit_file(w, oid)))
+	if ((rc = dv_check_cancel()) || (rc = visit_file(w, oid, true)))
 		return rc;
 	rc = load_tree(w, oid, &tree, &remote);
 	if (rc == DV_ENOTFOUND) {
@@ -256,14 +305,14 @@ static int visit_tree(dv_push_walk *w, const dv_oid *oid, int depth)
 	w->remote_only += remote;
 	for (size_t i = 0; rc == 0 && i < tree.n; i++)
 		rc = tree.e[i].kind == 'd' ? visit_tree(w, &tree.e[i].oid, depth + 1) :
-					     visit_file(w, &tree.e[i].oid);
+					     visit_file(w, &tree.e[i].oid, false);
 	w->remote_only -= remote;
 	return rc;
 }
 
 int dv_push_walk_add(dv_push_walk *w, const dv_oid *oid, bool is_tree)
 {
-	return is_tree ? visit_tree(w, oid, 0) : visit_file(w, oid);
+	return is_tree ? visit_tree(w, oid, 0) : visit_file(w, oid, false);
 }
 
 /* -- shared ------------------------------------------------------------------------------------ */
@@ -271,14 +320,13 @@ int dv_push_walk_add(dv_push_walk *w, const dv_oid *oid, bool is_tree)
 int dv_transfer_has_all(dv_store *local, dv_remote_store *remote, const dv_want *want, bool *has)
 {
 	dv_autoptr(dv_reader) reader = NULL;
+	dv_auto(dv_push_walk) w = { 0 };
 	int rc = dv_reader_new(&reader, local);
 
-	if (rc)
-		return rc;
-	dv_auto(dv_push_walk) w = {
-		.local = local, .reader = reader, .remote = remote, .check_only = true,
-	};
-	rc = dv_push_walk_add(&w, &want->oid, want->is_tree);
+	if (rc == 0)
+		rc = dv_push_walk_init(&w, local, reader, remote, true);
+	if (rc == 0)
+		rc = dv_push_walk_add(&w, &want->oid, want->is_tree);
 	*has = rc == 0 && w.missing == 0;
 	return rc;
 }

@@ -2,15 +2,19 @@
 /* An index segment from anywhere: every entry is looked at, looked up and merged into a new one,
  * which must then be whole. */
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/fs.h"
 #include "store/segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	dv_autoptr(dv_segment) s = NULL;
 	dv_autoptr(dv_segment) t = NULL;
-	dv_autoptr(dv_segment_builder) b = NULL;
+	dv_autoclose int fd = -1;
 	dv_auto(dv_buf) out = DV_BUF_INIT;
+	const dv_segment *in;
 	dv_oid id, name;
 	dv_place at;
 
@@ -23,8 +27,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		dv_segment_find(s, at.kind, &id, &at);
 	}
-	if (dv_segment_builder_new(&b) || dv_segment_builder_merge(b, s, NULL, NULL) ||
-	    dv_segment_builder_finish(b, &out, &name))
+	in = s;
+	fd = memfd_create("segment", MFD_CLOEXEC);
+	if (fd < 0 || dv_segment_merge(&in, 1, NULL, NULL, fd, &name) ||
+	    lseek(fd, 0, SEEK_SET) != 0 || dv_fs_read_fd(&out, fd, "segment", SIZE_MAX / 2))
 		return 0;
 	if (dv_segment_open_memory(&t, out.p, out.n))
 		abort();

@@ -4,9 +4,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/fs.h"
 #include "base/sha256.h"
 #include "store/segment.h"
 
@@ -85,6 +88,20 @@ static bool not_second(const dv_container *c, void *payload)
 	return !dv_oid_eq(&c->id, payload);
 }
 
+/* Opens what was written to `fd`, whose name must be right. */
+static dv_segment *open_written(int fd, const dv_oid *name, dv_buf *bytes)
+{
+	dv_segment *s = NULL;
+	dv_oid real;
+
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(dv_fs_read_fd(bytes, fd, "segment", 1 << 28), 0);
+	dv_sha256(&real, bytes->p, bytes->n);
+	assert_true(dv_oid_eq(&real, name));
+	assert_int_equal(dv_segment_open_memory(&s, bytes->p, bytes->n), 0);
+	return s;
+}
+
 /* What was added first stays; containers that are not kept go with their entries. */
 static void test_merge(void **state)
 {
@@ -94,8 +111,10 @@ static void test_merge(void **state)
 	dv_autoptr(dv_segment) sb = NULL;
 	dv_auto(dv_buf) oa = DV_BUF_INIT;
 	dv_auto(dv_buf) ob = DV_BUF_INIT;
+	dv_autoclose int fd = memfd_create("segment", 0);
 	dv_container first, second;
 	dv_oid name, id = id_of(15);
+	const dv_segment *with;
 	dv_place at;
 
 	(void)state;
@@ -105,14 +124,54 @@ static void test_merge(void **state)
 	second = add(a, 1002, 30, 50);
 	assert_int_equal(dv_segment_builder_finish(a, &oa, &name), 0);
 	assert_int_equal(dv_segment_open_memory(&sa, oa.p, oa.n), 0);
+	with = sa;
 	first = add(b, 1003, 0, 20);
-	assert_int_equal(dv_segment_builder_merge(b, sa, not_second, &second.id), 0);
-	assert_int_equal(dv_segment_builder_finish(b, &ob, &name), 0);
-	assert_int_equal(dv_segment_open_memory(&sb, ob.p, ob.n), 0);
+	assert_int_equal(dv_segment_builder_write(b, &with, 1, not_second, &second.id, fd, &name),
+			 0);
+	sb = open_written(fd, &name, &ob);
 	assert_int_equal(dv_segment_count(sb), 30);
 	assert_int_equal(dv_segment_containers(sb), 2);
 	assert_true(dv_segment_find(sb, 2, &id, &at));
 	assert_true(dv_oid_eq(&at.in.id, &first.id));
+}
+
+/* Entries that were moved to files are found there, and all of them come together at the end. */
+static void test_spill(void **state)
+{
+	dv_autoptr(dv_segment_builder) b = NULL;
+	dv_autoptr(dv_segment) s = NULL;
+	dv_auto(dv_buf) bytes = DV_BUF_INIT;
+	dv_autoclose int fd = memfd_create("segment", 0);
+	const uint32_t n = (uint32_t)DV_SEGMENT_SPILL + 5;
+	const dv_segment *out;
+	dv_oid name, id;
+	dv_place at;
+
+	(void)state;
+	assert_int_equal(dv_segment_builder_new(&b), 0);
+	add(b, 5000000, 0, 10);
+	assert_int_equal(dv_segment_builder_spill(b, "test-segment", &out), 0);
+	assert_null(out);
+	add(b, 5000001, 10, n);
+	assert_int_equal(dv_segment_builder_spill(b, "test-segment", &out), 0);
+	assert_non_null(out);
+	assert_int_equal(dv_segment_count(out), n);
+	add(b, 5000002, n - 2, n + 7);
+	assert_int_equal(dv_segment_builder_count(b), n + 9);
+	id = id_of(20);
+	assert_true(dv_segment_builder_spilled(b, 1, &id, &at));
+	assert_int_equal(at.offset, 32 + 200);
+	id = id_of(n + 1);
+	assert_false(dv_segment_builder_spilled(b, (uint8_t)(1 + (n + 1) % 2), &id, &at));
+	assert_int_equal(dv_segment_builder_write(b, NULL, 0, NULL, NULL, fd, &name), 0);
+	s = open_written(fd, &name, &bytes);
+	assert_int_equal(dv_segment_count(s), n + 7);
+	assert_int_equal(dv_segment_containers(s), 3);
+	for (uint32_t i = 0; i < n + 7; i += 97) {
+		id = id_of(i);
+		assert_true(dv_segment_find(s, (uint8_t)(1 + i % 2), &id, &at));
+		assert_int_equal(at.offset, 32 + 10 * (uint64_t)i);
+	}
 }
 
 /* Lookups in a segment with any byte changed, or cut short: no crash, no place outside. */
@@ -153,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_vector),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_spill),
 		cmocka_unit_test(test_damage),
 	};
 

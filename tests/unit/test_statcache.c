@@ -53,7 +53,7 @@ static void put(dv_statcache *c, const char *path, const char *name, uint64_t si
 	dv_statcache_put(c, path, &d);
 }
 
-static bool has(const dv_statcache *c, const char *path)
+static bool has(dv_statcache *c, const char *path)
 {
 	dv_auto(dv_dircache) d = DV_DIRCACHE_INIT;
 
