@@ -10,7 +10,8 @@
 #include "base/progress.h"
 #include "transfer/internal.h"
 
-#define CACHE_MAX ((uint64_t)256 << 20)
+#define CACHE_MAX ((uint64_t)32 << 20)
+#define WINDOW ((uint64_t)1 << 18)	/* entries that are planned for at once */
 #define LEVEL 3
 
 static void dv_fetching_release(dv_fetching *f)
@@ -39,25 +40,30 @@ typedef struct item {
 /* A walk over some wants: what is asked for now (structure) and later (data). */
 typedef struct walk {
 	dv_fetching *f;
-	dv_map files, trees, chunks;	/* visited */
+	dv_map trees, long_files;	/* visited */
+	dv_map lacking;			/* chunks that are nowhere */
+	dv_entries there;		/* of the remote */
+	dv_bits wanted;			/* of them: chunks to be fetched */
 	dv_map asked[2];		/* structure entries asked for: chunks, recipes */
 	item *items;
 	size_t n, cap;
-	dv_need *meta, *data;
-	size_t nmeta, meta_cap, ndata, data_cap;
+	dv_need *meta;
+	size_t nmeta, meta_cap;
+	uint64_t ndata, bytes;		/* of the wanted chunks */
 	uint64_t objects, nfiles;	/* to be fetched */
 	uint64_t lost, waiting;		/* entries not found by the last attempt */
 } walk;
 static void walk_release(walk *w)
 {
-	dv_map_release(&w->files);
 	dv_map_release(&w->trees);
-	dv_map_release(&w->chunks);
+	dv_map_release(&w->long_files);
+	dv_map_release(&w->lacking);
+	dv_entries_release(&w->there);
+	dv_bits_release(&w->wanted);
 	dv_map_release(&w->asked[0]);
 	dv_map_release(&w->asked[1]);
 	free(w->items);
 	free(w->meta);
-	free(w->data);
 }
 
 static int push_need(dv_need **needs, size_t *n, size_t *cap, const dv_oid *id, const dv_place *at)
@@ -102,17 +108,23 @@ static int meta_get(uint8_t kind, const dv_oid *id, dv_buf *out, void *payload)
 /* A chunk of a file: here, there, or missing. */
 static int want_chunk(walk *w, const dv_oid *id, size_t want)
 {
+	uint64_t number;
 	dv_place at;
 	bool added;
-	int rc = dv_map_add(&w->chunks, id, 1, &added);
 
-	if (rc || !added || dv_store_find(w->f->local, DV_KIND_CHUNK, id, &at))
-		return rc;
-	if (!dv_remote_store_find(w->f->r, DV_KIND_CHUNK, id, &at)) {
-		w->f->missing[want]++;
+	if (dv_store_find(w->f->local, DV_KIND_CHUNK, id, &at))
 		return 0;
+	if (!dv_entries_find(&w->there, DV_KIND_CHUNK, id, &at, &number)) {
+		int rc = dv_map_add(&w->lacking, id, 1, &added);
+
+		w->f->missing[want] += rc == 0 && added;
+		return rc;
 	}
-	return push_need(&w->data, &w->ndata, &w->data_cap, id, &at);
+	if (dv_bits_add(&w->wanted, number)) {
+		w->ndata++;
+		w->bytes += at.stored;
+	}
+	return 0;
 }
 
 static bool has_chunk(const dv_fetching *f, const dv_oid *oid)
@@ -140,22 +152,19 @@ static bool settle(walk *w, size_t want, int *rc)
 static int expand_file(walk *w, const dv_oid *oid, size_t want, bool *again)
 {
 	dv_auto(dv_recipe) recipe = DV_RECIPE_INIT;
+	uint64_t before = w->ndata;
 	bool added;
 
 	*again = false;
-	if (dv_map_has(&w->files, oid))
-		return 0;
 	if (has_chunk(w->f, oid) || dv_oid_is_empty(oid)) {
-		size_t before = w->ndata;
-		int rc = dv_map_add(&w->files, oid, 1, &added);
+		int rc = dv_oid_is_empty(oid) ? 0 : want_chunk(w, oid, want);
 
-		if (rc == 0 && !dv_oid_is_empty(oid))
-			rc = want_chunk(w, oid, want);
 		w->nfiles += w->ndata > before;
 		w->objects += w->ndata > before;
 		return rc;
 	}
-	size_t before = w->ndata;
+	if (dv_map_has(&w->long_files, oid))
+		return 0;
 	w->lost = w->waiting = 0;
 	int rc = dv_meta_recipe(&recipe, oid, meta_get, w);
 	*again = settle(w, want, &rc);
@@ -165,7 +174,7 @@ static int expand_file(walk *w, const dv_oid *oid, size_t want, bool *again)
 		rc = want_chunk(w, &recipe.c[i].id, want);
 	w->nfiles += w->ndata > before;
 	w->objects += w->ndata > before;
-	return rc ? rc : dv_map_add(&w->files, oid, 1, &added);
+	return rc ? rc : dv_map_add(&w->long_files, oid, 1, &added);
 }
 
 static int push_item(walk *w, const item *it)
@@ -243,10 +252,13 @@ static int round_of(walk *w)
 /* Walks all wants or `only` one, fetching structure on the way. */
 static int walk_wants(walk *w, dv_fetching *f, size_t only)
 {
-	int rc = 0;
+	int rc;
 
 	walk_release(w);
 	*w = (walk){ .f = f };
+	rc = dv_remote_store_entries(f->r, &w->there);
+	if (rc == 0)
+		rc = dv_bits_init(&w->wanted, dv_entries_total(&w->there));
 	for (size_t i = 0; i < f->nwants && rc == 0; i++) {
 		const dv_want *want = &f->wants[i];
 		item it = { want->oid, want->is_tree, 0, i };
@@ -344,25 +356,116 @@ static int prepare(dv_fetching *f)
 	return rc ? rc : dv_writer_new(&f->writer, f->local, LEVEL);
 }
 
+/* The wanted entries, those of one container together. */
+typedef struct order {
+	dv_map at;		/* container id -> index */
+	uint64_t *first;	/* per container: where its entries begin in `numbers` */
+	size_t n, cap;
+	uint64_t *numbers;
+} order;
+static void order_release(order *o)
+{
+	dv_map_release(&o->at);
+	free(o->first);
+	free(o->numbers);
+}
+
+/* Counts the wanted entries of each container; first[i + 1] is the number of those of i. */
+static int count_wanted(order *o, const walk *w)
+{
+	int rc = dv_grow(&o->first, &o->cap, 1, sizeof *o->first);
+	dv_place at;
+	dv_oid id;
+
+	if (rc)
+		return rc;
+	o->first[0] = 0;
+	for (uint64_t i = 0; rc == 0 && dv_bits_next(&w->wanted, &i); i++) {
+		uint64_t k = o->n;
+		bool fresh;
+
+		if (!dv_entries_at(&w->there, i, &id, &at))
+			return dv_err(DV_ECORRUPT, "the index of remote '%s' is damaged",
+				      w->f->r->name);
+		if ((rc = dv_map_add(&o->at, &at.in.id, k, &fresh)) ||
+		    (rc = dv_grow(&o->first, &o->cap, k + 2, sizeof *o->first)))
+			return rc;
+		if (fresh)
+			o->first[++o->n] = 0;
+		else
+			dv_map_get(&o->at, &at.in.id, &k);
+		o->first[k + 1]++;
+	}
+	return rc;
+}
+
+static int sort_wanted(order *o, const walk *w)
+{
+	dv_autofree uint64_t *next = NULL;
+	dv_place at;
+	dv_oid id;
+	int rc = count_wanted(o, w);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < o->n; i++)
+		o->first[i + 1] += o->first[i];
+	next = dv_reallocarray(NULL, o->n + 1, sizeof *next);
+	o->numbers = dv_reallocarray(NULL, (size_t)w->ndata + 1, sizeof *o->numbers);
+	if (!next || !o->numbers)
+		return DV_ERROR;
+	memcpy(next, o->first, (o->n + 1) * sizeof *next);
+	for (uint64_t i = 0, k = 0; dv_bits_next(&w->wanted, &i); i++)
+		if (dv_entries_at(&w->there, i, &id, &at) && dv_map_get(&o->at, &at.in.id, &k))
+			o->numbers[next[k]++] = i;
+	return 0;
+}
+
+/* Brings what is wanted of containers [from, to). */
+static int retrieve_some(dv_fetching *f, const walk *w, const order *o, size_t from, size_t to)
+{
+	size_t n = (size_t)(o->first[to] - o->first[from]), cap = n;
+	dv_autofree dv_need *needs = dv_calloc(n + 1, sizeof *needs);
+
+	if (!needs)
+		return DV_ERROR;
+	for (size_t i = 0; i < n; i++)
+		if (!dv_entries_at(&w->there, o->numbers[o->first[from] + i], &needs[i].id,
+				   &needs[i].at))
+			return dv_err(DV_ECORRUPT, "the index of remote '%s' is damaged",
+				      f->r->name);
+	return dv_fetching_retrieve(f, &needs, &n, &cap, false);
+}
+
+static int retrieve_all(dv_fetching *f, const walk *w)
+{
+	dv_auto(order) o = { 0 };
+	int rc = sort_wanted(&o, w);
+
+	for (size_t i = 0, end; rc == 0 && i < o.n; i = end) {
+		for (end = i + 1; end < o.n && o.first[end + 1] - o.first[i] <= WINDOW; end++)
+			;
+		rc = retrieve_some(f, w, &o, i, end);
+	}
+	return rc;
+}
+
 static int run(dv_fetching *f, dv_move_stats *out)
 {
 	dv_auto(walk) w = { .f = f };
-	uint64_t bytes = 0;
 	int rc = walk_all(&w, f);
 
-	for (size_t i = 0; rc == 0 && i < w.ndata; i++)
-		bytes += w.data[i].at.stored;
 	out->objects = w.objects;
 	out->files = w.nfiles;
 	out->chunks = w.ndata;
 	if (rc == 0 && w.ndata && !f->o->dry) {
-		dv_progress_start("fetching", bytes, 0);
-		rc = dv_fetching_retrieve(f, &w.data, &w.ndata, &w.data_cap, false);
+		dv_progress_start("fetching", w.bytes, 0);
+		rc = retrieve_all(f, &w);
 		dv_progress_end();
 	}
 	if (rc)
 		return rc;
-	out->bytes = f->o->dry ? bytes : f->bytes;
+	out->bytes = f->o->dry ? w.bytes : f->bytes;
 	out->packs = f->packs;
 	return f->o->dry ? 0 : commit(f);
 }
