@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Scanning: walk, one job per directory, comparing with the stat cache; read the files that it does
- * not vouch for, small ones in batches in the pool, large ones at the end, one after the other with
- * the whole pool each. Whoever completes the last thing in a directory names its tree, hands its row
- * to the stat cache, and keeps of it what a listing needs: so only the directories in work are in
- * memory as a whole. One in which nothing changed keeps the tree oid that the cache has for it.
+ * not vouch for, small ones in batches in the pool, large ones at the end with the whole pool each.
+ * Whoever completes the last thing in a directory names its tree, hands its row to the stat cache,
+ * and keeps what a listing needs: only the directories in work are in memory as a whole. One in
+ * which nothing changed keeps the tree oid that the cache has for it.
  */
 #include "repo/scan_impl.h"
 
@@ -315,7 +315,8 @@ static bool is_folder(const entry *e, int fd)
 {
 	struct stat st;
 
-	return e->f.kind ? e->f.kind == 'd' : fstatat(fd, e->f.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	return e->f.kind ? e->f.kind == 'd' :
+	       fstatat(fd, e->f.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int drop_ignored(dv_scan *s, node *d, int fd)
