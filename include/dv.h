@@ -231,13 +231,14 @@ DV_API int dv_check_ignore(dv_repo *r, const char *path, bool *ignored, dv_kv_cb
 
 typedef struct dv_checkout_options {
 	bool force;	/* overwrite work that is not in the store */
-	bool relink;	/* make every file anew with the configured link mode */
+	bool relink;	/* make files anew that are not as cache.type asks */
 	const char *rev;	/* take pointers from this revision; NULL: the workspace */
 	bool glob;	/* targets are patterns over what is tracked */
 	int jobs;
 } dv_checkout_options;
 typedef struct dv_checkout_summary {
 	uint64_t added, modified, deleted, outputs, bytes;
+	uint64_t relinked;	/* files made anew with another link mode */
 } dv_checkout_summary;
 /** Makes the outputs equal to their pointers. Targets down to one file inside a directory. */
 DV_API int dv_checkout(dv_repo *r, const char *const *targets, size_t n,
@@ -279,7 +280,8 @@ typedef struct dv_fsck_options {
 	int jobs;
 } dv_fsck_options;
 typedef struct dv_damage {
-	const char *kind;	/* "pack", "segment", "chunk", "recipe", "tree", "object", "log" */
+	const char *kind;	/* "pack", "file" (kept whole), "segment", "chunk", "recipe",
+				   "tree", "object", "log" */
 	const char *name;	/* file or id */
 	const char *detail;
 	const char *output;	/* an output it touches ("path" or "path at REV"), or NULL */

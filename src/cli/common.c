@@ -140,6 +140,7 @@ json_t *dv_cli_checkout_json(const dv_checkout_summary *s)
 	dv_cli_json_count(j, "added", s->added);
 	dv_cli_json_count(j, "modified", s->modified);
 	dv_cli_json_count(j, "deleted", s->deleted);
+	dv_cli_json_count(j, "relinked", s->relinked);
 	dv_cli_json_count(j, "bytes", s->bytes);
 	return j;
 }
@@ -239,9 +240,12 @@ void dv_cli_checkout_line(const dv_checkout_summary *s)
 {
 	char a[DV_CLI_COUNT_MAX], m[DV_CLI_COUNT_MAX], d[DV_CLI_COUNT_MAX];
 
-	if (!s->added && !s->modified && !s->deleted)
+	if (s->relinked)
+		dv_out("%s %s made anew as cache.type asks\n", dv_cli_count(a, s->relinked),
+		       dv_out_plural(s->relinked, "file", "files"));
+	if (!s->added && !s->modified && !s->deleted && !s->relinked)
 		dv_out("Nothing changed.\n");
-	else
+	else if (s->added || s->modified || s->deleted)
 		dv_out("%s %s added, %s modified, %s deleted\n", dv_cli_count(a, s->added),
 		       dv_out_plural(s->added, "file", "files"), dv_cli_count(m, s->modified),
 		       dv_cli_count(d, s->deleted));

@@ -15,6 +15,7 @@
 #include "base/progress.h"
 #include "repo/changes.h"
 #include "repo/graft.h"
+#include "repo/links.h"
 #include "repo/record.h"
 #include "repo/targets.h"
 #include "repo/workdir.h"
@@ -35,12 +36,17 @@ typedef struct checkout {
 	dv_checkout_summary *sum;
 	dv_deltas deltas;	/* of the output in work, with root-relative paths */
 	struct stat *written;	/* by index of deltas */
+	dv_links links;
+	dv_writer *writer;	/* for whole files; NULL until the first */
+	bool probed;
 	_Atomic uint64_t bytes;
 } checkout;
 
 static void checkout_release(checkout *c)
 {
 	dv_scan_free(c->scan);
+	dv_writer_free(c->writer);
+	dv_links_release(&c->links);
 	for (int i = 0; c->readers && i <= dv_pool_threads(c->pool); i++)
 		dv_reader_free(c->readers[i]);
 	free(c->readers);
@@ -54,16 +60,13 @@ static void checkout_release(checkout *c)
 
 static int checkout_open(checkout *c)
 {
-	const char *type = dv_config_string(&c->repo->config, "cache.type", NULL);
 	int r;
-
-	if (type && strncmp(type, "copy", 4) != 0)
-		dv_warn("cache.type is '%s', but this version of dv always copies", type);
 
 	if ((r = dv_repo_store(c->repo, &c->store)) < 0 ||
 	    (r = dv_repo_pool(&c->pool, c->repo, c->o->jobs)) < 0 ||
 	    (r = dv_scan_new(&c->scan, c->repo, c->pool, NULL)) < 0)
 		return r;
+	dv_links_init(&c->links, c->repo, c->store);
 	c->readers = dv_calloc((size_t)dv_pool_threads(c->pool) + 1, sizeof(dv_reader *));
 	if (!c->readers)
 		return dv_err_nomem();
@@ -99,6 +102,24 @@ static bool is_content(char kind)
 	return kind && kind != 'd';
 }
 
+/* A symbolic link to a whole file that is not in the cache any more holds nothing to lose. */
+static bool is_dangling(checkout *c, const dv_delta *d)
+{
+	dv_autofree char *path = NULL;
+	dv_autoclose int dir = -1;
+	const char *base;
+	dv_oid oid;
+
+	if (d->old_kind != 'l')
+		return false;
+	if (dv_workdir_parent(&dir, &base, c->rootfd, d->path, false) < 0) {
+		dv_error_clear();
+		return false;
+	}
+	return dv_links_points_in(c->store, dir, base, &oid) &&
+	       (path = dv_store_whole_path(c->store, &oid)) && access(path, F_OK) != 0;
+}
+
 static int check_deltas(checkout *c)
 {
 	dv_auto(dv_buf) lost = DV_BUF_INIT;
@@ -108,7 +129,8 @@ static int check_deltas(checkout *c)
 	for (size_t i = 0; i < c->deltas.n; i++) {
 		const dv_delta *d = &c->deltas.d[i];
 
-		if (is_content(d->old_kind) && !dv_store_has_object(c->store, &d->old_oid))
+		if (is_content(d->old_kind) && !dv_store_has_object(c->store, &d->old_oid) &&
+		    !is_dangling(c, d))
 			name(&lost, &nlost, d->path);
 		if (is_content(d->new_kind) && !dv_store_has_object(c->store, &d->new_oid))
 			name(&missing, &nmissing, d->path);
@@ -137,6 +159,25 @@ static int read_target(checkout *c, const dv_oid *oid, dv_buf *out, int worker)
 	return r;
 }
 
+static bool is_file(char kind)
+{
+	return kind == 'f' || kind == 'x';
+}
+
+/* Makes the whole file that a link will need; worker as for put_file. */
+static int make_whole(checkout *c, size_t i, int worker)
+{
+	const dv_delta *d = &c->deltas.d[i];
+	bool large = d->new_size > DV_INGEST_SMALL && worker == dv_pool_threads(c->pool);
+	int r;
+
+	if (!is_file(d->new_kind) || !dv_links_wanted(&c->links, d->new_size))
+		return 0;
+	r = dv_links_make(&c->links, c->writer, c->readers[worker], large ? c->pool : NULL,
+			  &d->new_oid, d->new_size, d->new_kind == 'x');
+	return r < 0 ? dv_err_ctx(r, "'%s'", d->path) : 0;
+}
+
 /* Writes one file or link; worker is the pool's size for the calling thread. */
 static int put_file(checkout *c, size_t i, int worker)
 {
@@ -157,6 +198,11 @@ static int put_file(checkout *c, size_t i, int worker)
 		return fstatat(dir, base, st, AT_SYMLINK_NOFOLLOW) < 0
 			       ? dv_err_sys("cannot look at '%s'", d->path) : 0;
 	}
+	if (dv_links_wanted(&c->links, d->new_size) &&
+	    (r = dv_links_put(&c->links, &d->new_oid, d->new_kind, dir, base, st)) != 0) {
+		dv_progress_add(0, 1);
+		return r < 0 ? dv_err_ctx(r, "'%s'", d->path) : 0;
+	}
 	if ((r = dv_newfile_open(&f, dir)) < 0)
 		return dv_err_ctx(r, "'%s'", d->path);
 	if (d->new_size > DV_INGEST_SMALL && worker == dv_pool_threads(c->pool))
@@ -175,8 +221,12 @@ static int put_file(checkout *c, size_t i, int worker)
 	return 0;
 }
 
+/* What is done with each file of the deltas. */
+typedef int (*file_fn)(checkout *c, size_t i, int worker);
+
 typedef struct batch {
 	checkout *c;
+	file_fn fn;
 	size_t from, to;
 } batch;
 
@@ -194,12 +244,12 @@ static int batch_job(void *arg, int worker)
 		if (dv_pool_stopping(b->c->pool))
 			return dv_check_cancel();
 		if (is_small_file(&b->c->deltas.d[i]))
-			r = put_file(b->c, i, worker);
+			r = b->fn(b->c, i, worker);
 	}
 	return r;
 }
 
-static int put_small_files(checkout *c, batch *jobs)
+static int for_small_files(checkout *c, file_fn fn, batch *jobs)
 {
 	uint64_t bytes = 0;
 	size_t from = 0, njobs = 0;
@@ -209,7 +259,7 @@ static int put_small_files(checkout *c, batch *jobs)
 			bytes += c->deltas.d[i].new_size;
 		if (i + 1 - from < BATCH_FILES && bytes < BATCH_BYTES && i + 1 < c->deltas.n)
 			continue;
-		jobs[njobs] = (batch){ c, from, i + 1 };
+		jobs[njobs] = (batch){ c, fn, from, i + 1 };
 		int r = dv_pool_submit(c->pool, batch_job, &jobs[njobs++]);
 		if (r < 0)
 			break;	/* wait tells what failed */
@@ -219,22 +269,44 @@ static int put_small_files(checkout *c, batch *jobs)
 	return dv_pool_wait(c->pool);
 }
 
-static int put_files(checkout *c)
+static int for_files(checkout *c, file_fn fn)
 {
 	dv_autofree batch *jobs = dv_calloc(c->deltas.n + 1, sizeof(*jobs));
 	int r;
 
 	if (!jobs)
 		return dv_err_nomem();
-	r = put_small_files(c, jobs);
+	r = for_small_files(c, fn, jobs);
 	for (size_t i = 0; r == 0 && i < c->deltas.n; i++) {
 		const dv_delta *d = &c->deltas.d[i];
 
 		if (d->new_kind && d->new_kind != 'd' && !is_small_file(d) &&
 		    (r = dv_check_cancel()) == 0)
-			r = put_file(c, i, dv_pool_threads(c->pool));
+			r = fn(c, i, dv_pool_threads(c->pool));
 	}
 	return r;
+}
+
+/* Whole files for everything that is to be linked, durable before the first link. */
+static int make_wholes(checkout *c)
+{
+	bool any = false;
+	int r = 0;
+
+	for (size_t i = 0; !any && i < c->deltas.n; i++)
+		any = is_file(c->deltas.d[i].new_kind) &&
+		      dv_links_wanted(&c->links, c->deltas.d[i].new_size);
+	if (any && !c->probed) {
+		c->probed = true;
+		r = dv_links_probe(&c->links, c->rootfd);
+	}
+	if (!any || r < 0 || dv_links_mode(&c->links) == DV_LINK_COPY)
+		return r;
+	if (!c->writer)
+		r = dv_writer_new(&c->writer, c->store, dv_repo_compression(c->repo));
+	if (r == 0)
+		r = for_files(c, make_whole);
+	return r < 0 ? r : dv_writer_commit(c->writer, NULL, 0);
 }
 
 /* Deletions from the end, so that folders are empty when their turn comes; then new folders. */
@@ -272,7 +344,9 @@ static int note_results(checkout *c)
 				   file ? &c->written[i] : NULL);
 		if (d->old_kind == 'd' || d->new_kind == 'd')
 			continue;
-		if (!d->old_kind)
+		if (d->old_kind == d->new_kind && dv_oid_eq(&d->old_oid, &d->new_oid))
+			c->sum->relinked++;
+		else if (!d->old_kind)
 			c->sum->added++;
 		else if (!d->new_kind)
 			c->sum->deleted++;
@@ -304,7 +378,8 @@ static int apply(checkout *c)
 	if (!(c->written = dv_calloc(c->deltas.n + 1, sizeof(*c->written))))
 		return dv_err_nomem();
 	start_progress(c);
-	if ((r = clear_the_way(c)) < 0 || (r = put_files(c)) < 0)
+	if ((r = make_wholes(c)) < 0 || (r = clear_the_way(c)) < 0 ||
+	    (r = for_files(c, put_file)) < 0)
 		return r;
 	return note_results(c);
 }
@@ -365,12 +440,11 @@ static int collect(checkout *c, const dv_output *o, bool parts, const dv_scanned
 	pruned only = { own_reader(c), &c->targets, o->path };
 	dv_side cur = dv_scan_side(c->scan), all = { dv_list_stored, own_reader(c) };
 	dv_side some = { list_pruned, &only };
-	bool wd = want.kind == 'd', hd = have.kind == 'd' && !c->o->relink;
+	bool wd = want.kind == 'd', hd = have.kind == 'd';
 	int r = 0;
 
 	dv_deltas_release(&c->deltas);
-	if (!hd && !wd && have.kind == want.kind && dv_oid_eq(&have.oid, &want.oid) &&
-	    !c->o->relink)
+	if (!hd && !wd && have.kind == want.kind && dv_oid_eq(&have.oid, &want.oid))
 		return 0;
 	if (hd != wd || !wd)
 		r = dv_deltas_add(&c->deltas, o->path, have.kind && have.kind != 'd' ? &have : hd ?
@@ -385,6 +459,63 @@ static int collect(checkout *c, const dv_output *o, bool parts, const dv_scanned
 	return r < 0 ? r : adopt_deltas(c, o->path, parts, &below);
 }
 
+/* Keeps of the deltas the files that are not yet as cache.type asks. */
+static int keep_unlinked(checkout *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->deltas.n; i++) {
+		dv_delta *d = &c->deltas.d[i];
+		dv_autoclose int dir = -1;
+		const char *base;
+		int r = 0;
+
+		if (is_file(d->new_kind))
+			r = dv_workdir_parent(&dir, &base, c->rootfd, d->path, false);
+		if (r < 0)
+			return r;
+		if (!is_file(d->new_kind) ||
+		    dv_links_is_right(&c->links, &d->new_oid, d->new_kind, d->new_size, dir,
+				      base)) {
+			free(d->path);
+			free(d->old_path);
+			continue;
+		}
+		d->old_kind = d->new_kind;
+		d->old_oid = d->new_oid;
+		c->deltas.d[n++] = *d;
+	}
+	c->deltas.n = n;
+	return 0;
+}
+
+/* Makes files anew that are right and of another link mode. The workspace is as the pointer
+ * says. */
+static int relink_output(checkout *c, const dv_output *o, bool parts)
+{
+	dv_auto(dv_deltas) below = DV_DELTAS_INIT;
+	dv_tree_entry want = dv_pointer_entry(&o->pointer);
+	pruned only = { own_reader(c), &c->targets, o->path };
+	dv_side all = { dv_list_stored, own_reader(c) }, some = { list_pruned, &only };
+	const dv_side *stored = parts ? &some : &all;
+	int r;
+
+	dv_deltas_release(&c->deltas);
+	if (want.kind != 'd')
+		r = dv_deltas_add(&c->deltas, o->path, NULL, &want);
+	else
+		r = dv_treediff(&below, stored, NULL, stored, &want.oid, 0);
+	if (r == 0)
+		r = adopt_deltas(c, o->path, parts, &below);
+	if (r == 0 && c->deltas.n && !c->probed) {
+		c->probed = true;
+		r = dv_links_probe(&c->links, c->rootfd);
+	}
+	if (r == 0)
+		r = keep_unlinked(c);
+	return r < 0 || c->deltas.n == 0 ? r : apply(c);
+}
+
 static int checkout_output(checkout *c, const dv_output *o, bool parts, dv_change_cb cb,
 			   void *payload)
 {
@@ -394,13 +525,14 @@ static int checkout_output(checkout *c, const dv_output *o, bool parts, dv_chang
 	if ((r = dv_scan_path(c->scan, o->path, &now)) < 0 ||
 	    (r = dv_scan_remember(c->scan)) < 0 || (r = collect(c, o, parts, &now)) < 0)
 		return r;
-	if (c->deltas.n == 0)
-		return 0;
-	if ((r = apply(c)) < 0)
-		return r;
-	c->sum->outputs++;
-	return dv_changes_tell_output(now.kind ? DV_MODIFIED : DV_ADDED, o, &o->pointer.oid,
-				      o->pointer.size, cb, payload);
+	if (c->deltas.n) {
+		if ((r = apply(c)) < 0)
+			return r;
+		c->sum->outputs++;
+		r = dv_changes_tell_output(now.kind ? DV_MODIFIED : DV_ADDED, o, &o->pointer.oid,
+					   o->pointer.size, cb, payload);
+	}
+	return r == 0 && c->o->relink ? relink_output(c, o, parts) : r;
 }
 
 int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_checkout_options *o,

@@ -114,7 +114,7 @@ static int on_damage(const dv_store_damage *x, void *payload)
 		return dv_err_nomem();
 	if (!dv_oid_is_zero(&x->id) && (rc = dv_map_put(&f->entries, &x->id, f->n - 1)) < 0)
 		return rc;
-	if (strcmp(x->kind, "pack") == 0) {
+	if (strcmp(x->kind, "pack") == 0 || strcmp(x->kind, "file") == 0) {
 		dv_oid id;
 
 		if (dv_oid_parse(&id, x->name, strlen(x->name)) == 0 &&
@@ -253,23 +253,26 @@ static int keep_all(fsck *f, dv_closure *keep)
 	return rc;
 }
 
-/* Puts damaged containers aside: a second name in damaged/. */
-static int put_aside(fsck *f)
+/* Puts damaged containers aside: a second name in damaged/. Whole files always, as what is in them
+ * may be the work of somebody who wrote through a link; packs when something was lost. */
+static int put_aside(fsck *f, bool lost)
 {
 	dv_autofree char *dir = dv_path_join(dv_store_dir(f->store), "damaged");
 	const dv_log_state *state = dv_store_state(f->store);
-	int rc = dir ? dv_fs_mkdirs(dir) : dv_err_nomem();
+	int rc = dir ? 0 : dv_err_nomem();
 
 	for (size_t i = 0; rc == 0 && i < state->ncontainers; i++) {
 		const dv_container *c = &state->containers[i];
 		dv_autofree char *from = NULL, *to = NULL;
 
-		if (!dv_map_has(&f->bad, &c->id))
+		if (!dv_map_has(&f->bad, &c->id) || (!lost && c->kind == DV_CONTAINER_PACK))
 			continue;
 		from = dv_store_container_path(f->store, c);
 		to = from ? dv_path_join(dir, dv_path_base(from)) : NULL;
 		if (!to)
 			return dv_err_nomem();
+		if ((rc = dv_fs_mkdirs(dir)) < 0)
+			return rc;
 		if (access(from, F_OK) == 0 && access(to, F_OK) != 0 &&
 		    dv_fs_linkat(AT_FDCWD, from, AT_FDCWD, to) < 0)
 			rc = dv_err_sys("cannot put '%s' aside", from);
@@ -291,8 +294,8 @@ static int sweep_bad(fsck *f)
 		lost = f->d[i].entry_kind &&
 		       read_source(f, f->d[i].entry_kind, &f->d[i].id, &b) < 0;
 	dv_error_clear();
-	if (rc == 0 && lost)
-		rc = put_aside(f);
+	if (rc == 0)
+		rc = put_aside(f, lost);
 	return rc < 0 ? rc : dv_store_sweep(f->store, &o, &st);
 }
 
@@ -375,7 +378,7 @@ static bool is_mended(fsck *f, const damage *d)
 					     ignore_damage, &found) == 0 && !found;
 	if (dv_oid_parse(&id, d->name, strlen(d->name)) < 0)
 		return false;
-	if (strcmp(d->kind, "pack") == 0)
+	if (strcmp(d->kind, "pack") == 0 || strcmp(d->kind, "file") == 0)
 		return !dv_map_has(&state->packs, &id);
 	if (strcmp(d->kind, "segment") != 0)
 		return false;

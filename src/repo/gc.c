@@ -12,8 +12,10 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "repo/links.h"
 #include "repo/record.h"
 #include "repo/sync.h"
+#include "repo/workdir.h"
 
 #define LOCK_WAIT_MS 10000
 #define REGISTRATION_MAX ((size_t)1 << 16)
@@ -95,6 +97,73 @@ static int keep_outputs(gc *g, const dv_output_list *l)
 	return rc;
 }
 
+/* Keeps the whole files that symbolic links below a folder of the workspace lead to: who looks at
+ * an older version than the pointers name must not find them dangling. */
+static int keep_linked(gc *g, int rootfd, const char *path, unsigned depth)
+{
+	dv_autoclose int fd = -1, list = -1;
+	struct dirent *e;
+	DIR *dir;
+	int rc = dv_workdir_open(&fd, rootfd, path, false);
+
+	if (rc == DV_ENOTFOUND || rc == DV_EUNSAFE || depth > DV_TREE_DEPTH)
+		return 0;	/* not a folder: nothing of ours is below */
+	if (rc < 0)
+		return rc;
+	list = dup(fd);
+	if (list < 0 || !(dir = fdopendir(list)))
+		return dv_err_sys("cannot list '%s'", path);
+	(void)dv_steal_fd(&list);
+	while (rc == 0 && (e = readdir(dir))) {
+		dv_autofree char *sub = NULL;
+		dv_oid oid;
+
+		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 &&
+		    strcmp(e->d_name, "..") != 0)
+			rc = (sub = dv_path_join(path, e->d_name))
+				     ? keep_linked(g, rootfd, sub, depth + 1)
+				     : dv_err_nomem();
+		else if ((e->d_type == DT_LNK || e->d_type == DT_UNKNOWN) &&
+			 dv_links_points_in(g->store, fd, e->d_name, &oid) &&
+			 dv_store_has_object(g->store, &oid))
+			rc = keep_object(g, &oid, false);
+	}
+	closedir(dir);
+	return rc;
+}
+
+static int keep_links(gc *g, const dv_repo *r, const dv_output_list *l)
+{
+	const dv_log_state *state = dv_store_state(g->store);
+	dv_autoclose int root = -1;
+	bool any = false;
+	int rc = 0;
+
+	for (size_t i = 0; !any && i < state->ncontainers; i++)
+		any = state->containers[i].kind == DV_CONTAINER_FILE;
+	if (!any)
+		return 0;
+	root = dv_fs_openat(AT_FDCWD, r->root, O_RDONLY | O_DIRECTORY, 0);
+	if (root < 0)
+		return dv_err_sys("cannot open the workspace '%s'", r->root);
+	for (size_t i = 0; rc == 0 && i < l->n; i++) {
+		const dv_output *o = &l->o[i];
+		dv_autoclose int dir = -1;
+		const char *name;
+		dv_oid oid;
+
+		if (o->pointer.is_dir)
+			rc = keep_linked(g, root, o->path, 0);
+		else if (dv_workdir_parent(&dir, &name, root, o->path, false) == 0 &&
+			 dv_links_points_in(g->store, dir, name, &oid) &&
+			 dv_store_has_object(g->store, &oid))
+			rc = keep_object(g, &oid, false);
+		if (rc == 0)
+			dv_error_clear();
+	}
+	return rc;
+}
+
 static int keep_repo(gc *g, dv_repo *r, const dv_git_scope *scope)
 {
 	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
@@ -103,6 +172,8 @@ static int keep_repo(gc *g, dv_repo *r, const dv_git_scope *scope)
 
 	if (rc == 0)
 		rc = keep_outputs(g, &l);
+	if (rc == 0)
+		rc = keep_links(g, r, &l);
 	if (rc < 0 || !r->has_git)
 		return rc;
 	if ((rc = dv_repo_git(r, &git)) < 0 ||

@@ -127,7 +127,7 @@ static int publish(dv_record *c, const char *path, const char *pointer_path, con
 	if (!file)
 		return dv_err_nomem();
 	if ((r = dv_writer_commit(c->writer, &root, 1)) < 0 ||
-	    (r = dv_pointer_write(p, file, &changed)) < 0 ||
+	    (r = dv_pointer_write(p, file, &changed)) < 0 || (r = dv_scan_relink(c->scan)) < 0 ||
 	    (r = ignore_in_git(c, path)) < 0 || (r = dv_record_stage(c, pointer_path)) < 0)
 		return r;
 	dv_oid_hex(hex, &p->oid);

@@ -43,6 +43,7 @@ static void forget_nodes(dv_scan *s)
 	s->indexed = 0;
 	dv_map_clear(&s->by_path);
 	s->nlarge = 0;
+	dv_scan_forget_relinks(s);
 	s->hashed = 0;
 	free(s->base);
 	s->base = NULL;
@@ -69,10 +70,11 @@ int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer)
 	s->repo = repo;
 	s->pool = pool;
 	s->writer = writer;
-	if ((r = dv_repo_statcache(repo, &s->cache)) < 0)
+	if ((r = dv_repo_statcache(repo, &s->cache)) < 0 ||
+	    (r = dv_repo_store(repo, &s->store)) < 0)
 		return r;
-	if (writer && ((r = dv_repo_store(repo, &s->store)) < 0 ||
-		       (r = dv_ingest_new(&s->ingest, writer, pool)) < 0))
+	dv_links_init(&s->links, repo, s->store);
+	if (writer && (r = dv_ingest_new(&s->ingest, writer, pool)) < 0)
 		return r;
 	s->enc = dv_calloc((size_t)dv_pool_threads(pool) + 1, sizeof(*s->enc));
 	if (!s->enc)
@@ -92,6 +94,8 @@ void dv_scan_free(dv_scan *s)
 	free(s->nodes);
 	dv_map_release(&s->by_path);
 	free(s->large);
+	free(s->relinks);
+	dv_links_release(&s->links);
 	dv_ingest_free(s->ingest);
 	for (int i = 0; s->enc && i <= dv_pool_threads(s->pool); i++)
 		dv_encoder_free(s->enc[i]);
@@ -115,7 +119,7 @@ static int refuse_special(const char *path, mode_t mode)
  * store. */
 static bool is_kept(dv_scan *s, const dv_oid *oid)
 {
-	return !s->store || dv_store_has_object(s->store, oid) ||
+	return !s->writer || dv_store_has_object(s->store, oid) ||
 	       dv_writer_has(s->writer, DV_KIND_CHUNK, oid) ||
 	       dv_writer_has(s->writer, DV_KIND_RECIPE, oid);
 }
@@ -275,6 +279,32 @@ static int forget_gone(node *d, entry *e, int r)
 	return 0;
 }
 
+/* A symbolic link to a whole file of the cache is that file. False: it is a link like others. */
+static bool look_through(dv_scan *s, int dirfd, entry *e)
+{
+	dv_autofree char *path = NULL;
+	struct stat st;
+
+	if (!dv_links_points_in(s->store, dirfd, e->f.name, &e->f.oid) ||
+	    !(path = dv_store_whole_path(s->store, &e->f.oid)) || lstat(path, &st) < 0 ||
+	    !S_ISREG(st.st_mode))
+		return false;
+	e->linked = true;
+	dv_scan_set_file(&e->f, &st);
+	e->f.ino = 0;
+	e->nfiles = 1;
+	e->todo = !dv_store_has_whole(s->store, &e->f.oid, NULL);
+	return true;
+}
+
+/* The file differs from what is remembered. When that was written through a link to the cache, the
+ * store says so. */
+static void look_behind(dv_scan *s, const dv_cached_file *old, const struct stat *st)
+{
+	if (old && old->kind != 'l' && old->kind != 'd' && st->st_nlink > 1)
+		(void)dv_store_has_whole(s->store, &old->oid, NULL);
+}
+
 /* Decides about one entry: directory, link, remembered file, or file to read. */
 static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row,
 		   const dv_cached_file *old, int worker)
@@ -291,6 +321,15 @@ static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row
 		dv_autofree char *path = dv_path_join(d->path, e->f.name);
 		return refuse_special(path ? path : e->f.name, st.st_mode);
 	}
+	if (e->f.kind == 'l' && look_through(s, fd, e)) {
+		if (e->todo || !old || old->kind != e->f.kind ||
+		    !dv_oid_eq(&old->oid, &e->f.oid))
+			d->dirty = true;
+		if (!e->todo || e->f.size <= DV_INGEST_SMALL)
+			return 0;
+		e->todo = false;
+		return note_large(s, d, i);
+	}
 	if (!old || old->kind != e->f.kind)
 		d->dirty = true;
 	if (e->f.kind == 'd') {
@@ -305,6 +344,7 @@ static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row
 	d->dirty = true;
 	if (e->f.kind == 'l')
 		return forget_gone(d, e, read_link(s, fd, d->path, e, worker));
+	look_behind(s, old, &st);
 	if (e->f.size > DV_INGEST_SMALL)
 		return note_large(s, d, i);
 	e->todo = true;
@@ -420,35 +460,60 @@ static int walk_job(void *arg, int worker)
 	return r < 0 ? r : complete(s, d, worker);
 }
 
-/* Reads one file until it holds still. */
-static int read_file(dv_scan *s, int dirfd, const char *dir, entry *e, int worker)
+/* Reads or stores what `name` in `dirfd` is. A dv_take or negative. */
+static int read_once(dv_scan *s, int dirfd, const char *name, const char *path, entry *e,
+		     bool take, int worker, struct stat *st)
 {
+	int r = take ? dv_links_take(&s->links, s->ingest, s->writer, worker, dirfd, name, path,
+				     &e->f.oid, st) : DV_TAKE_NOT;
+	dv_autoclose int fd = -1;
+
+	/* What is not there may be a folder of the cache: the file itself tells. */
+	if (r != DV_TAKE_NOT && r != DV_ENOTFOUND)
+		return r;
+	fd = dv_fs_openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd < 0)
+		return dv_err_sys("cannot open '%s'", path);
+	if (!s->ingest)
+		r = dv_hash_file(fd, path, &e->f.oid, st);
+	else if (worker < 0)
+		r = dv_ingest_large(s->ingest, fd, path, &e->f.oid, st);
+	else
+		r = dv_ingest_small(s->ingest, worker, fd, path, &e->f.oid, st);
+	return r;
+}
+
+/* Reads one file until it holds still. `dir` is the folder's path, for messages. */
+static int read_file(dv_scan *s, int dirfd, const char *dir, node *d, size_t i, int worker)
+{
+	entry *e = &d->e[i];
 	dv_autofree char *path = dv_path_join(dir, e->f.name);
+	dv_autofree char *whole = e->linked ? dv_store_whole_path(s->store, &e->f.oid) : NULL;
+	const char *name = e->linked ? whole : e->f.name;
 	struct stat st;
 	int r = 0;
 
-	if (!path)
+	if (!path || !name)
 		return dv_err_nomem();
 	for (int try = 0; try < READ_TRIES; try++) {
-		dv_autoclose int fd = dv_fs_openat(dirfd, e->f.name,
-						   O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-		if (fd < 0)
-			return dv_err_sys("cannot open '%s'", path);
-		if (!s->ingest)
-			r = dv_hash_file(fd, path, &e->f.oid, &st);
-		else if (worker < 0)
-			r = dv_ingest_large(s->ingest, fd, path, &e->f.oid, &st);
-		else
-			r = dv_ingest_small(s->ingest, worker, fd, path, &e->f.oid, &st);
-		if (r == 0) {
-			if (!S_ISREG(st.st_mode))
-				return refuse_special(path, st.st_mode);
-			dv_scan_set_file(&e->f, &st);
-			atomic_fetch_add(&s->hashed, e->f.size);
-			dv_progress_add(0, 1);
-		}
-		if (r != DV_ETRANSIENT)
-			return r;
+		/* At last without a link: another thread may be at the same file. */
+		bool take = s->writer && try + 1 < READ_TRIES &&
+			    dv_links_wanted(&s->links, e->f.size);
+
+		r = read_once(s, e->linked ? AT_FDCWD : dirfd, name, path, e, take, worker, &st);
+		if (r == DV_ETRANSIENT)
+			continue;
+		if (r < 0)
+			return r == DV_ENOTFOUND && e->linked ? DV_ERROR : r;
+		if (!S_ISREG(st.st_mode))
+			return refuse_special(path, st.st_mode);
+		dv_scan_set_file(&e->f, &st);
+		if (e->linked)
+			e->f.ino = 0;
+		atomic_fetch_add(&s->hashed, e->f.size);
+		dv_progress_add(0, 1);
+		return r == DV_TAKE_RELINK || (e->linked && r == DV_TAKE_DONE)
+			       ? dv_scan_note_relink(s, d, e, dirfd) : 0;
 	}
 	return dv_err_hint(r, "wait until nothing writes to it, and run the command again");
 }
@@ -467,7 +532,8 @@ static int batch_job(void *arg, int worker)
 			continue;
 		if (dv_pool_stopping(d->scan->pool))
 			return dv_check_cancel();
-		r = forget_gone(d, e, opened ? opened : read_file(d->scan, fd, d->path, e, worker));
+		r = opened ? opened : read_file(d->scan, fd, d->path, d, i, worker);
+		r = forget_gone(d, e, r);
 	}
 	return r < 0 ? r : complete(d->scan, d, worker);
 }
@@ -482,7 +548,7 @@ static int read_large(dv_scan *s)
 
 		r = dv_workdir_open(&fd, s->rootfd, d->path, false);
 		if (r == 0)
-			r = read_file(s, fd, d->path, &d->e[s->large[i].i], -1);
+			r = read_file(s, fd, d->path, d, s->large[i].i, -1);
 		r = forget_gone(d, &d->e[s->large[i].i], r);
 		if (r == 0)
 			r = complete(s, d, -1);
@@ -631,7 +697,8 @@ static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_sca
 	if (!e->f.kind)
 		return refuse_special(path, st->st_mode);
 	bool known = dv_statcache_get(s->cache, path, &old) && old.n == 1 && !old.has_tree;
-	if (!known || !remembered(s, &old, &old.files[0], e, st)) {
+	bool through = e->f.kind == 'l' && look_through(s, fd, e);
+	if (through ? e->todo : !known || !remembered(s, &old, &old.files[0], e, st)) {
 		dv_autofree char *dir = dv_strndup(path, (size_t)(name - path));
 
 		d->dirty = true;
@@ -639,9 +706,10 @@ static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_sca
 			return dv_err_nomem();
 		if (*dir)
 			dir[strlen(dir) - 1] = '\0';
+		look_behind(s, known ? &old.files[0] : NULL, st);
 		/* Not in a pool worker, so also a small file takes the way of large ones. */
 		r = e->f.kind == 'l' ? read_link(s, fd, dir, e, -1)
-				     : read_file(s, fd, dir, e, -1);
+				     : read_file(s, fd, dir, d, 0, -1);
 	}
 	if (r < 0)
 		return r;

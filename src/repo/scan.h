@@ -39,6 +39,8 @@ dv_side dv_scan_side(dv_scan *s);
  *  dv_scan_path covered. */
 int dv_scan_update(dv_scan *s, const char *path, char kind, const dv_oid *oid,
 		   const struct stat *st) DV_MUST_CHECK;
+/** Replaces by links, as cache.type asks, the files that were stored; after the commit. */
+int dv_scan_relink(dv_scan *s) DV_MUST_CHECK;
 /** Hands what was learned to the stat cache (written when the repository is closed). */
 int dv_scan_remember(dv_scan *s) DV_MUST_CHECK;
 

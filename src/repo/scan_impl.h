@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "repo/links.h"
 #include "repo/scan.h"
 #include "repo/scan_patch.h"
 
@@ -13,6 +14,7 @@ typedef struct entry {
 	dv_cached_file f;
 	uint64_t nfiles;
 	bool todo;		/* the content must be read */
+	bool linked;		/* a symbolic link to the whole file f.oid of the cache */
 } entry;
 
 /* What is kept of an entry once its directory is complete. */
@@ -55,6 +57,14 @@ typedef struct large_file {
 	size_t i;
 } large_file;
 
+/* What is to become a link once its content is durable. */
+typedef struct relink {
+	char *path;		/* root-relative */
+	dv_oid oid;
+	char kind;
+	struct stat st;		/* as it was when it was read */
+} relink;
+
 struct dv_scan {
 	dv_repo *repo;
 	dv_statcache *cache;
@@ -74,9 +84,15 @@ struct dv_scan {
 	large_file *large;	/* found by the walk */
 	size_t nlarge, large_cap;
 	dv_scan_patches *patches;
+	dv_links links;
+	relink *relinks;	/* of the last scan */
+	size_t nrelinks, relinks_cap;
 };
 
-/** Fills all but name and oid. */
+/** Fills all but name and oid, which is known or zero. */
 void dv_scan_set_file(dv_cached_file *f, const struct stat *st);
+/** Notes that the entry, whose content is stored, is to become a link. `dirfd` is its folder. */
+int dv_scan_note_relink(dv_scan *s, const node *d, const entry *e, int dirfd) DV_MUST_CHECK;
+void dv_scan_forget_relinks(dv_scan *s);
 
 #endif

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a scan found, directory by directory; and what was done to it since. */
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
 #include "repo/scan_impl.h"
+#include "repo/workdir.h"
 
 void dv_scan_set_file(dv_cached_file *f, const struct stat *st)
 {
 	dv_cached_file_set(f, st);
-	/* Inode 0 matches nothing: what is too young is read again next time. */
-	if (!dv_stat_is_settled(st, dv_now_ns()))
+	/* Inode 0 matches nothing: what is too young is read again next time. A file with a seal is
+	 * never too young, as no write leaves the seal whole. */
+	if (!dv_stat_is_settled(st, dv_now_ns()) &&
+	    !(st->st_nlink > 1 && dv_whole_is_sealed(st, &f->oid)))
 		f->ino = 0;
 }
 
@@ -79,11 +83,14 @@ int dv_scan_update(dv_scan *s, const char *path, char kind, const dv_oid *oid,
 		return r;
 	if (folder && folder->dir)
 		dv_statcache_drop(s->cache, path);
-	if (kind && st)
-		dv_scan_set_file(&f, st);
-	f.kind = kind;
 	if (kind)
 		f.oid = *oid;
+	if (kind && st)
+		dv_scan_set_file(&f, st);
+	/* A symbolic link to a file of the cache is looked through each time. */
+	if (kind && st && S_ISLNK(st->st_mode) && kind != 'l')
+		f.ino = 0;
+	f.kind = kind;
 	return dv_scan_patches_add(s->patches, path, strcmp(path, s->base) == 0, &f,
 				   st ? st->st_dev : 0);
 }
@@ -93,5 +100,61 @@ int dv_scan_remember(dv_scan *s)
 	int r = s->patches ? dv_scan_patches_apply(s->patches, s->cache) : 0;
 
 	dv_statcache_flush(s->cache);
+	return r;
+}
+
+/* -- links ------------------------------------------------------------------------------------- */
+
+void dv_scan_forget_relinks(dv_scan *s)
+{
+	for (size_t i = 0; i < s->nrelinks; i++)
+		free(s->relinks[i].path);
+	s->nrelinks = 0;
+}
+
+int dv_scan_note_relink(dv_scan *s, const node *d, const entry *e, int dirfd)
+{
+	relink x = { .oid = e->f.oid, .kind = e->f.kind };
+	int r = 0;
+
+	if (fstatat(dirfd, e->f.name, &x.st, AT_SYMLINK_NOFOLLOW) < 0)
+		return dv_err_sys("cannot look at '%s/%s'", d->path, e->f.name);
+	x.path = d->dir ? dv_path_join(d->path, e->f.name) : dv_strdup(d->path);
+	if (!x.path)
+		return dv_err_nomem();
+	pthread_mutex_lock(&s->lock);
+	r = dv_grow(&s->relinks, &s->relinks_cap, s->nrelinks + 1, sizeof(*s->relinks));
+	if (r == 0)
+		s->relinks[s->nrelinks++] = x;
+	pthread_mutex_unlock(&s->lock);
+	if (r < 0)
+		free(x.path);
+	return r;
+}
+
+/* Replaces one file by a link, unless something else stands there by now. */
+static int make_link(dv_scan *s, const relink *x)
+{
+	dv_autoclose int fd = -1;
+	const char *name;
+	struct stat st;
+	int r = dv_workdir_parent(&fd, &name, s->rootfd, x->path, false);
+
+	if (r < 0)
+		return r;
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != x->st.st_ino ||
+	    st.st_size != x->st.st_size || st.st_mtim.tv_sec != x->st.st_mtim.tv_sec ||
+	    st.st_mtim.tv_nsec != x->st.st_mtim.tv_nsec)
+		return 0;
+	r = dv_links_put(&s->links, &x->oid, x->kind, fd, name, &st);
+	return r <= 0 ? r : dv_scan_update(s, x->path, x->kind, &x->oid, &st);
+}
+
+int dv_scan_relink(dv_scan *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->nrelinks; i++)
+		r = make_link(s, &s->relinks[i]);
 	return r;
 }

@@ -13,6 +13,7 @@
 #include "repo/changes.h"
 #include "repo/graft.h"
 #include "repo/targets.h"
+#include "store/whole.h"
 
 /* -- remotes ----------------------------------------------------------------------------------- */
 
@@ -49,7 +50,9 @@ int dv_sync_is_cached(dv_reader *rd, const dv_oid *oid, bool is_tree, bool *yes)
 	uint64_t tree = 0;
 	int rc;
 
-	*yes = dv_map_get(&dv_store_state(s)->roots, oid, &tree) && (tree || !is_tree);
+	/* What a commit vouched for may be gone since, when somebody wrote to a whole file. */
+	*yes = dv_map_get(&dv_store_state(s)->roots, oid, &tree) && (tree || !is_tree) &&
+	       dv_store_wholes_intact(s);
 	if (*yes || !dv_store_has_object(s, oid))
 		return 0;
 	rc = dv_closure_add(&c, rd, oid, is_tree, true);

@@ -9,7 +9,8 @@
 #include "store/tree.h"
 
 typedef struct dv_store_damage {
-	const char *kind;	/* "pack", "segment", "chunk", "recipe", "tree", "object", "log" */
+	const char *kind;	/* "pack", "file" (kept whole), "segment", "chunk", "recipe",
+				   "tree", "object", "log" */
 	const char *name;	/* hex id or file name */
 	const char *detail;
 	uint8_t entry_kind;	/* 0, or DV_KIND_… with `id` set: an entry that cannot be read */

@@ -5,12 +5,13 @@
 
 #include "store/care.h"
 
-/** A container and what is known of its entries: from its footer or, where that cannot be read and
- *  for whole files, from the index. */
+/** A container and what is known of its entries: from its footer, for whole files from the recipe,
+ *  and from the index where that cannot be read. */
 typedef struct dv_holding {
 	dv_container c;
 	dv_pack_footer f;
-	bool readable;	/* the footer was read */
+	bool readable;	/* the footer or recipe was read */
+	bool suspect;	/* a whole file that was changed by somebody */
 } dv_holding;
 typedef struct dv_holdings {
 	dv_holding *h;

@@ -215,7 +215,7 @@ static int note_pack(fsck *f, const dv_holding *h, const char *detail, bool *not
 	if (*noted)
 		return 0;
 	*noted = true;
-	return note_id(f, "pack", &h->c.id, detail);
+	return note_id(f, h->c.kind == DV_CONTAINER_FILE ? "file" : "pack", &h->c.id, detail);
 }
 
 static int check_container(void *arg, int worker)

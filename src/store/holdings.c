@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "store/care_impl.h"
 #include "store/store_priv.h"
+#include "store/whole.h"
 
 /* -- all containers ---------------------------------------------------------------------------- */
 
@@ -82,10 +83,28 @@ static int borrow_all(dv_holdings *all, const dv_store *s)
 	return 0;
 }
 
+/* A whole file holds what its recipe lists; the index may have led to copies elsewhere. */
+static bool load_whole(dv_holding *h, dv_reader **r, const dv_store *s)
+{
+	dv_auto(dv_recipe) recipe = DV_RECIPE_INIT;
+	int rc = *r ? 0 : dv_reader_new(r, (dv_store *)(uintptr_t)s);
+
+	if (!rc)
+		rc = dv_recipe_load(&recipe, *r, &h->c.id);
+	if (!rc && recipe.size == h->c.size)
+		rc = dv_whole_table(&h->f, &recipe);
+	else if (!rc)
+		rc = DV_ECORRUPT;
+	if (rc)
+		dv_error_clear();
+	return rc == 0;
+}
+
 int dv_holdings_load(dv_holdings *out, const dv_store *s)
 {
 	const dv_log_state *state = dv_store_state(s);
 	dv_auto(dv_holdings) all = DV_HOLDINGS_INIT;
+	dv_autoptr(dv_reader) reader = NULL;
 	bool borrow = false;
 	int rc = 0;
 
@@ -102,6 +121,10 @@ int dv_holdings_load(dv_holdings *out, const dv_store *s)
 			rc = dv_check_cancel();
 		if (!rc && h->c.kind == DV_CONTAINER_PACK)
 			h->readable = dv_store_load_footer(s, &h->c, &h->f) == 0;
+		if (!rc && h->c.kind == DV_CONTAINER_FILE) {
+			h->readable = load_whole(h, &reader, s);
+			h->suspect = !dv_whole_intact(s, &h->c);
+		}
 		borrow |= !h->readable;
 	}
 	if (!rc && borrow)
@@ -141,12 +164,14 @@ static bool has_bases(const dv_holding *h, const dv_pack_entry *e, const dv_map 
 
 /* Marks in `use` the entries of `depth`, each once, if all their bases were marked before: a delta
  * that gc left behind without them must not come back to light. */
-static int choose_depth(const dv_holdings *all, bool **use, unsigned depth, dv_map *chunks,
-			dv_map *recipes)
+static int choose_depth(const dv_holdings *all, bool **use, unsigned depth, bool suspect,
+			dv_map *chunks, dv_map *recipes)
 {
 	for (size_t i = 0; i < all->n; i++) {
 		const dv_holding *h = &all->h[i];
 
+		if (h->suspect != suspect)
+			continue;
 		for (size_t k = 0; k < h->f.n; k++) {
 			const dv_pack_entry *e = &h->f.e[k];
 			dv_map *seen = e->kind == DV_KIND_CHUNK ? chunks : recipes;
@@ -192,7 +217,9 @@ static int index_all(dv_segment_builder *b, const dv_holdings *all)
 			return DV_ERROR;
 	}
 	for (unsigned depth = 0; depth <= DV_DEPTH_MAX && !rc; depth++)
-		rc = choose_depth(all, m.use, depth, &chunks, &recipes);
+		rc = choose_depth(all, m.use, depth, false, &chunks, &recipes);
+	if (!rc)
+		rc = choose_depth(all, m.use, 0, true, &chunks, &recipes);
 	for (size_t i = 0; i < all->n && !rc; i++)
 		rc = dv_holding_index(b, &all->h[i], m.use[i]);
 	return rc;

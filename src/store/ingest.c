@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/progress.h"
 #include "store/recipe.h"
+#include "store/whole.h"
 
 #define SEGMENT ((size_t)4 << 20)	/* bytes of the file that are in one slot */
 #define BEFORE 63u			/* bytes in front of a segment that its scan looks at */
@@ -60,6 +61,7 @@ typedef struct large {
 	dv_sha256_ctx hash;
 	dv_buf recipe;
 	dv_sticky sticky;
+	dv_pack_footer *table;	/* takes the chunks instead of the store; or NULL */
 } large;
 
 struct dv_ingest {
@@ -235,8 +237,46 @@ static int station_room(station *s, size_t need)
 	return 0;
 }
 
-int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, dv_oid *oid,
-		    struct stat *st)
+/* The chunks that a recipe of level 0 lists, as the table of a whole file. */
+static int table_from(dv_pack_footer *table, const dv_buf *recipe)
+{
+	const uint8_t *p = (const uint8_t *)recipe->p + DV_RECIPE_HEADER;
+	size_t n = (recipe->n - DV_RECIPE_HEADER) / DV_RECIPE_ITEM;
+	uint64_t offset = 0;
+
+	table->e = dv_calloc(n + 1, sizeof(*table->e));
+	if (!table->e)
+		return DV_ERROR;
+	for (; table->n < n; p += DV_RECIPE_ITEM) {
+		dv_pack_entry *e = &table->e[table->n++];
+
+		memcpy(e->id.b, p, DV_OID_RAW_SIZE);
+		e->offset = offset;
+		e->stored = e->raw = dv_get_u32(p + DV_OID_RAW_SIZE);
+		e->kind = DV_KIND_CHUNK;
+		offset += e->raw;
+	}
+	return 0;
+}
+
+static int table_small(dv_ingest *in, station *s, size_t n, dv_pack_footer *table, dv_oid *oid)
+{
+	const dv_chunker_params *params = dv_chunker_for_size(n);
+	int rc = dv_cuts_make(&s->cuts, params, s->buf, n, oid);
+
+	if (!rc && s->cuts.n < 2)
+		return dv_err(DV_EUSAGE, "a file of one chunk cannot be kept whole");
+	if (!rc)
+		rc = dv_recipe_begin(&s->recipe, 0, params->id, n);
+	for (size_t i = 0; i < s->cuts.n && !rc; i++)
+		dv_recipe_append(&s->recipe, &s->cuts.ids[i], s->cuts.lens[i]);
+	if (!rc)
+		rc = dv_recipe_put(in->w, s->enc, oid, &s->recipe);
+	return rc ? rc : table_from(table, &s->recipe);
+}
+
+static int ingest_small(dv_ingest *in, int worker, int fd, const char *name, dv_pack_footer *table,
+			dv_oid *oid, struct stat *st)
 {
 	station *s = &in->stations[worker];
 	dv_sticky sticky = { 0 };
@@ -257,9 +297,17 @@ int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, dv_oid 
 	/* A file that grew shows in its size now; the read never goes past the old one. */
 	if (!rc)
 		rc = check_unchanged(fd, name, st);
-	if (!rc)
+	if (!rc && table)
+		rc = table_small(in, s, n, table, oid);
+	else if (!rc)
 		rc = dv_object_put_with(in->w, enc, &s->cuts, &s->recipe, &sticky, s->buf, n, oid);
 	return rc;
+}
+
+int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, dv_oid *oid,
+		    struct stat *st)
+{
+	return ingest_small(in, worker, fd, name, NULL, oid, st);
 }
 
 /* -- large files ------------------------------------------------------------------------------- */
@@ -366,7 +414,7 @@ static int put_job(void *arg, int worker)
 	pthread_mutex_lock(&in->lock);
 	sticky = in->f.sticky;
 	pthread_mutex_unlock(&in->lock);
-	for (size_t i = 0; i < s->cuts.n && !rc; i++) {
+	for (size_t i = 0; i < s->cuts.n && !rc && !in->f.table; i++) {
 		rc = dv_writer_put(in->w, enc, DV_KIND_CHUNK, &s->cuts.ids[i], p, s->cuts.lens[i],
 				   &sticky, NULL);
 		p += s->cuts.lens[i];
@@ -548,7 +596,8 @@ static int quiesce(dv_ingest *in, int rc)
 	return dv_error_put(&own);
 }
 
-int dv_ingest_large(dv_ingest *in, int fd, const char *name, dv_oid *oid, struct stat *st)
+static int ingest_large(dv_ingest *in, int fd, const char *name, dv_pack_footer *table, dv_oid *oid,
+			struct stat *st)
 {
 	large *f = &in->f;
 	dv_encoder *enc = NULL;
@@ -557,7 +606,8 @@ int dv_ingest_large(dv_ingest *in, int fd, const char *name, dv_oid *oid, struct
 	if (rc < 0)
 		return rc;
 	if (st->st_size <= (off_t)DV_INGEST_SMALL)
-		return dv_ingest_small(in, in->nstations - 1, fd, name, oid, st);
+		return ingest_small(in, in->nstations - 1, fd, name, table, oid, st);
+	f->table = table;
 	f->fd = fd;
 	f->name = name;
 	f->size = (uint64_t)st->st_size;
@@ -579,7 +629,23 @@ int dv_ingest_large(dv_ingest *in, int fd, const char *name, dv_oid *oid, struct
 		rc = station_encoder(in, in->nstations - 1, &enc);
 	if (!rc)
 		rc = dv_recipe_put(in->w, enc, oid, &f->recipe);
+	if (!rc && table)
+		rc = table_from(table, &f->recipe);
 	if (f->recipe.cap > (size_t)1 << 20)
 		dv_buf_release(&f->recipe);
 	return rc;
+}
+
+int dv_ingest_large(dv_ingest *in, int fd, const char *name, dv_oid *oid, struct stat *st)
+{
+	return ingest_large(in, fd, name, NULL, oid, st);
+}
+
+int dv_ingest_whole(dv_ingest *in, int worker, int fd, const char *name, dv_pack_footer *table,
+		    dv_oid *oid, struct stat *st)
+{
+	dv_pack_footer_release(table);
+	*table = (dv_pack_footer)DV_PACK_FOOTER_INIT;
+	return worker < 0 ? ingest_large(in, fd, name, table, oid, st)
+			  : ingest_small(in, worker, fd, name, table, oid, st);
 }

@@ -335,6 +335,7 @@ int dv_store_open(dv_store **out, const char *dir, unsigned flags)
 	s->flock = (dv_lock)DV_LOCK_INIT;
 	s->flags = flags;
 	pthread_rwlock_init(&s->lock, NULL);
+	pthread_mutex_init(&s->whole_lock, NULL);
 	s->dir = dv_strdup(dir);
 	if (!s->dir)
 		return DV_ERROR;
@@ -361,6 +362,8 @@ void dv_store_free(dv_store *s)
 	dv_log_state_release(&s->state);
 	dv_lock_release(&s->flock);
 	pthread_rwlock_destroy(&s->lock);
+	pthread_mutex_destroy(&s->whole_lock);
+	dv_map_release(&s->wholes);
 	free(s->dir);
 	free(s);
 }
@@ -406,7 +409,8 @@ bool dv_store_find(const dv_store *s, uint8_t kind, const dv_oid *id, dv_place *
 	pthread_rwlock_rdlock(lock);
 	for (size_t i = s->nsegs; !found && i-- > 0;)
 		found = dv_segment_find(s->segs[i].seg, kind, id, out) &&
-			dv_map_has(&s->state.packs, &out->in.id);
+			dv_map_has(&s->state.packs, &out->in.id) &&
+			(out->in.kind != DV_CONTAINER_FILE || dv_whole_intact(s, &out->in));
 	pthread_rwlock_unlock(lock);
 	return found;
 }
@@ -416,7 +420,7 @@ bool dv_store_has_object(const dv_store *s, const dv_oid *oid)
 	dv_place at;
 
 	return dv_oid_is_empty(oid) || dv_store_find(s, DV_KIND_CHUNK, oid, &at) ||
-	       dv_store_find(s, DV_KIND_RECIPE, oid, &at);
+	       (dv_store_find(s, DV_KIND_RECIPE, oid, &at) && dv_whole_chunks_there(s, oid));
 }
 
 /* -- appending --------------------------------------------------------------------------- */

@@ -21,6 +21,8 @@ struct dv_store {
 	pthread_rwlock_t lock;	/* state and segs: lookups share it, commit and refresh do not */
 	dv_lock flock;
 	bool exclusive;		/* the kind of lock held, when one is */
+	pthread_mutex_t whole_lock;	/* wholes; taken last */
+	dv_map wholes;		/* whole files that were looked at -> what was found */
 };
 
 /** "<store>/<folder>/<hex>" or, with `fan`, "<store>/<folder>/ab/<hex>"; owned. */
@@ -32,5 +34,14 @@ int dv_store_load_footer(const dv_store *s, const dv_container *c, dv_pack_foote
 	DV_MUST_CHECK;
 /** Deletes temporary files older than `seconds`; the exclusive lock must be held. */
 int dv_store_clean(dv_store *s, int64_t seconds) DV_MUST_CHECK;
+
+/** Is a whole file as it was stored? Looks once, and warns when it is not. */
+bool dv_whole_intact(const dv_store *s, const dv_container *c);
+/** Forgets what was found of a file that was replaced. */
+void dv_whole_forget(dv_store *s, const dv_oid *oid);
+/** Gives a file that was changed, and is about to be replaced, a second name in damaged/. */
+int dv_whole_put_aside(dv_store *s, const dv_container *c, const char *path) DV_MUST_CHECK;
+/** False when the object's whole file was changed and the chunks are nowhere else. */
+bool dv_whole_chunks_there(const dv_store *s, const dv_oid *oid);
 
 #endif

@@ -23,17 +23,20 @@
 #define STRANGER_AGE (24 * 60 * 60)	/* seconds before a file that no entry names is litter */
 
 /* Where the copy that stays is: rank, holding, entry. A lower value is the better copy: not in a
- * container that must go, then of the least depth. As a base is less deep than what was made from
- * it, this choice never closes a circle of deltas. */
+ * container that must go, then not in a whole file that somebody changed, then in a whole file (so
+ * that nothing of it is kept twice), then of the least depth. As a base is less deep than what was
+ * made from it, this choice never closes a circle of deltas. */
 #define COPY(rank, holding, entry)                                                                 \
 	((uint64_t)(rank) << 56 | (uint64_t)(holding) << 32 | (uint64_t)(entry))
 #define COPY_HOLDING(v) ((size_t)((v) >> 32 & 0xffffff))
 #define COPY_ENTRY(v) ((size_t)((v)&0xffffffff))
 #define RANK_FORCED 0x80u
+#define RANK_SUSPECT 0x40u
 #define HOLDINGS_MAX 0xffffffu
 
 typedef struct fate {
 	bool forced, drop, rewrite;
+	bool suspect;		/* a whole file that was changed: fsck alone may remove it */
 	bool *use;		/* entries whose copy stays */
 	size_t live;
 	uint64_t live_bytes;
@@ -87,6 +90,15 @@ static bool is_wanted(const sweep *w, const dv_pack_entry *e)
 	return dv_map_has(&w->o->keep->chunks, &e->id) || dv_map_has(&w->bases, &e->id);
 }
 
+static unsigned rank(const sweep *w, size_t i, const dv_pack_entry *e)
+{
+	unsigned value = w->all.h[i].c.kind == DV_CONTAINER_FILE ? 0 : e->depth + 1u;
+
+	if (w->fates[i].suspect)
+		value |= RANK_SUSPECT;
+	return w->fates[i].forced ? value | RANK_FORCED : value;
+}
+
 /* Looks at every copy of every wanted entry and keeps the best. */
 static int choose_copies(sweep *w)
 {
@@ -96,8 +108,7 @@ static int choose_copies(sweep *w)
 		for (size_t k = 0; k < h->f.n; k++) {
 			const dv_pack_entry *e = &h->f.e[k];
 			dv_map *found = e->kind == DV_KIND_CHUNK ? &w->chunks : &w->recipes;
-			unsigned rank = e->depth | (w->fates[i].forced ? RANK_FORCED : 0);
-			uint64_t copy = COPY(rank, i, k), *have;
+			uint64_t copy = COPY(rank(w, i, e), i, k), *have;
 
 			if (!is_wanted(w, e))
 				continue;
@@ -154,6 +165,16 @@ static void mark_copies(sweep *w, const dv_map *found)
 	}
 }
 
+/* Must the container go, whatever is in it? A whole file whose object nobody wants must. */
+static bool must_go(const sweep *w, const dv_container *c, bool suspect)
+{
+	if (w->o->drop_container && w->o->drop_container(c, w->o->payload))
+		return true;
+	return c->kind == DV_CONTAINER_FILE && !suspect &&
+	       !dv_map_has(&w->o->keep->recipes, &c->id) &&
+	       !dv_map_has(&w->o->keep->chunks, &c->id);
+}
+
 static int choose(sweep *w)
 {
 	bool more = true;
@@ -167,8 +188,8 @@ static int choose(sweep *w)
 	for (size_t i = 0; i < w->all.n; i++) {
 		fate *f = &w->fates[i];
 
-		f->forced = w->o->drop_container &&
-			    w->o->drop_container(&w->all.h[i].c, w->o->payload);
+		f->suspect = w->all.h[i].suspect;
+		f->forced = must_go(w, &w->all.h[i].c, f->suspect);
 		f->use = dv_calloc(w->all.h[i].f.n + 1, sizeof(bool));
 		if (!f->use)
 			return DV_ERROR;
@@ -193,19 +214,24 @@ static bool is_sparse(const fate *f, const dv_container *c)
 	return (f->live_bytes + f->live * DV_PACK_ENTRY) * 100 < c->size * ALIVE_MIN;
 }
 
+static bool is_pack(const dv_holding *h)
+{
+	return h->readable && h->c.kind == DV_CONTAINER_PACK;
+}
+
 static void decide(sweep *w, dv_sweep_stats *st)
 {
 	size_t small = 0;
 
 	for (size_t i = 0; i < w->all.n; i++)
-		small += w->all.h[i].readable && !w->fates[i].forced && w->fates[i].live &&
+		small += is_pack(&w->all.h[i]) && !w->fates[i].forced && w->fates[i].live &&
 			 w->all.h[i].c.size < SMALL_PACK;
 	for (size_t i = 0; i < w->all.n; i++) {
 		const dv_holding *h = &w->all.h[i];
 		fate *f = &w->fates[i];
 
-		f->drop = f->forced || !f->live;
-		if (h->readable && !f->drop)
+		f->drop = f->forced || (!f->live && !f->suspect);
+		if (is_pack(h) && !f->drop)
 			f->drop = (small > 1 && h->c.size < SMALL_PACK) || is_sparse(f, &h->c);
 		f->rewrite = f->drop && f->live;
 		st->packs_dropped += f->drop && !f->rewrite;

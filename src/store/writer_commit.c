@@ -183,6 +183,26 @@ void dv_writer_drop_pending(dv_writer *w)
 
 /* -- names ------------------------------------------------------------------------------- */
 
+/* What stands there is either the same bytes or was changed by somebody: this mends it. */
+static int place_whole(dv_writer *w, dv_pending *p, const char *path, bool *dir)
+{
+	struct stat st;
+	int rc = dv_whole_put_aside(w->store, &p->c, path);
+
+	if (rc < 0)
+		return rc;
+	if (dv_fs_renameat(AT_FDCWD, p->tmp, AT_FDCWD, path) < 0)
+		return dv_err_sys("cannot create '%s'", path);
+	/* Between two names of one file a rename does nothing. */
+	if (lstat(p->tmp, &st) == 0)
+		dv_fs_unlinkat(AT_FDCWD, p->tmp, 0);
+	dv_whole_forget(w->store, &p->c.id);
+	free(p->tmp);
+	p->tmp = NULL;
+	*dir = true;
+	return 0;
+}
+
 /* Gives one container its name; `dirs` marks the folders to sync. */
 static int place(dv_writer *w, dv_pending *p, bool dirs[2][257])
 {
@@ -196,6 +216,8 @@ static int place(dv_writer *w, dv_pending *p, bool dirs[2][257])
 		dirs[kind][256] = true;
 	else if (errno != EEXIST)
 		return dv_err_sys("cannot create '%s'", dir);
+	if (kind)
+		return place_whole(w, p, path, &dirs[kind][p->c.id.b[0]]);
 	if (dv_fs_rename_noreplace(AT_FDCWD, p->tmp, AT_FDCWD, path)) {
 		if (errno != EEXIST)
 			return dv_err_sys("cannot create '%s'", path);

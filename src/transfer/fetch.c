@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/progress.h"
 #include "transfer/internal.h"
+#include "store/whole.h"
 
 #define CACHE_MAX ((uint64_t)32 << 20)
 #define WINDOW ((uint64_t)1 << 18)	/* entries that are planned for at once */
@@ -190,7 +191,8 @@ static bool local_vouches(const dv_fetching *f, const dv_oid *oid, bool is_tree)
 {
 	uint64_t tree;
 
-	return dv_map_get(&dv_store_state(f->local)->roots, oid, &tree) && (tree || !is_tree);
+	return dv_map_get(&dv_store_state(f->local)->roots, oid, &tree) && (tree || !is_tree) &&
+	       dv_store_wholes_intact(f->local);
 }
 
 static int expand_tree(walk *w, const item *it, bool *again)
