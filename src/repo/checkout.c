@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * dv_checkout: makes outputs equal to their pointers. In order, for each output: scan what stands
- * there; list what differs; refuse when something would be overwritten that the store does not
- * have, or when the store lacks something that is wanted; only then change the workspace. Every
+ * there; look at what differs, and refuse when something would be overwritten that the store does
+ * not have, or when the store lacks something that is wanted; only then change the workspace. The
+ * differences are found anew for each step, so that they are never all in memory. Every
  * file appears by rename once its bytes were verified against its oid, so a checkout that was cut
  * leaves old and new files, never half ones, and running it again completes it.
  */
@@ -23,6 +24,7 @@
 #define BATCH_FILES 64
 #define BATCH_BYTES (2u << 20)
 #define NAMED_MAX 5
+#define WINDOW 32768	/* differences in work at once */
 
 typedef struct checkout {
 	dv_repo *repo;
@@ -34,8 +36,15 @@ typedef struct checkout {
 	const dv_checkout_options *o;
 	dv_targets targets;
 	dv_checkout_summary *sum;
-	dv_deltas deltas;	/* of the output in work, with root-relative paths */
+	const dv_output *output;	/* in work */
+	bool parts;		/* not all of it is wanted */
+	dv_scanned now;		/* what stands there */
+	dv_deltas deltas;	/* in work, with root-relative paths */
+	dv_deltas folders;	/* to be removed, parents first */
 	struct stat *written;	/* by index of deltas */
+	dv_buf lost, missing;	/* the first names of what would be lost, of what is missing */
+	size_t nlost, nmissing, nremovals, ndeltas;
+	uint64_t total, nfiles;	/* to be written */
 	dv_links links;
 	dv_writer *writer;	/* for whole files; NULL until the first */
 	bool probed;
@@ -52,6 +61,9 @@ static void checkout_release(checkout *c)
 	free(c->readers);
 	dv_pool_free(c->pool);
 	dv_deltas_release(&c->deltas);
+	dv_deltas_release(&c->folders);
+	dv_buf_release(&c->lost);
+	dv_buf_release(&c->missing);
 	dv_targets_release(&c->targets);
 	free(c->written);
 	if (c->rootfd >= 0)
@@ -103,16 +115,16 @@ static bool is_content(char kind)
 }
 
 /* A symbolic link to a whole file that is not in the cache any more holds nothing to lose. */
-static bool is_dangling(checkout *c, const dv_delta *d)
+static bool is_dangling(const checkout *c, const char *at, const dv_tree_entry *old)
 {
 	dv_autofree char *path = NULL;
 	dv_autoclose int dir = -1;
 	const char *base;
 	dv_oid oid;
 
-	if (d->old_kind != 'l')
+	if (old->kind != 'l')
 		return false;
-	if (dv_workdir_parent(&dir, &base, c->rootfd, d->path, false) < 0) {
+	if (dv_workdir_parent(&dir, &base, c->rootfd, at, false) < 0) {
 		dv_error_clear();
 		return false;
 	}
@@ -120,28 +132,34 @@ static bool is_dangling(checkout *c, const dv_delta *d)
 	       (path = dv_store_whole_path(c->store, &oid)) && access(path, F_OK) != 0;
 }
 
-static int check_deltas(checkout *c)
+static int look_at(checkout *c, const char *path, const dv_tree_entry *old,
+		   const dv_tree_entry *new_)
 {
-	dv_auto(dv_buf) lost = DV_BUF_INIT;
-	dv_auto(dv_buf) missing = DV_BUF_INIT;
-	size_t nlost = 0, nmissing = 0;
+	char from = old ? old->kind : 0, to = new_ ? new_->kind : 0;
 
-	for (size_t i = 0; i < c->deltas.n; i++) {
-		const dv_delta *d = &c->deltas.d[i];
-
-		if (is_content(d->old_kind) && !dv_store_has_object(c->store, &d->old_oid) &&
-		    !is_dangling(c, d))
-			name(&lost, &nlost, d->path);
-		if (is_content(d->new_kind) && !dv_store_has_object(c->store, &d->new_oid))
-			name(&missing, &nmissing, d->path);
+	if (is_content(from) && !dv_store_has_object(c->store, &old->oid) &&
+	    !is_dangling(c, path, old))
+		name(&c->lost, &c->nlost, path);
+	if (is_content(to)) {
+		if (!dv_store_has_object(c->store, &new_->oid))
+			name(&c->missing, &c->nmissing, path);
+		c->total += new_->size;
+		c->nfiles++;
 	}
-	if (nmissing) {
-		refuse(DV_ENOTFOUND, &missing, nmissing, "content is not in the cache");
+	c->ndeltas++;
+	c->nremovals += from && (!to || (from == 'd') != (to == 'd'));
+	return 0;
+}
+
+static int check_deltas(const checkout *c)
+{
+	if (c->nmissing) {
+		refuse(DV_ENOTFOUND, &c->missing, c->nmissing, "content is not in the cache");
 		return dv_err_hint(DV_ENOTFOUND, "run 'dv pull' to bring it from the remote");
 	}
-	if (nlost && !c->o->force) {
-		refuse(DV_EDIRTY, &lost, nlost, "would overwrite or delete work that is not in the "
-						"store");
+	if (c->nlost && !c->o->force) {
+		refuse(DV_EDIRTY, &c->lost, c->nlost,
+		       "would overwrite or delete work that is not in the store");
 		return dv_err_hint(DV_EDIRTY,
 				   "run 'dv add' to record it, or use --force to drop it");
 	}
@@ -309,29 +327,6 @@ static int make_wholes(checkout *c)
 	return r < 0 ? r : dv_writer_commit(c->writer, NULL, 0);
 }
 
-/* Deletions from the end, so that folders are empty when their turn comes; then new folders. */
-static int clear_the_way(checkout *c)
-{
-	int r = 0;
-
-	for (size_t i = c->deltas.n; r == 0 && i-- > 0;) {
-		const dv_delta *d = &c->deltas.d[i];
-
-		if (d->old_kind == 'd' && d->new_kind != 'd')
-			r = dv_workdir_rmdir(c->rootfd, d->path);
-		else if (d->old_kind && (!d->new_kind || d->new_kind == 'd'))
-			r = dv_workdir_unlink(c->rootfd, d->path);
-	}
-	for (size_t i = 0; r == 0 && i < c->deltas.n; i++) {
-		const dv_delta *d = &c->deltas.d[i];
-		dv_autoclose int fd = -1;
-
-		if (d->new_kind == 'd' && d->old_kind != 'd')
-			r = dv_workdir_open(&fd, c->rootfd, d->path, true);
-	}
-	return r;
-}
-
 static int note_results(checkout *c)
 {
 	int r = 0;
@@ -356,59 +351,103 @@ static int note_results(checkout *c)
 	return r < 0 ? r : dv_scan_remember(c->scan);
 }
 
-static void start_progress(const checkout *c)
+static int by_path(const void *a, const void *b)
 {
-	uint64_t bytes = 0, files = 0;
-
-	for (size_t i = 0; i < c->deltas.n; i++)
-		if (is_content(c->deltas.d[i].new_kind)) {
-			bytes += c->deltas.d[i].new_size;
-			files++;
-		}
-	dv_progress_start("checking out", bytes, files);
+	return strcmp(((const dv_delta *)a)->path, ((const dv_delta *)b)->path);
 }
 
-static int apply(checkout *c)
+/* Writes the files in work and tells the stat cache. */
+static int flush(checkout *c)
 {
 	int r;
 
-	if ((r = check_deltas(c)) < 0)
-		return r;
+	if (c->deltas.n == 0)
+		return 0;
+	qsort(c->deltas.d, c->deltas.n, sizeof(*c->deltas.d), by_path);
 	free(c->written);
-	if (!(c->written = dv_calloc(c->deltas.n + 1, sizeof(*c->written))))
-		return dv_err_nomem();
-	start_progress(c);
-	if ((r = make_wholes(c)) < 0 || (r = clear_the_way(c)) < 0 ||
-	    (r = for_files(c, put_file)) < 0)
+	c->written = dv_calloc(c->deltas.n, sizeof(*c->written));
+	if (!c->written)
+		return DV_ERROR;
+	if ((r = make_wholes(c)) == 0 && (r = for_files(c, put_file)) == 0)
+		r = note_results(c);
+	dv_deltas_release(&c->deltas);
+	return r;
+}
+
+static int take(checkout *c, const char *path, const dv_tree_entry *old, const dv_tree_entry *new_)
+{
+	int r = dv_deltas_add(&c->deltas, path, old, new_);
+
+	return r == 0 && c->deltas.n >= WINDOW ? flush(c) : r;
+}
+
+static int remove_old(checkout *c, const char *path, const dv_tree_entry *old,
+		      const dv_tree_entry *new_)
+{
+	int r;
+
+	if (!old || (new_ && (old->kind == 'd') == (new_->kind == 'd')))
+		return 0;
+	if (old->kind == 'd')
+		return dv_deltas_add(&c->folders, path, old, new_);
+	r = dv_workdir_unlink(c->rootfd, path);
+	return r < 0 || new_ ? r : take(c, path, old, NULL);
+}
+
+/* From the end, so that folders are empty when their turn comes. */
+static int remove_folders(checkout *c)
+{
+	int r = 0;
+
+	for (size_t i = c->folders.n; r == 0 && i-- > 0;) {
+		const dv_delta *d = &c->folders.d[i];
+		const dv_tree_entry old = { .kind = 'd', .oid = d->old_oid };
+
+		r = dv_workdir_rmdir(c->rootfd, d->path);
+		if (r == 0 && !d->new_kind)
+			r = take(c, d->path, &old, NULL);
+	}
+	dv_deltas_release(&c->folders);
+	return r < 0 ? r : flush(c);
+}
+
+static int put_new(checkout *c, const char *path, const dv_tree_entry *old,
+		   const dv_tree_entry *new_)
+{
+	dv_autoclose int fd = -1;
+	int r;
+
+	if (!new_)
+		return 0;
+	if (new_->kind == 'd' && (!old || old->kind != 'd') &&
+	    (r = dv_workdir_open(&fd, c->rootfd, path, true)) < 0)
 		return r;
-	return note_results(c);
+	return take(c, path, old, new_);
 }
 
 /* -- one output ------------------------------------------------------------------------------- */
 
-/* Makes delta paths root-relative and, when only parts are wanted, keeps those. */
-static int adopt_deltas(checkout *c, const char *output, bool parts, dv_deltas *in)
+typedef int (*step_fn)(checkout *c, const char *path, const dv_tree_entry *old,
+		       const dv_tree_entry *new_);
+typedef struct step {
+	checkout *c;
+	step_fn fn;
+} step;
+
+/* Makes the path root-relative and, when only parts are wanted, passes over the others. */
+static int one_delta(void *payload, const char *inner, const dv_tree_entry *old,
+		     const dv_tree_entry *new_)
 {
-	int r = 0;
+	const step *s = payload;
+	const dv_targets *t = &s->c->targets;
+	dv_autofree char *path = dv_path_join(s->c->output->path, inner);
 
-	for (size_t i = 0; r == 0 && i < in->n; i++) {
-		dv_delta *d = &in->d[i];
-		dv_autofree char *path = dv_path_join(output, d->path);
-
-		if (!path)
-			return dv_err_nomem();
-		if (parts && !dv_targets_want_path(&c->targets, path) &&
-		    !(d->new_kind == 'd' && dv_targets_want_below(&c->targets, path)))
-			continue;
-		r = dv_grow(&c->deltas.d, &c->deltas.cap, c->deltas.n + 1, sizeof(*d));
-		if (r < 0)
-			return r;
-		free(d->path);
-		d->path = dv_steal(&path);
-		c->deltas.d[c->deltas.n++] = *d;
-		d->path = d->old_path = NULL;
-	}
-	return r;
+	if (!path)
+		return DV_ERROR;
+	if (s->c->parts && !dv_targets_want_path(t, path) &&
+	    !(new_ && new_->kind == 'd' && dv_targets_want_below(t, path)))
+		return 0;
+	return s->fn(s->c, path, old, new_);
 }
 
 /* The stored side of a comparison that concerns parts only: what lies elsewhere need not be in the
@@ -432,107 +471,146 @@ static int list_pruned(void *ctx, const char *path, const dv_oid *oid, dv_tree *
 	return 0;
 }
 
-static int collect(checkout *c, const dv_output *o, bool parts, const dv_scanned *now)
+/* Takes one step over all differences of the output, a folder before what is in it. */
+static int over_deltas(checkout *c, step_fn fn)
 {
-	dv_auto(dv_deltas) below = DV_DELTAS_INIT;
+	const dv_output *o = c->output;
 	dv_tree_entry want = dv_pointer_entry(&o->pointer);
-	dv_tree_entry have = { .kind = now->kind, .oid = now->oid, .size = now->size };
+	dv_tree_entry have = { .kind = c->now.kind, .oid = c->now.oid, .size = c->now.size };
 	pruned only = { own_reader(c), &c->targets, o->path };
 	dv_side cur = dv_scan_side(c->scan), all = { dv_list_stored, own_reader(c) };
 	dv_side some = { list_pruned, &only };
+	step s = { c, fn };
 	bool wd = want.kind == 'd', hd = have.kind == 'd';
 	int r = 0;
 
-	dv_deltas_release(&c->deltas);
 	if (!hd && !wd && have.kind == want.kind && dv_oid_eq(&have.oid, &want.oid))
 		return 0;
 	if (hd != wd || !wd)
-		r = dv_deltas_add(&c->deltas, o->path, have.kind && have.kind != 'd' ? &have : hd ?
-				  &have : NULL, &want);
+		r = fn(c, o->path, have.kind ? &have : NULL, &want);
 	if (r == 0 && (hd || wd))
-		r = dv_treediff(&below, &cur, hd ? &have.oid : NULL,
-				parts ? &some : &all, wd ? &want.oid : NULL, DV_TREEDIFF_DIRS);
-	if (r == DV_ENOTFOUND) {
-		dv_err(r, "a listing of '%s' is not in the cache", o->path);
-		return dv_err_hint(r, "run 'dv pull %s' to bring it from the remote", o->path);
-	}
-	return r < 0 ? r : adopt_deltas(c, o->path, parts, &below);
+		r = dv_treediff_each(&cur, hd ? &have.oid : NULL, c->parts ? &some : &all,
+				     wd ? &want.oid : NULL, DV_TREEDIFF_DIRS, one_delta, &s);
+	return r;
 }
 
-/* Keeps of the deltas the files that are not yet as cache.type asks. */
-static int keep_unlinked(checkout *c)
+static void plan_begin(checkout *c)
 {
-	size_t n = 0;
+	dv_buf_clear(&c->lost);
+	dv_buf_clear(&c->missing);
+	c->nlost = c->nmissing = c->nremovals = c->ndeltas = 0;
+	c->total = c->nfiles = 0;
+}
 
-	for (size_t i = 0; i < c->deltas.n; i++) {
-		dv_delta *d = &c->deltas.d[i];
-		dv_autoclose int dir = -1;
-		const char *base;
-		int r = 0;
+static int plan(checkout *c)
+{
+	int r;
 
-		if (is_file(d->new_kind))
-			r = dv_workdir_parent(&dir, &base, c->rootfd, d->path, false);
-		if (r < 0)
-			return r;
-		if (!is_file(d->new_kind) ||
-		    dv_links_is_right(&c->links, &d->new_oid, d->new_kind, d->new_size, dir,
-				      base)) {
-			free(d->path);
-			free(d->old_path);
-			continue;
-		}
-		d->old_kind = d->new_kind;
-		d->old_oid = d->new_oid;
-		c->deltas.d[n++] = *d;
+	plan_begin(c);
+	r = over_deltas(c, look_at);
+	if (r == DV_ENOTFOUND) {
+		dv_err(r, "a listing of '%s' is not in the cache", c->output->path);
+		return dv_err_hint(r, "run 'dv pull %s' to bring it from the remote",
+				   c->output->path);
 	}
-	c->deltas.n = n;
-	return 0;
+	return r < 0 ? r : check_deltas(c);
+}
+
+static int apply(checkout *c)
+{
+	int r = 0;
+
+	dv_progress_start("checking out", c->total, c->nfiles);
+	if (c->nremovals && (r = over_deltas(c, remove_old)) == 0)
+		r = remove_folders(c);
+	if (r == 0)
+		r = over_deltas(c, put_new);
+	return r < 0 ? r : flush(c);
+}
+
+/* -- links ------------------------------------------------------------------------------------- */
+
+/* 1 when the file is right, but not as cache.type asks. */
+static int is_unlinked(checkout *c, const char *path, const dv_tree_entry *e)
+{
+	dv_autoclose int dir = -1;
+	const char *base;
+	int r = 0;
+
+	if (!e || !is_file(e->kind))
+		return 0;
+	if (!c->probed) {
+		c->probed = true;
+		r = dv_links_probe(&c->links, c->rootfd);
+	}
+	if (r < 0 || (r = dv_workdir_parent(&dir, &base, c->rootfd, path, false)) < 0)
+		return r;
+	return !dv_links_is_right(&c->links, &e->oid, e->kind, e->size, dir, base);
+}
+
+static int look_at_link(checkout *c, const char *path, const dv_tree_entry *old,
+			const dv_tree_entry *new_)
+{
+	int r = is_unlinked(c, path, new_);
+
+	(void)old;
+	return r > 0 ? look_at(c, path, new_, new_) : r;
+}
+
+static int put_link(checkout *c, const char *path, const dv_tree_entry *old,
+		    const dv_tree_entry *new_)
+{
+	int r = is_unlinked(c, path, new_);
+
+	(void)old;
+	return r > 0 ? take(c, path, new_, new_) : r;
+}
+
+static int over_files(checkout *c, step_fn fn)
+{
+	dv_tree_entry want = dv_pointer_entry(&c->output->pointer);
+	pruned only = { own_reader(c), &c->targets, c->output->path };
+	dv_side all = { dv_list_stored, own_reader(c) }, some = { list_pruned, &only };
+	const dv_side *stored = c->parts ? &some : &all;
+	step s = { c, fn };
+
+	if (want.kind != 'd')
+		return fn(c, c->output->path, NULL, &want);
+	return dv_treediff_each(stored, NULL, stored, &want.oid, 0, one_delta, &s);
 }
 
 /* Makes files anew that are right and of another link mode. The workspace is as the pointer
  * says. */
-static int relink_output(checkout *c, const dv_output *o, bool parts)
+static int relink_output(checkout *c)
 {
-	dv_auto(dv_deltas) below = DV_DELTAS_INIT;
-	dv_tree_entry want = dv_pointer_entry(&o->pointer);
-	pruned only = { own_reader(c), &c->targets, o->path };
-	dv_side all = { dv_list_stored, own_reader(c) }, some = { list_pruned, &only };
-	const dv_side *stored = parts ? &some : &all;
 	int r;
 
-	dv_deltas_release(&c->deltas);
-	if (want.kind != 'd')
-		r = dv_deltas_add(&c->deltas, o->path, NULL, &want);
-	else
-		r = dv_treediff(&below, stored, NULL, stored, &want.oid, 0);
-	if (r == 0)
-		r = adopt_deltas(c, o->path, parts, &below);
-	if (r == 0 && c->deltas.n && !c->probed) {
-		c->probed = true;
-		r = dv_links_probe(&c->links, c->rootfd);
-	}
-	if (r == 0)
-		r = keep_unlinked(c);
-	return r < 0 || c->deltas.n == 0 ? r : apply(c);
+	plan_begin(c);
+	if ((r = over_files(c, look_at_link)) < 0 || (r = check_deltas(c)) < 0 || c->ndeltas == 0)
+		return r;
+	dv_progress_start("checking out", c->total, c->nfiles);
+	r = over_files(c, put_link);
+	return r < 0 ? r : flush(c);
 }
 
 static int checkout_output(checkout *c, const dv_output *o, bool parts, dv_change_cb cb,
 			   void *payload)
 {
-	dv_scanned now;
 	int r;
 
-	if ((r = dv_scan_path(c->scan, o->path, &now)) < 0 ||
-	    (r = dv_scan_remember(c->scan)) < 0 || (r = collect(c, o, parts, &now)) < 0)
+	c->output = o;
+	c->parts = parts;
+	if ((r = dv_scan_path(c->scan, o->path, &c->now)) < 0 ||
+	    (r = dv_scan_remember(c->scan)) < 0 || (r = plan(c)) < 0)
 		return r;
-	if (c->deltas.n) {
+	if (c->ndeltas) {
 		if ((r = apply(c)) < 0)
 			return r;
 		c->sum->outputs++;
-		r = dv_changes_tell_output(now.kind ? DV_MODIFIED : DV_ADDED, o, &o->pointer.oid,
-					   o->pointer.size, cb, payload);
+		r = dv_changes_tell_output(c->now.kind ? DV_MODIFIED : DV_ADDED, o,
+					   &o->pointer.oid, o->pointer.size, cb, payload);
 	}
-	return r == 0 && c->o->relink ? relink_output(c, o, parts) : r;
+	return r == 0 && c->o->relink ? relink_output(c) : r;
 }
 
 int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_checkout_options *o,

@@ -22,7 +22,8 @@ typedef struct work {
 	size_t n, cap;
 	const dv_side *a, *b;
 	unsigned flags;
-	dv_deltas *out;
+	dv_treediff_fn fn;
+	void *payload;
 } work;
 
 static void work_release(work *w)
@@ -120,7 +121,7 @@ static int compare_entry(work *w, const pair *p, const dv_tree_entry *x, const d
 		if (!x && !y)
 			return 0;
 	}
-	return dv_deltas_add(w->out, path, x, y);
+	return w->fn(w->payload, path, x, y);
 }
 
 static int compare_pair(work *w, const pair *p)
@@ -158,10 +159,10 @@ static void sort(dv_deltas *d)
 		qsort(d->d, d->n, sizeof(*d->d), by_path);
 }
 
-int dv_treediff(dv_deltas *out, const dv_side *a, const dv_oid *a_oid, const dv_side *b,
-		const dv_oid *b_oid, unsigned flags)
+int dv_treediff_each(const dv_side *a, const dv_oid *a_oid, const dv_side *b, const dv_oid *b_oid,
+		     unsigned flags, dv_treediff_fn fn, void *payload)
 {
-	dv_auto(work) w = { .a = a, .b = b, .flags = flags, .out = out };
+	dv_auto(work) w = { .a = a, .b = b, .flags = flags, .fn = fn, .payload = payload };
 	int r;
 
 	if (a_oid && b_oid && dv_oid_eq(a_oid, b_oid))
@@ -175,6 +176,21 @@ int dv_treediff(dv_deltas *out, const dv_side *a, const dv_oid *a_oid, const dv_
 		if ((r = dv_check_cancel()) < 0 || (r = compare_pair(&w, &p)) < 0)
 			return r;
 	}
+	return 0;
+}
+
+static int add(void *out, const char *path, const dv_tree_entry *a, const dv_tree_entry *b)
+{
+	return dv_deltas_add(out, path, a, b);
+}
+
+int dv_treediff(dv_deltas *out, const dv_side *a, const dv_oid *a_oid, const dv_side *b,
+		const dv_oid *b_oid, unsigned flags)
+{
+	int r = dv_treediff_each(a, a_oid, b, b_oid, flags, add, out);
+
+	if (r < 0)
+		return r;
 	if (flags & DV_TREEDIFF_RENAMES)
 		return dv_deltas_pair_renames(out);
 	sort(out);

@@ -38,6 +38,12 @@ enum dv_treediff_flags {
 /** Lists the differences of two directories (NULL side or oid: empty) in path order. */
 int dv_treediff(dv_deltas *out, const dv_side *a, const dv_oid *a_oid, const dv_side *b,
 		const dv_oid *b_oid, unsigned flags) DV_MUST_CHECK;
+/** One difference, a folder before what is in it; NULL for a side that has nothing there. */
+typedef int (*dv_treediff_fn)(void *payload, const char *path, const dv_tree_entry *a,
+			      const dv_tree_entry *b);
+/** As dv_treediff, but tells them as they are found, a directory at a time, and pairs nothing. */
+int dv_treediff_each(const dv_side *a, const dv_oid *a_oid, const dv_side *b, const dv_oid *b_oid,
+		     unsigned flags, dv_treediff_fn fn, void *payload) DV_MUST_CHECK;
 /** A side that reads trees from a store through ctx, a dv_reader. */
 int dv_list_stored(void *ctx, const char *path, const dv_oid *oid, dv_tree *out);
 /** Appends one difference; strings are copied. */
