@@ -378,8 +378,10 @@ static bool is_mended(fsck *f, const damage *d)
 					     ignore_damage, &found) == 0 && !found;
 	if (dv_oid_parse(&id, d->name, strlen(d->name)) < 0)
 		return false;
-	if (strcmp(d->kind, "pack") == 0 || strcmp(d->kind, "file") == 0)
-		return !dv_map_has(&state->packs, &id);
+	if (strcmp(d->kind, "pack") == 0)
+		return !dv_log_state_has(state, DV_CONTAINER_PACK, &id);
+	if (strcmp(d->kind, "file") == 0)
+		return !dv_log_state_has(state, DV_CONTAINER_FILE, &id);
 	if (strcmp(d->kind, "segment") != 0)
 		return false;
 	for (size_t i = 0; i < state->nsegments; i++)

@@ -5,6 +5,13 @@
 
 #include "store/care.h"
 
+/** Does a failure tell of the store? Of memory or descriptors that ran out, and of reading that the
+ *  system refused, the machine is to blame: such failures end a check and never start a repair. */
+static inline bool dv_is_damage(int rc)
+{
+	return rc == DV_ECORRUPT || rc == DV_ENOTFOUND;
+}
+
 /** A container and what is known of its entries: from its footer, for whole files from the recipe,
  *  and from the index where that cannot be read. */
 typedef struct dv_holding {
@@ -16,10 +23,12 @@ typedef struct dv_holding {
 typedef struct dv_holdings {
 	dv_holding *h;
 	size_t n;
-	dv_map at;	/* container id -> index into h */
+	dv_map at;	/* container key -> index into h */
 } dv_holdings;
 #define DV_HOLDINGS_INIT { 0 }
 void dv_holdings_release(dv_holdings *h);
+/** The holding of a container, or NULL. */
+dv_holding *dv_holdings_find(const dv_holdings *all, const dv_container *c);
 /** All live containers of the store, in the order of its state. */
 int dv_holdings_load(dv_holdings *out, const dv_store *s) DV_MUST_CHECK;
 /** Adds to the builder those entries of holding `i` that `use` says. */

@@ -38,7 +38,7 @@ static bool is_live(dv_place *at, const void *payload)
 {
 	const dv_store *s = payload;
 
-	return dv_map_has(&s->state.packs, &at->in.id);
+	return dv_log_state_has(&s->state, at->in.kind, &at->in.id);
 }
 
 int dv_entries_of_store(dv_entries *e, const dv_store *s)

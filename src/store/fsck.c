@@ -96,12 +96,6 @@ static int note_entry(fsck *f, const dv_pack_entry *e, const char *detail)
 	return add_note(f, e->kind == DV_KIND_CHUNK ? "chunk" : "recipe", hex, detail, e);
 }
 
-/* True for failures of this thread that are findings; others stop the check. */
-static bool is_finding(int rc)
-{
-	return rc == DV_ECORRUPT || rc == DV_ENOTFOUND || rc == DV_ERROR;
-}
-
 /* -- containers -------------------------------------------------------------------------------- */
 
 /* The digest and length of a whole file. */
@@ -160,7 +154,7 @@ static bool is_in_use(const dv_store *s, const dv_holding *h, const dv_pack_entr
 
 	if (!dv_store_find(s, e->kind, &e->id, &at))
 		return !e->nbases;
-	return dv_oid_eq(&at.in.id, &h->c.id) && at.offset == e->offset;
+	return at.in.kind == h->c.kind && dv_oid_eq(&at.in.id, &h->c.id) && at.offset == e->offset;
 }
 
 /* Whether a delta that does not decode is itself to blame. */
@@ -203,7 +197,7 @@ static int check_entry(fsck *f, dv_reader *r, const dv_holding *h, const dv_pack
 
 		rc = dv_recipe_parse(&recipe, &level, p, n);
 	}
-	if (rc >= 0 || !is_finding(rc))
+	if (rc >= 0 || !dv_is_damage(rc))
 		return rc;
 	rc = used ? note_entry(f, e, dv_error_last()->message) : 0;
 	*bad |= has_whole_bases(r, h, e);
@@ -230,7 +224,7 @@ static int check_container(void *arg, int worker)
 	dv_oid id;
 	int version, rc = path ? hash_container(path, h, &id, &size, &version) : DV_ERROR;
 
-	if (rc == DV_ECANCELLED || !path)
+	if (rc < 0 && !dv_is_damage(rc))
 		return rc;
 	if (rc < 0)
 		rc = note_pack(f, h, dv_error_last()->message, &noted);
@@ -276,16 +270,14 @@ static bool agrees(const fsck *f, const dv_segment *seg, size_t i)
 {
 	const dv_pack_entry *e;
 	const dv_holding *h;
-	uint64_t at;
 	dv_place p;
 	dv_oid id;
 
 	if (!dv_segment_at(seg, i, &id, &p))
 		return false;
 	/* Of a container that is gone the log says so, and lookups pass over it. */
-	if (!dv_map_get(&f->all.at, &p.in.id, &at))
+	if (!(h = dv_holdings_find(&f->all, &p.in)))
 		return true;
-	h = &f->all.h[at];
 	e = dv_pack_footer_find(&h->f, p.kind, &id);
 	return e && e->offset == p.offset && e->stored == p.stored && e->raw == p.raw &&
 	       e->codec == p.codec && e->nbases == p.nbases && e->depth == p.depth;
@@ -299,14 +291,15 @@ static int check_segment(fsck *f, const dv_oid *name)
 	dv_oid id;
 	int rc = path ? hash_whole(path, &id, &size) : DV_ERROR;
 
-	if (rc == DV_ECANCELLED || !path)
+	if (rc < 0 && !dv_is_damage(rc))
 		return rc;
 	if (!rc && !dv_oid_eq(&id, name))
 		return note_id(f, "segment", name, "its bytes do not match its name");
 	if (!rc)
 		rc = dv_segment_open(&seg, path);
 	if (rc < 0)
-		return note_id(f, "segment", name, dv_error_last()->message);
+		return dv_is_damage(rc) ? note_id(f, "segment", name, dv_error_last()->message)
+					: rc;
 	for (size_t i = 0; i < dv_segment_count(seg); i++)
 		if (!agrees(f, seg, i))
 			return note_id(f, "segment", name, "it does not agree with the packs");
@@ -337,7 +330,7 @@ static int check_entry_file(fsck *f, const char *dir, uint64_t number)
 	rc = dv_fs_read_file(&text, path, DV_LOG_ENTRY_MAX);
 	if (!rc)
 		rc = dv_log_entry_parse(&e, dv_buf_str(&text), text.n);
-	return rc < 0 ? add_note(f, "log", name, dv_error_last()->message, NULL) : 0;
+	return dv_is_damage(rc) ? add_note(f, "log", name, dv_error_last()->message, NULL) : rc;
 }
 
 static int check_log(fsck *f)
@@ -352,6 +345,8 @@ static int check_log(fsck *f)
 	if (!path)
 		return DV_ERROR;
 	dir = opendir(path);
+	if (!dir && errno != ENOENT)
+		return dv_err_sys("cannot list '%s'", path);
 	while (dir && !rc && (d = readdir(dir))) {
 		uint64_t number = dv_log_number(d->d_name);
 

@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/sha256.h"
-#include "store/care.h"
+#include "store/care_impl.h"
 #include "store/recipe.h"
 
 typedef struct item {
@@ -39,11 +39,6 @@ static int damaged(const check *c, const char *kind, const dv_oid *id, const cha
 	return c->cb ? c->cb(&d, c->payload) : 0;
 }
 
-static bool is_finding(int rc)
-{
-	return rc == DV_ECORRUPT || rc == DV_ENOTFOUND || rc == DV_ERROR;
-}
-
 static int push(check *c, const item *it)
 {
 	int rc = dv_grow(&c->todo, &c->cap, c->n + 1, sizeof(*c->todo));
@@ -69,7 +64,7 @@ static int check_bytes(const check *c, const item *it, const dv_recipe *recipe, 
 
 		if (!rc)
 			rc = dv_reader_get(c->r, DV_KIND_CHUNK, id, &p, &n);
-		if (rc < 0 && !is_finding(rc))
+		if (rc < 0 && !dv_is_damage(rc))
 			return rc;
 		if (rc < 0) {
 			*whole = false;
@@ -97,7 +92,7 @@ static int check_tree(check *c, const item *it)
 		return damaged(c, "tree", &it->oid, "it is nested too deeply", 0);
 	rc = dv_tree_load(&t, c->r, &it->oid);
 	if (rc < 0)
-		return is_finding(rc) ?
+		return dv_is_damage(rc) ?
 			       damaged(c, "tree", &it->oid, dv_error_last()->message, 0) :
 			       rc;
 	for (size_t i = 0; i < t.n && !rc; i++)
@@ -118,7 +113,7 @@ static int check_one(check *c, const item *it)
 	rc = dv_map_put(&c->seen, &it->oid, it->is_tree ? 2 : 1);
 	if (!rc)
 		rc = dv_recipe_load(&recipe, c->r, &it->oid);
-	if (rc < 0 && !is_finding(rc))
+	if (rc < 0 && !dv_is_damage(rc))
 		return rc;
 	if (rc < 0) {
 		dv_place at;

@@ -19,6 +19,14 @@ void dv_holdings_release(dv_holdings *h)
 	*h = (dv_holdings)DV_HOLDINGS_INIT;
 }
 
+dv_holding *dv_holdings_find(const dv_holdings *all, const dv_container *c)
+{
+	dv_oid key = dv_container_key(c->kind, &c->id);
+	uint64_t at;
+
+	return dv_map_get(&all->at, &key, &at) ? &all->h[at] : NULL;
+}
+
 /* Takes from a segment the entries of containers without a footer. */
 static int borrow_entries(dv_holdings *all, size_t *caps, const dv_segment *seg)
 {
@@ -27,17 +35,16 @@ static int borrow_entries(dv_holdings *all, size_t *caps, const dv_segment *seg)
 	for (size_t i = 0; i < n; i++) {
 		dv_pack_entry *e;
 		dv_holding *h;
-		uint64_t at;
 		dv_place p;
 		dv_oid id;
 		int rc;
 
-		if (!dv_segment_at(seg, i, &id, &p) || !dv_map_get(&all->at, &p.in.id, &at))
+		if (!dv_segment_at(seg, i, &id, &p) ||
+		    !(h = dv_holdings_find(all, &p.in)))
 			continue;
-		h = &all->h[at];
 		if (h->readable)
 			continue;
-		rc = dv_grow(&h->f.e, &caps[at], h->f.n + 1, sizeof(*h->f.e));
+		rc = dv_grow(&h->f.e, &caps[h - all->h], h->f.n + 1, sizeof(*h->f.e));
 		if (rc < 0)
 			return rc;
 		e = &h->f.e[h->f.n++];
@@ -62,9 +69,11 @@ static int borrow_all(dv_holdings *all, const dv_store *s)
 
 		if (!path)
 			return DV_ERROR;
-		if (dv_segment_open(&seg, path) < 0)
-			continue; /* damaged: what it alone knows cannot be known */
-		rc = borrow_entries(all, caps, seg);
+		rc = dv_segment_open(&seg, path);
+		if (dv_is_damage(rc))
+			continue; /* what it alone knows cannot be known */
+		if (!rc)
+			rc = borrow_entries(all, caps, seg);
 		if (rc < 0)
 			return rc;
 	}
@@ -114,13 +123,18 @@ int dv_holdings_load(dv_holdings *out, const dv_store *s)
 		return DV_ERROR;
 	for (size_t i = 0; i < state->ncontainers && !rc; i++) {
 		dv_holding *h = &all.h[all.n++];
+		dv_oid key;
 
 		h->c = state->containers[i];
-		rc = dv_map_put(&all.at, &h->c.id, i);
+		key = dv_container_key(h->c.kind, &h->c.id);
+		rc = dv_map_put(&all.at, &key, i);
 		if (!rc)
 			rc = dv_check_cancel();
 		if (!rc && h->c.kind == DV_CONTAINER_PACK)
-			h->readable = dv_store_load_footer(s, &h->c, &h->f) == 0;
+			rc = dv_store_load_footer(s, &h->c, &h->f);
+		h->readable = !rc && h->c.kind == DV_CONTAINER_PACK;
+		if (dv_is_damage(rc))
+			rc = 0;
 		if (!rc && h->c.kind == DV_CONTAINER_FILE) {
 			h->readable = load_whole(h, &reader, s);
 			h->suspect = !dv_whole_intact(s, &h->c);

@@ -161,6 +161,20 @@ static int parse_container(dv_log_entry *e, dv_json *j)
 	return dv_log_add_pack(e, &id, size, file ? DV_CONTAINER_FILE : DV_CONTAINER_PACK);
 }
 
+static int parse_condemned(dv_log_entry *e, dv_json *j)
+{
+	const char *hex = NULL;
+	bool file = false;
+	dv_oid id;
+	int rc = dv_json_get_str(j, "id", &hex);
+
+	if (!rc)
+		rc = get_oid(&id, hex);
+	if (!rc)
+		rc = dv_json_opt_bool(j, "file", &file);
+	return rc ? rc : dv_log_add_pack(e, &id, 0, file ? DV_CONTAINER_FILE : DV_CONTAINER_PACK);
+}
+
 static int parse_packs(dv_log_entry *e, dv_json *obj)
 {
 	dv_json *a = NULL;
@@ -172,6 +186,10 @@ static int parse_packs(dv_log_entry *e, dv_json *obj)
 
 		if (e->kind != DV_LOG_CONDEMN) {
 			rc = parse_container(e, j);
+			continue;
+		}
+		if (json_is_object(j)) {
+			rc = parse_condemned(e, j);
 			continue;
 		}
 		rc = get_oid(&id, json_string_value(j));
@@ -340,14 +358,16 @@ static void put_packs(dv_buf *b, const dv_log_entry *e)
 
 		if (i)
 			dv_buf_addc(b, ',');
-		if (e->kind == DV_LOG_CONDEMN) {
+		if (e->kind == DV_LOG_CONDEMN && c->kind == DV_CONTAINER_PACK) {
 			put_oid(b, &c->id);
 			continue;
 		}
 		dv_buf_adds(b, c->kind == DV_CONTAINER_FILE ? "{\"file\":true,\"id\":"
 							    : "{\"id\":");
 		put_oid(b, &c->id);
-		dv_buf_addf(b, ",\"size\":%" PRIu64 "}", c->size);
+		if (e->kind != DV_LOG_CONDEMN)
+			dv_buf_addf(b, ",\"size\":%" PRIu64, c->size);
+		dv_buf_addc(b, '}');
 	}
 	dv_buf_addc(b, ']');
 }

@@ -8,7 +8,8 @@
  *   {"base":41,"format":1,"kind":"commit","nonce":"<32 hex>","packs":[{"id":"<64 hex>","size":N}],
  *    "roots":[{"commit":"<hex>","kind":"tree|file","oid":"<64 hex>","path":"…","project":"…"}],
  *    "segments":{"add":["<64 hex>"],"drop":["<64 hex>"]}}
- *   {"base":…,"format":1,"kind":"condemn","nonce":…,"packs":["<64 hex>"],"segments":{…}}
+ *   {"base":…,"format":1,"kind":"condemn","nonce":…,"packs":["<64 hex>",{"file":true,"id":…}],
+ *    "segments":{…}}
  *   {"base":…,"format":1,"kind":"checkpoint","nonce":…,"condemned":[…],"packs":[…],"roots":[…],
  *    "segments":["<64 hex>"]}
  * Containers of kind file carry "file":true beside id and size. Unknown keys are ignored; a higher
@@ -60,14 +61,18 @@ void dv_log_name(char out[DV_LOG_NAME_LEN + 1], uint64_t number);
 /** The number of a log file's name, or 0 when it is none. Numbers start at 1. */
 uint64_t dv_log_number(const char *name);
 
+/** What a container is found by in the maps of a state: a pack's id, and a whole file's with every
+ *  bit turned over, since a file that somebody tracks may be a pack, byte for byte. */
+dv_oid dv_container_key(uint8_t kind, const dv_oid *id);
+
 /** What the entries 1 … head add up to. */
 typedef struct dv_log_state {
 	uint64_t head;		/* newest entry applied; 0 for an empty store */
 	uint64_t checkpoint;	/* newest checkpoint applied */
-	dv_map packs;		/* id -> index into `containers`; live ones only */
+	dv_map packs;		/* key -> index into `containers`; live ones only */
 	dv_container *containers;
 	size_t ncontainers, containers_cap;
-	dv_map condemned;
+	dv_map condemned;	/* key -> kind */
 	dv_oid *segments;	/* live, oldest first */
 	size_t nsegments, segments_cap;
 	dv_map roots;		/* oid -> 1 tree, 0 file. A condemn entry clears all roots: what it
@@ -77,6 +82,8 @@ typedef struct dv_log_state {
 void dv_log_state_release(dv_log_state *s);
 /** Applies entry `number`, which must be s->head + 1, or any higher one when it is a checkpoint. */
 int dv_log_apply(dv_log_state *s, uint64_t number, const dv_log_entry *e) DV_MUST_CHECK;
+/** Does the container live? */
+bool dv_log_state_has(const dv_log_state *s, uint8_t kind, const dv_oid *id);
 /** A checkpoint entry of the state. */
 int dv_log_checkpoint(dv_log_entry *out, const dv_log_state *s) DV_MUST_CHECK;
 

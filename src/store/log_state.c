@@ -18,38 +18,66 @@ void dv_log_state_release(dv_log_state *s)
 	*s = (dv_log_state)DV_LOG_STATE_INIT;
 }
 
+dv_oid dv_container_key(uint8_t kind, const dv_oid *id)
+{
+	dv_oid key = *id;
+
+	for (size_t i = 0; kind == DV_CONTAINER_FILE && i < sizeof(key.b); i++)
+		key.b[i] = (uint8_t)~key.b[i];
+	return key;
+}
+
+bool dv_log_state_has(const dv_log_state *s, uint8_t kind, const dv_oid *id)
+{
+	dv_oid key = dv_container_key(kind, id);
+
+	return dv_map_has(&s->packs, &key);
+}
+
 static int add_container(dv_log_state *s, const dv_container *c)
 {
+	dv_oid key = dv_container_key(c->kind, &c->id);
 	int rc;
 
 	/* A whole file may come back under its old name after it was collected. */
-	dv_map_remove(&s->condemned, &c->id);
-	if (dv_map_has(&s->packs, &c->id))
+	dv_map_remove(&s->condemned, &key);
+	if (dv_map_has(&s->packs, &key))
 		return 0;
 	rc = dv_grow(&s->containers, &s->containers_cap, s->ncontainers + 1,
 		     sizeof(*s->containers));
 	if (!rc)
-		rc = dv_map_put(&s->packs, &c->id, s->ncontainers);
+		rc = dv_map_put(&s->packs, &key, s->ncontainers);
 	if (rc)
 		return rc;
 	s->containers[s->ncontainers++] = *c;
 	return 0;
 }
 
-static int condemn(dv_log_state *s, const dv_oid *id)
+static int condemn(dv_log_state *s, uint8_t kind, const dv_oid *id)
 {
+	dv_oid key = dv_container_key(kind, id);
 	uint64_t at;
 
-	if (dv_map_get(&s->packs, id, &at)) {
-		uint64_t *moved;
+	/* Entries of old did not tell the kinds apart. */
+	if (kind == DV_CONTAINER_PACK && !dv_map_has(&s->packs, &key)) {
+		dv_oid file = dv_container_key(DV_CONTAINER_FILE, id);
 
-		s->containers[at] = s->containers[--s->ncontainers];
-		moved = dv_map_find(&s->packs, &s->containers[at].id);
+		if (dv_map_has(&s->packs, &file)) {
+			kind = DV_CONTAINER_FILE;
+			key = file;
+		}
+	}
+	if (dv_map_get(&s->packs, &key, &at)) {
+		const dv_container *last = &s->containers[--s->ncontainers];
+		dv_oid its = dv_container_key(last->kind, &last->id);
+		uint64_t *moved = dv_map_find(&s->packs, &its);
+
+		s->containers[at] = *last;
 		if (moved)
 			*moved = at;
-		dv_map_remove(&s->packs, id);
+		dv_map_remove(&s->packs, &key);
 	}
-	return dv_map_put(&s->condemned, id, 1);
+	return dv_map_put(&s->condemned, &key, kind);
 }
 
 static int add_segment(dv_log_state *s, const dv_oid *id)
@@ -99,10 +127,10 @@ int dv_log_apply(dv_log_state *s, uint64_t number, const dv_log_entry *e)
 	if (e->kind == DV_LOG_CONDEMN)
 		dv_map_clear(&s->roots);
 	for (size_t i = 0; !rc && i < e->npacks; i++)
-		rc = e->kind == DV_LOG_CONDEMN ? condemn(s, &e->packs[i].id)
+		rc = e->kind == DV_LOG_CONDEMN ? condemn(s, e->packs[i].kind, &e->packs[i].id)
 					       : add_container(s, &e->packs[i]);
 	for (size_t i = 0; !rc && i < e->ncondemned; i++)
-		rc = condemn(s, &e->condemned[i]);
+		rc = dv_map_put(&s->condemned, &e->condemned[i], DV_CONTAINER_PACK);
 	for (size_t i = 0; i < e->nseg_drop; i++)
 		drop_segment(s, &e->seg_drop[i]);
 	for (size_t i = 0; !rc && i < e->nseg_add; i++)
@@ -130,6 +158,8 @@ int dv_log_checkpoint(dv_log_entry *out, const dv_log_state *s)
 	for (size_t i = 0; !rc && i < s->nsegments; i++)
 		rc = dv_log_add_segment(&e, &s->segments[i]);
 	for (size_t pos = 0; !rc && (it = dv_map_next(&s->condemned, &pos));) {
+		if (it->value != DV_CONTAINER_PACK)
+			continue; /* a file's name may come back */
 		rc = dv_grow(&e.condemned, &e.condemned_cap, e.ncondemned + 1,
 			     sizeof(*e.condemned));
 		if (!rc)

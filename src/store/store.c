@@ -409,7 +409,7 @@ bool dv_store_find(const dv_store *s, uint8_t kind, const dv_oid *id, dv_place *
 	pthread_rwlock_rdlock(lock);
 	for (size_t i = s->nsegs; !found && i-- > 0;)
 		found = dv_segment_find(s->segs[i].seg, kind, id, out) &&
-			dv_map_has(&s->state.packs, &out->in.id) &&
+			dv_log_state_has(&s->state, out->in.kind, &out->in.id) &&
 			(out->in.kind != DV_CONTAINER_FILE || dv_whole_intact(s, &out->in));
 	pthread_rwlock_unlock(lock);
 	return found;

@@ -477,7 +477,7 @@ static int condemn(sweep *w, const dv_oid *segment)
 }
 
 /* Deletes the files of one folder that the log condemned, and strangers of a day. */
-static int clean_names(dv_store *s, const char *path, bool index)
+static int clean_names(dv_store *s, const char *path, bool index, uint8_t kind)
 {
 	const dv_log_state *state = dv_store_state(s);
 	DIR *dir = opendir(path);
@@ -486,12 +486,13 @@ static int clean_names(dv_store *s, const char *path, bool index)
 	while (dir && (d = readdir(dir))) {
 		struct stat st;
 		bool live, known;
-		dv_oid id;
+		dv_oid id, key;
 
 		if (dv_oid_parse(&id, d->d_name, strlen(d->d_name)) < 0)
 			continue;
-		live = index ? is_live_segment(state, &id) : dv_map_has(&state->packs, &id);
-		known = !index && dv_map_has(&state->condemned, &id);
+		key = dv_container_key(kind, &id);
+		live = index ? is_live_segment(state, &id) : dv_map_has(&state->packs, &key);
+		known = !index && dv_map_has(&state->condemned, &key);
 		if (live || fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (known || st.st_mtime < time(NULL) - STRANGER_AGE)
@@ -505,8 +506,9 @@ static int clean_names(dv_store *s, const char *path, bool index)
 static int clean(dv_store *s)
 {
 	static const char *const tops[] = { "packs", "files" };
+	static const uint8_t kinds[] = { DV_CONTAINER_PACK, DV_CONTAINER_FILE };
 	dv_autofree char *index = dv_path_join(s->dir, "index");
-	int rc = index ? clean_names(s, index, true) : DV_ERROR;
+	int rc = index ? clean_names(s, index, true, DV_CONTAINER_PACK) : DV_ERROR;
 
 	for (size_t i = 0; i < 2 && !rc; i++) {
 		for (unsigned fan = 0; fan < 256 && !rc; fan++) {
@@ -515,7 +517,7 @@ static int clean(dv_store *s)
 
 			snprintf(rel, sizeof(rel), "%s/%02x", tops[i], fan);
 			path = dv_path_join(s->dir, rel);
-			rc = path ? clean_names(s, path, false) : DV_ERROR;
+			rc = path ? clean_names(s, path, false, kinds[i]) : DV_ERROR;
 		}
 	}
 	return rc < 0 ? rc : dv_store_clean(s, -1);

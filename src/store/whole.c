@@ -172,12 +172,12 @@ int dv_whole_put_aside(dv_store *s, const dv_container *c, const char *path)
 static bool find_whole(const dv_store *s, const dv_oid *oid, dv_container *out)
 {
 	pthread_rwlock_t *lock = (pthread_rwlock_t *)(uintptr_t)&s->lock;
+	dv_oid key = dv_container_key(DV_CONTAINER_FILE, oid);
 	uint64_t at;
 	bool found;
 
 	pthread_rwlock_rdlock(lock);
-	found = dv_map_get(&s->state.packs, oid, &at) &&
-		s->state.containers[at].kind == DV_CONTAINER_FILE;
+	found = dv_map_get(&s->state.packs, &key, &at);
 	if (found)
 		*out = s->state.containers[at];
 	pthread_rwlock_unlock(lock);

@@ -268,7 +268,7 @@ static bool is_live(const dv_container *c, void *payload)
 {
 	const dv_log_state *s = payload;
 
-	return dv_map_has(&s->packs, &c->id);
+	return dv_log_state_has(s, c->kind, &c->id);
 }
 
 static int compare_counts(const void *pa, const void *pb)

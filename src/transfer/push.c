@@ -97,7 +97,7 @@ static bool container_is_live(const dv_container *c, void *payload)
 {
 	const dv_remote_store *r = payload;
 
-	return dv_map_has(&r->state.packs, &c->id);
+	return dv_log_state_has(&r->state, c->kind, &c->id);
 }
 
 typedef struct by_count {

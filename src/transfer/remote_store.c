@@ -377,9 +377,10 @@ const dv_log_state *dv_remote_store_state(const dv_remote_store *r)
 static bool place_ok(const dv_remote_store *r, dv_place *at)
 {
 	dv_pack_entry e;
+	dv_oid key = dv_container_key(at->in.kind, &at->in.id);
 	uint64_t i;
 
-	if (!dv_map_get(&r->state.packs, &at->in.id, &i) || i >= r->state.ncontainers)
+	if (!dv_map_get(&r->state.packs, &key, &i) || i >= r->state.ncontainers)
 		return false;
 	at->in = r->state.containers[i];
 	dv_place_entry(&e, &at->in.id, at);

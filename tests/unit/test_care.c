@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -401,6 +402,41 @@ static void test_depth(void **state)
 	assert_int_equal(dv_closure_add(&c, r, &deep[1], true, false), DV_ECORRUPT);
 }
 
+/* Whoever cannot open files for want of descriptors learns nothing about the store. */
+static void test_no_descriptors(void **state)
+{
+	dv_autoptr(dv_store) s = NULL;
+	dv_autoptr(dv_pool) pool = NULL;
+	struct rlimit old, low;
+	dv_store_stats stats;
+	unsigned told = 0;
+	dv_oid tree;
+	int spare, rc;
+
+	(void)state;
+	fill("f", &tree);
+	ok(dv_store_open(&s, "f", 0));
+	ok(dv_pool_new(&pool, 2, 16));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	for (int room = 0; room < 4; room++) {
+		dv_autoptr(dv_reader) r = NULL;
+
+		ok(dv_reader_new(&r, s));
+		spare = dup(0);
+		assert_true(spare >= 0);
+		close(spare);
+		low = old;
+		low.rlim_cur = (rlim_t)(spare + room);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+		rc = dv_store_fsck(s, pool, count_damage, &told, &stats);
+		if (!rc || rc == DV_ERROR)
+			rc = dv_store_check_object(r, &tree, true, count_damage, &told);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+		assert_true(!rc || rc == DV_ERROR);
+		assert_int_equal(told, 0);
+	}
+}
+
 static int child(char **argv)
 {
 	dv_sweep_stats st;
@@ -417,6 +453,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_sweep),	  cmocka_unit_test(test_sweep_all),
 		cmocka_unit_test(test_sweep_dies), cmocka_unit_test(test_sweep_tiny),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_no_descriptors),
 		cmocka_unit_test(test_reindex),	  cmocka_unit_test(test_depth),
 	};
 
