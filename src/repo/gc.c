@@ -399,7 +399,7 @@ int dv_gc(dv_repo *r, const dv_gc_options *o, dv_gc_summary *out)
 		rc = keep_others(&g);
 	if (rc == 0 && !o->force)
 		rc = keep_unpushed(&g, &out->kept_not_on_remote);
-	out->objects_kept = g.keep.objects.n;
+	out->objects_kept = g.keep.nobjects;
 	if (rc == 0)
 		rc = sweep(&g, out);
 	dv_store_unlock(g.store);

@@ -156,15 +156,38 @@ static int add_children(work *w, const item *it)
 	return rc;
 }
 
+/* Most files are one chunk: that it was seen says the same of the file. *done: this one is. */
+static int add_short_file(work *w, const item *it, bool *done)
+{
+	size_t before = w->c->chunks.n;
+	dv_place at;
+	int rc;
+
+	*done = !it->is_tree &&
+		dv_store_find(dv_reader_store(w->r), DV_KIND_CHUNK, &it->oid, &at);
+	if (!*done || dv_map_has(&w->c->chunks, &it->oid))
+		return 0;
+	rc = add_chunk(w, &it->oid);
+	if (!rc && w->c->chunks.n > before) {
+		w->c->nobjects++;
+		w->c->nfiles++;
+		w->c->bytes += at.raw;
+	}
+	return rc;
+}
+
 static int add_object(work *w, const item *it)
 {
 	const uint64_t *seen = dv_map_find(&w->c->objects, &it->oid);
 	uint64_t size = 0;
-	bool gone = false;
+	bool gone = false, done;
 	int rc;
 
 	if (seen && (*seen == SEEN_TREE || !it->is_tree))
 		return 0;
+	rc = add_short_file(w, it, &done);
+	if (rc < 0 || done)
+		return rc;
 	if (!seen) {
 		rc = add_entries(w, &it->oid, &size, &gone);
 		if (rc < 0)
@@ -176,6 +199,7 @@ static int add_object(work *w, const item *it)
 	} else {
 		gone = !dv_store_has_object(dv_reader_store(w->r), &it->oid);
 	}
+	w->c->nobjects += !seen;
 	rc = dv_map_put(&w->c->objects, &it->oid, it->is_tree ? SEEN_TREE : SEEN_FILE);
 	if (!rc && it->is_tree && !gone)
 		rc = add_children(w, it);

@@ -71,7 +71,7 @@ size_t dv_segment_builder_count(const dv_segment_builder *b);
 int dv_segment_builder_finish(dv_segment_builder *b, dv_buf *out, dv_oid *name) DV_MUST_CHECK;
 
 /** So many entries in memory are moved to a file. */
-#define DV_SEGMENT_SPILL ((size_t)1 << 18)
+#define DV_SEGMENT_SPILL ((size_t)1 << 17)
 /** Once there are DV_SEGMENT_SPILL entries, moves them to a temporary segment beside `path`, which
  *  *out then is (borrowed), else NULL. Then only dv_segment_builder_write finishes the builder. */
 int dv_segment_builder_spill(dv_segment_builder *b, const char *path, const dv_segment **out)

@@ -57,7 +57,8 @@ int dv_tree_walk(dv_reader *r, const dv_oid *oid, dv_walk_cb cb, void *payload) 
 typedef struct dv_closure {
 	dv_map chunks;		/* chunk ids -> 1 */
 	dv_map recipes;		/* oids with a recipe entry -> 1 */
-	dv_map objects;		/* objects already walked: oid -> 1 file or link, 2 tree */
+	dv_map objects;		/* walked: oid -> 1 file or link of several chunks, 2 tree */
+	uint64_t nobjects;
 	uint64_t nfiles, bytes;	/* of distinct file objects */
 	dv_oid *missing;	/* objects or chunks that are not in the store */
 	size_t nmissing, missing_cap;

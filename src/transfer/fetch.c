@@ -11,8 +11,8 @@
 #include "transfer/internal.h"
 #include "store/whole.h"
 
-#define CACHE_MAX ((uint64_t)32 << 20)
-#define WINDOW ((uint64_t)1 << 18)	/* entries that are planned for at once */
+#define CACHE_MAX ((uint64_t)16 << 20)
+#define WINDOW ((uint64_t)1 << 17)	/* entries that are planned for at once */
 #define LEVEL 3
 
 static void dv_fetching_release(dv_fetching *f)

@@ -3,12 +3,15 @@
 """Measures dv beside its peers on the same data, in one run.
 
 usage: bench.py WORKDIR [--dv build/dv] [--tools dv,dvc,git-lfs,restic,borg,limit]
-                [--work random,icons,table] [--size MiB] [--icons DIR] [--table FILE]
-                [--runs N] [--json FILE]
+                [--work random,icons,table,million,sparse,startup] [--size MiB] [--icons DIR]
+                [--table FILE] [--runs N] [--json FILE]
 
 random   one file of --size MiB, and the same with 300 small inserts
 icons    a folder of many small files (--icons; default: made, 20,000 files of 100 B to 8 KB)
 table    one large CSV file (--table; default: made, 200 MB)
+million  a million files of 1 KiB in 1,000 folders; dv only, and only when named
+sparse   one file of 100 GiB, a hole but for 320 MiB; dv only, and only when named
+startup  dv version, and dv status of a small repository: medians of 50; only when named
 
 Every step is timed as a whole process: wall seconds, seconds until sync returns, processor
 seconds, peak memory of the largest process; after add also the bytes stored. Tools that are not
@@ -18,11 +21,11 @@ import argparse
 import json
 import os
 import random
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -60,29 +63,35 @@ def sh(cmd, cwd=None):
 
 def timed(cmd, cwd):
     os.sync()
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.monotonic()
-    p = subprocess.Popen(cmd, shell=True, cwd=cwd, env=ENV, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _, err = p.communicate()
-    wall = time.monotonic() - start
-    os.sync()
-    durable = time.monotonic() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if p.returncode:
-        sys.exit(f"failed ({p.returncode}): {cmd}\n{err.decode(errors='replace')[-2000:]}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return dict(wall=wall, durable=durable, cpu=cpu)
+    with tempfile.TemporaryFile() as err:
+        start = time.monotonic()
+        p = subprocess.Popen(cmd, shell=True, cwd=cwd, env=ENV, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=err)
+        _, status, used = os.wait4(p.pid, 0)
+        wall = time.monotonic() - start
+        p.returncode = os.waitstatus_to_exitcode(status)
+        os.sync()
+        durable = time.monotonic() - start
+        if p.returncode:
+            err.seek(0)
+            sys.exit(f"failed ({p.returncode}): {cmd}\n"
+                     f"{err.read().decode(errors='replace')[-2000:]}")
+    # The largest process among the shell and those it waited for.
+    return dict(wall=wall, durable=durable, cpu=used.ru_utime + used.ru_stime,
+                peak=used.ru_maxrss * 1024)
 
 
 def stored(path):
     return int(sh(f"du -sk {path}").split()[0]) * 1024 if Path(path).exists() else 0
 
 
-def prepare():
+def home():
     (ROOT / "home").mkdir(parents=True, exist_ok=True)
     sh("git config --global user.email bench@example.org; git config --global user.name bench;"
        "git config --global init.defaultBranch main; git config --global gc.auto 0")
+
+
+def prepare():
     rnd = random.Random(7)
     big = DATA / "random" / "big.bin"
     if not big.exists():
@@ -261,24 +270,102 @@ def run(work, cls):
     shutil.rmtree(base, ignore_errors=True)
 
 
+def workspace(name):
+    ws = ROOT / "t" / name
+    shutil.rmtree(ROOT / "t", ignore_errors=True)
+    ws.mkdir(parents=True)
+    (ROOT / "t" / "remote").mkdir()
+    sh(f"git init -q . && {A.dv} init && {A.dv} remote add -d r {ROOT}/t/remote", ws)
+    return ws
+
+
+def steps(work, ws, todo):
+    for op, args in todo:
+        record(work, "dv", op, timed(f"{A.dv} {args}", ws))
+
+
+def clone(ws, to):
+    sh("git add -A && git commit -qm data", ws)
+    sh(f"git clone -q {ws} {to}")
+    return to
+
+
+def million():
+    ws = workspace("million")
+    for d in range(1000):
+        folder = ws / "data" / f"{d:04d}"
+        folder.mkdir(parents=True)
+        block = random.Random(d).randbytes(1000 * 1024)
+        for f in range(1000):
+            with open(folder / f"{f:04d}.bin", "wb", buffering=0) as o:
+                o.write(block[f * 1024:f * 1024 + 1024])
+    steps("million", ws, [("add", "add data"), ("status", "status"), ("add again", "add data"),
+                          ("push", "push"), ("push again", "push"), ("ls", "ls -R"),
+                          ("fsck", "fsck"), ("gc", "gc -w --dry")])
+    (ws / "data" / "0003" / "0003.bin").write_bytes(b"changed")
+    steps("million", ws, [("diff", "diff"), ("add one", "add data"), ("push one", "push")])
+    steps("million", clone(ws, ROOT / "t" / "clone"),
+          [("fetch", "fetch"), ("checkout", "checkout"), ("checkout again", "checkout")])
+    shutil.rmtree(ROOT / "t", ignore_errors=True)
+
+
+def sparse():
+    ws = workspace("sparse")
+    with open(ws / "hole.bin", "wb") as o:
+        o.truncate(100 << 30)
+        for gib in (1, 17, 33, 70, 99):
+            o.seek(gib << 30)
+            o.write(random.Random(gib).randbytes(64 << 20))
+    steps("sparse", ws, [("add", "add hole.bin"), ("status", "status"), ("push", "push"),
+                         ("fsck", "fsck")])
+    steps("sparse", clone(ws, ROOT / "t" / "clone"),
+          [("fetch", "fetch"), ("checkout", "checkout")])
+    record("sparse", "dv", "disk used", dict(wall=0, durable=0, cpu=0, peak=0),
+           stored=stored(ROOT / "t" / "clone" / "hole.bin"))
+    shutil.rmtree(ROOT / "t", ignore_errors=True)
+
+
+def startup():
+    ws = workspace("startup")
+    (ws / "data").mkdir()
+    for i in range(10):
+        (ws / "data" / f"{i}.txt").write_text(str(i))
+    sh(f"{A.dv} add data && git add -A && git commit -qm data", ws)
+    time.sleep(0.1)
+    for op in ("version", "status"):
+        for _ in range(50):
+            record("startup", "dv", op, timed(f"exec {A.dv} {op}", ws))
+    shutil.rmtree(ROOT / "t", ignore_errors=True)
+
+
+OWN = dict(million=million, sparse=sparse, startup=startup)
+
+
 def table():
     keys = []
     for r in ROWS:
         k = (r["work"], r["op"], r["tool"])
         if k not in keys:
             keys.append(k)
-    print(f"{'work':8} {'operation':11} {'tool':8} {'wall s':>8} {'durable':>8} {'cpu s':>8}  stored MB")
+    print(f"{'work':8} {'operation':14} {'tool':8} {'wall s':>8} {'durable':>8} {'cpu s':>8} "
+          f"{'peak MiB':>8}  stored MB")
     for k in sorted(keys):
         rows = [r for r in ROWS if (r["work"], r["op"], r["tool"]) == k]
-        med = {f: statistics.median(r[f] for r in rows) for f in ("wall", "durable", "cpu")}
+        med = {f: statistics.median(r[f] for r in rows) for f in ("wall", "durable", "cpu", "peak")}
         extra = f"{rows[0]['stored'] / 1e6:10.1f}" if "stored" in rows[0] else ""
-        print(f"{k[0]:8} {k[1]:11} {k[2]:8} {med['wall']:8.2f} {med['durable']:8.2f} "
-              f"{med['cpu']:8.2f} {extra}")
+        print(f"{k[0]:8} {k[1]:14} {k[2]:8} {med['wall']:8.3f} {med['durable']:8.2f} "
+              f"{med['cpu']:8.3f} {med['peak'] / 2**20:8.0f} {extra}")
 
 
 def main():
-    prepare()
-    for work in A.work.split(","):
+    works = A.work.split(",")
+    home()
+    if set(works) - set(OWN):
+        prepare()
+    for work in works:
+        if work in OWN:
+            OWN[work]()
+            continue
         src = next((DATA / work).iterdir())
         sh(f"find {src} -type f -print0 | xargs -0 cat > /dev/null")
         for name in A.tools.split(","):
