@@ -64,7 +64,8 @@ int dv_hash_file(int fd, const char *name, dv_oid *oid, struct stat *st) DV_MUST
 /** Writes an object's bytes to fd from offset 0 and verifies the whole against `oid`; for small
  *  objects, from pool workers. `size` must match. */
 int dv_object_write(dv_reader *r, const dv_oid *oid, uint64_t size, int fd) DV_MUST_CHECK;
-/** As above for large ones, with decoding spread over the pool; from the pool's owner. */
+/** As above for large ones, with decoding spread over the pool; from the pool's owner. What was in
+ *  the file goes, and chunks of zeros become holes. */
 int dv_object_write_large(dv_store *s, dv_pool *pool, const dv_oid *oid, uint64_t size, int fd)
 	DV_MUST_CHECK;
 /** Reads a whole object into memory (trees), at most `max` bytes, verified against its oid. */

@@ -178,6 +178,32 @@ static void restore_release(restore *rs)
 	pthread_cond_destroy(&rs->changed);
 }
 
+static bool is_zero(const uint8_t *p, size_t n)
+{
+	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+/* Writes what is not zero: the file is as long as it will be, and the rest stays a hole. */
+static int write_batch(const restore *rs, const batch *b)
+{
+	size_t from = 0, at = 0;
+
+	for (size_t i = b->first; i < b->first + b->n; i++) {
+		size_t len = rs->recipe->c[i].len, upto;
+		bool hole = is_zero(b->buf + at, len);
+
+		upto = hole ? at : at + len;
+		at += len;
+		if (!hole && i + 1 < b->first + b->n)
+			continue;
+		if (upto > from && dv_fs_pwrite_all(rs->fd, b->buf + from, upto - from,
+						    (off_t)(b->at + from)) < 0)
+			return write_failed();
+		from = at;
+	}
+	return 0;
+}
+
 static int decode_batch(batch *b, int worker)
 {
 	restore *rs = b->rs;
@@ -198,8 +224,7 @@ static int decode_batch(batch *b, int worker)
 		return rc;
 	/* The kernel lets one at a time write to a file; to wait for it would be to spin. */
 	pthread_mutex_lock(&rs->write_lock);
-	if (dv_fs_pwrite_all(rs->fd, b->buf, b->len, (off_t)b->at) < 0)
-		rc = write_failed();
+	rc = write_batch(rs, b);
 	pthread_mutex_unlock(&rs->write_lock);
 	return rc;
 }
@@ -330,6 +355,8 @@ int dv_object_write_large(dv_store *s, dv_pool *pool, const dv_oid *oid, uint64_
 		return wrong_size(oid, recipe.size, size);
 	if (recipe.n < 2)
 		return dv_object_write(r, oid, size, fd);
+	if (dv_fs_ftruncate(fd, 0) < 0 || dv_fs_ftruncate(fd, (off_t)size) < 0)
+		return write_failed();
 	rc = restore_recipe(s, pool, &recipe, fd, &found);
 	if (!rc && !dv_oid_eq(&found, oid))
 		rc = name_damage(r, oid, &recipe);

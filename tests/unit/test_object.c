@@ -162,6 +162,46 @@ static void test_sizes(void **state)
 	}
 }
 
+/* Chunks of zeros come back as holes, also over what was in the file, and nothing else does. */
+static void test_holes(void **state)
+{
+	const size_t n = 40000000, from = 9000001, to = 30000000;
+	dv_autoptr(dv_store) s = NULL;
+	dv_autoptr(dv_pool) pool = NULL;
+	dv_autoptr(dv_writer) w = NULL;
+	dv_autoptr(dv_ingest) in = NULL;
+	uint8_t *p = noise(n, 77, false);
+	struct stat st;
+	dv_oid oid;
+	int fd;
+
+	(void)state;
+	ok(dv_store_open(&s, "holes", DV_STORE_CREATE));
+	ok(dv_pool_new(&pool, 2, 64));
+	ok(dv_writer_new(&w, s, 1));
+	ok(dv_ingest_new(&in, w, pool));
+	memset(p + from, 0, to - from);
+	p[20000000] = 1;
+	fd = file_of("in", p, n);
+	ok(dv_ingest_large(in, fd, "in", &oid, &st));
+	close(fd);
+	ok(dv_writer_commit(w, NULL, 0));
+	check_out(s, pool, &oid, p, n);
+	fd = open("in", O_RDWR | O_CLOEXEC);
+	memset(p, 0xff, n);
+	assert_int_equal(dv_fs_pwrite_all(fd, p, n, 5), 0);
+	ok(dv_object_write_large(s, pool, &oid, n, fd));
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true((size_t)st.st_blocks * 512 < n - (to - from) / 2);
+	close(fd);
+	free(p);
+	p = noise(n, 77, false);
+	memset(p + from, 0, to - from);
+	p[20000000] = 1;
+	expect_file("in", p, n);
+	free(p);
+}
+
 /* Cuts do not depend on the way in: a file read in segments gets the chunks of one in memory. */
 static void test_same_cuts(void **state)
 {
@@ -298,6 +338,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recipe),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_holes),
 		cmocka_unit_test(test_same_cuts),
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_changed),
