@@ -25,7 +25,7 @@
 /* -- faults ------------------------------------------------------------------------------------ */
 
 enum fault_kind { FAULT_UNKNOWN, FAULT_OFF, FAULT_COUNT, FAULT_EIO, FAULT_ENOSPC, FAULT_SHORT,
-		  FAULT_DIE };
+		  FAULT_DIE, FAULT_STOP };
 
 static atomic_int fault_kind = FAULT_UNKNOWN;
 static atomic_ullong fault_calls;
@@ -55,7 +55,7 @@ static void parse_faults(const char *spec)
 		const char *name;
 		enum fault_kind kind;
 	} kinds[] = { { "count:", FAULT_COUNT }, { "eio:", FAULT_EIO }, { "enospc:", FAULT_ENOSPC },
-		      { "short:", FAULT_SHORT }, { "die:", FAULT_DIE } };
+		      { "short:", FAULT_SHORT }, { "die:", FAULT_DIE }, { "stop:", FAULT_STOP } };
 	int kind = FAULT_OFF;
 	char *end;
 
@@ -106,6 +106,11 @@ static int fault_due(void)
 			return 0;
 	}
 	call = atomic_fetch_add_explicit(&fault_calls, 1, memory_order_relaxed) + 1;
+	if (kind == FAULT_STOP && call == fault_at) {
+		/* Not kill(): another thread might take it, and this one go on for a while. */
+		raise(SIGSTOP);
+		return 0;
+	}
 	return kind != FAULT_COUNT && call == fault_at ? kind : 0;
 }
 
@@ -171,6 +176,11 @@ int dv_fs_rename_noreplace(int olddir, const char *old, int newdir, const char *
 		/* The file is in place; that its old name stays too is no failure. */
 		RETRY(unlinkat(olddir, old, 0));
 	return rc;
+}
+
+int dv_fs_rename_exchange(int dirfd, const char *a, const char *b)
+{
+	return fault() ? -1 : RETRY(renameat2(dirfd, a, dirfd, b, RENAME_EXCHANGE));
 }
 
 int dv_fs_linkat(int olddir, const char *old, int newdir, const char *new_)

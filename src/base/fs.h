@@ -3,7 +3,8 @@
  * Every file-system call that changes something. Durability is decided here, and faults are
  * injected here: DV_FAULT="<kind>:<n>" in the environment makes the n-th changing call (1-based,
  * counted over the process) fail with EIO (eio) or ENOSPC (enospc), write half of its data and then
- * fail with ENOSPC (short), or write half of its data and kill the process on the spot (die).
+ * fail with ENOSPC (short), or write half of its data and kill the process on the spot (die);
+ * "stop" stops the process before the call (SIGSTOP), which goes on when it is continued.
  * DV_FAULT="count:FILE" writes the number of calls to FILE at exit. The seam is always compiled in
  * and costs one branch.
  *
@@ -30,6 +31,9 @@ int dv_fs_mkdirat(int dirfd, const char *path, mode_t mode);
 int dv_fs_renameat(int olddir, const char *old, int newdir, const char *new_);
 /** Fails with EEXIST when `new_` exists; atomic (renameat2, else link + unlink). */
 int dv_fs_rename_noreplace(int olddir, const char *old, int newdir, const char *new_);
+/** Exchanges two names of a folder in one step. Fails with EINVAL or ENOSYS where that is not to be
+ *  had. */
+int dv_fs_rename_exchange(int dirfd, const char *a, const char *b);
 int dv_fs_linkat(int olddir, const char *old, int newdir, const char *new_);
 int dv_fs_symlinkat(const char *target, int dirfd, const char *path);
 /** flags as unlinkat (AT_REMOVEDIR). */

@@ -42,6 +42,7 @@ typedef struct checkout {
 	dv_deltas deltas;	/* in work, with root-relative paths */
 	dv_deltas folders;	/* to be removed, parents first */
 	struct stat *written;	/* by index of deltas */
+	dv_seen *seen;		/* likewise: what the scan saw there; NULL with force */
 	dv_buf lost, missing;	/* the first names of what would be lost, of what is missing */
 	size_t nlost, nmissing, nremovals, ndeltas;
 	uint64_t total, nfiles;	/* to be written */
@@ -66,6 +67,7 @@ static void checkout_release(checkout *c)
 	dv_buf_release(&c->missing);
 	dv_targets_release(&c->targets);
 	free(c->written);
+	free(c->seen);
 	if (c->rootfd >= 0)
 		close(c->rootfd);
 }
@@ -196,13 +198,43 @@ static int make_whole(checkout *c, size_t i, int worker)
 	return r < 0 ? dv_err_ctx(r, "'%s'", d->path) : 0;
 }
 
+/* What may be replaced: that which was compared, and nothing that came later. */
+static int note_seen(checkout *c)
+{
+	int r = 0;
+
+	free(c->seen);
+	c->seen = NULL;
+	if (c->o->force)
+		return 0;
+	if (!(c->seen = dv_calloc(c->deltas.n + 1, sizeof(*c->seen))))
+		return dv_err_nomem();
+	for (size_t i = 0; r == 0 && i < c->deltas.n; i++) {
+		const dv_delta *d = &c->deltas.d[i];
+		dv_oid now = { { 0 } };
+
+		r = dv_scan_seen(c->scan, d->path, &c->seen[i], &now);
+		if (r == 0 && d->old_kind && d->old_kind != 'd' && !dv_oid_eq(&now, &d->old_oid))
+			return dv_err_hint(dv_err(DV_EDIRTY, "'%s': changed by another program "
+						  "meanwhile, so it stays as it is", d->path),
+					   "run the command again");
+	}
+	return r;
+}
+
+static const dv_seen *seen_at(const checkout *c, size_t i)
+{
+	return c->seen ? &c->seen[i] : NULL;
+}
+
 /* Writes one file or link; worker is the pool's size for the calling thread. */
 static int put_file(checkout *c, size_t i, int worker)
 {
 	const dv_delta *d = &c->deltas.d[i];
+	/* Before what is removed from it when something fails. */
+	dv_autoclose int dir = -1;
 	dv_auto(dv_newfile) f = DV_NEWFILE_INIT;
 	dv_auto(dv_buf) target = DV_BUF_INIT;
-	dv_autoclose int dir = -1;
 	const char *base;
 	struct stat *st = &c->written[i];
 	int r;
@@ -211,13 +243,14 @@ static int put_file(checkout *c, size_t i, int worker)
 		return r;
 	if (d->new_kind == 'l') {
 		if ((r = read_target(c, &d->new_oid, &target, worker)) < 0 ||
-		    (r = dv_workdir_symlink(dir, base, target.p)) < 0)
+		    (r = dv_workdir_symlink(dir, base, target.p, seen_at(c, i))) < 0)
 			return dv_err_ctx(r, "'%s'", d->path);
 		return fstatat(dir, base, st, AT_SYMLINK_NOFOLLOW) < 0
 			       ? dv_err_sys("cannot look at '%s'", d->path) : 0;
 	}
 	if (dv_links_wanted(&c->links, d->new_size) &&
-	    (r = dv_links_put(&c->links, &d->new_oid, d->new_kind, dir, base, st)) != 0) {
+	    (r = dv_links_put(&c->links, &d->new_oid, d->new_kind, dir, base, seen_at(c, i),
+			      st)) != 0) {
 		dv_progress_add(0, 1);
 		return r < 0 ? dv_err_ctx(r, "'%s'", d->path) : 0;
 	}
@@ -228,7 +261,8 @@ static int put_file(checkout *c, size_t i, int worker)
 	else
 		r = dv_object_write(c->readers[worker], &d->new_oid, d->new_size, f.fd);
 	if (r == 0)
-		r = dv_newfile_commit(&f, base, dv_workdir_mode(d->new_kind == 'x'));
+		r = dv_newfile_replace(&f, base, dv_workdir_mode(d->new_kind == 'x'),
+				       seen_at(c, i));
 	if (r < 0)
 		return dv_err_ctx(r, "'%s'", d->path);
 	/* By the descriptor: what stands under the name may be another's already. */
@@ -368,7 +402,8 @@ static int flush(checkout *c)
 	c->written = dv_calloc(c->deltas.n, sizeof(*c->written));
 	if (!c->written)
 		return DV_ERROR;
-	if ((r = make_wholes(c)) == 0 && (r = for_files(c, put_file)) == 0)
+	if ((r = make_wholes(c)) == 0 && (r = note_seen(c)) == 0 &&
+	    (r = for_files(c, put_file)) == 0)
 		r = note_results(c);
 	dv_deltas_release(&c->deltas);
 	return r;
@@ -384,13 +419,17 @@ static int take(checkout *c, const char *path, const dv_tree_entry *old, const d
 static int remove_old(checkout *c, const char *path, const dv_tree_entry *old,
 		      const dv_tree_entry *new_)
 {
-	int r;
+	dv_seen was;
+	int r = 0;
 
 	if (!old || (new_ && (old->kind == 'd') == (new_->kind == 'd')))
 		return 0;
 	if (old->kind == 'd')
 		return dv_deltas_add(&c->folders, path, old, new_);
-	r = dv_workdir_unlink(c->rootfd, path);
+	if (!c->o->force)
+		r = dv_scan_seen(c->scan, path, &was, NULL);
+	if (r == 0)
+		r = dv_workdir_unlink(c->rootfd, path, c->o->force ? NULL : &was);
 	return r < 0 || new_ ? r : take(c, path, old, NULL);
 }
 
@@ -583,10 +622,14 @@ static int over_files(checkout *c, step_fn fn)
  * says. */
 static int relink_output(checkout *c)
 {
-	int r;
+	int r = 0;
 
+	/* What was written since the scan is to be seen too. */
+	if (c->ndeltas)
+		r = dv_scan_path(c->scan, c->output->path, &c->now);
 	plan_begin(c);
-	if ((r = over_files(c, look_at_link)) < 0 || (r = check_deltas(c)) < 0 || c->ndeltas == 0)
+	if (r < 0 || (r = over_files(c, look_at_link)) < 0 || (r = check_deltas(c)) < 0 ||
+	    c->ndeltas == 0)
 		return r;
 	dv_progress_start("checking out", c->total, c->nfiles);
 	r = over_files(c, put_link);

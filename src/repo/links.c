@@ -95,7 +95,8 @@ static int refused(const char *path)
 	return DV_LINK_REFUSED + errno;
 }
 
-static int put_clone(const char *path, char kind, int dirfd, const char *name, struct stat *st)
+static int put_clone(const char *path, char kind, int dirfd, const char *name, const dv_seen *was,
+		     struct stat *st)
 {
 	dv_auto(dv_newfile) f = DV_NEWFILE_INIT;
 	dv_autoclose int in = dv_fs_openat(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, 0);
@@ -105,14 +106,14 @@ static int put_clone(const char *path, char kind, int dirfd, const char *name, s
 		return rc;
 	if (dv_fs_clone(in, f.fd) < 0)
 		return refused(path);
-	rc = dv_newfile_commit(&f, name, dv_workdir_mode(kind == 'x'));
+	rc = dv_newfile_replace(&f, name, dv_workdir_mode(kind == 'x'), was);
 	if (rc < 0)
 		return rc;
 	return fstat(f.fd, st) < 0 ? dv_err_sys("cannot look at '%s'", name) : 1;
 }
 
 static int put_hardlink(const char *path, const struct stat *whole, int dirfd, const char *name,
-			struct stat *st)
+			const dv_seen *was, struct stat *st)
 {
 	dv_auto(dv_newfile) f = DV_NEWFILE_INIT;
 	char tmp[40];
@@ -131,13 +132,14 @@ static int put_hardlink(const char *path, const struct stat *whole, int dirfd, c
 		return dv_err_sys("cannot look at '%s'", name);
 	if (st->st_ino != whole->st_ino || st->st_dev != whole->st_dev)
 		return 0;
-	rc = dv_newfile_commit(&f, name, 0);
+	rc = dv_newfile_replace(&f, name, 0, was);
 	return rc < 0 ? rc : 1;
 }
 
-static int put_symlink(const char *path, int dirfd, const char *name, struct stat *st)
+static int put_symlink(const char *path, int dirfd, const char *name, const dv_seen *was,
+		       struct stat *st)
 {
-	int rc = dv_workdir_symlink(dirfd, name, path);
+	int rc = dv_workdir_symlink(dirfd, name, path, was);
 
 	if (rc < 0)
 		return rc;
@@ -159,7 +161,7 @@ static void protect(const char *path, const struct stat *whole)
 }
 
 int dv_links_put(dv_links *l, const dv_oid *oid, char kind, int dirfd, const char *name,
-		 struct stat *st)
+		 const dv_seen *was, struct stat *st)
 {
 	dv_autofree char *path = dv_store_whole_path(l->store, oid);
 	struct stat whole;
@@ -174,12 +176,12 @@ int dv_links_put(dv_links *l, const dv_oid *oid, char kind, int dirfd, const cha
 		int rc = 0;
 
 		if (mode == DV_LINK_REFLINK) {
-			rc = put_clone(path, kind, dirfd, name, st);
+			rc = put_clone(path, kind, dirfd, name, was, st);
 		} else if (mode != DV_LINK_COPY) {
 			protect(path, &whole);
 			rc = mode == DV_LINK_HARDLINK
-				     ? put_hardlink(path, &whole, dirfd, name, st)
-				     : put_symlink(path, dirfd, name, st);
+				     ? put_hardlink(path, &whole, dirfd, name, was, st)
+				     : put_symlink(path, dirfd, name, was, st);
 		}
 		if (rc < DV_LINK_REFUSED)
 			return rc;

@@ -17,6 +17,7 @@
 
 #include "base/map.h"
 #include "repo/repo.h"
+#include "repo/workdir.h"
 #include "store/whole.h"
 
 enum dv_link_mode { DV_LINK_COPY, DV_LINK_REFLINK, DV_LINK_HARDLINK, DV_LINK_SYMLINK };
@@ -54,10 +55,10 @@ int dv_links_take(dv_links *l, dv_ingest *in, dv_writer *w, int worker, int dirf
  *  NULL: with the reader alone. 0 also when no mode is left that needs it. */
 int dv_links_make(dv_links *l, dv_writer *w, dv_reader *r, dv_pool *pool, const dv_oid *oid,
 		  uint64_t size, bool executable) DV_MUST_CHECK;
-/** Puts a link to the whole file of `oid` under `name` in `dirfd`. 1: done, *st is its stat; 0: it
- *  must be copied. */
+/** Puts a link to the whole file of `oid` under `name` in `dirfd`, in place of what was seen there
+ *  (NULL: of anything). 1: done, *st is its stat; 0: it must be copied. */
 int dv_links_put(dv_links *l, const dv_oid *oid, char kind, int dirfd, const char *name,
-		 struct stat *st) DV_MUST_CHECK;
+		 const dv_seen *was, struct stat *st) DV_MUST_CHECK;
 /** Is `name` in `dirfd` already what the mode in use would make of it? */
 bool dv_links_is_right(const dv_links *l, const dv_oid *oid, char kind, uint64_t size, int dirfd,
 		       const char *name);

@@ -619,7 +619,9 @@ static int shrink(node *d)
 	for (size_t i = 0; i < d->n; i++) {
 		const dv_cached_file *f = &d->e[i].f;
 
-		d->k[i] = (kept){ f->oid, f->size, (uint32_t)(f->name - d->names.p), f->kind };
+		d->k[i] = (kept){ f->oid, f->size, f->mtime_ns,
+				   (uint32_t)(f->name - d->names.p), f->kind,
+				   d->e[i].linked };
 	}
 	free(dv_steal(&d->e));
 	return 0;

@@ -13,6 +13,7 @@
 #include "repo/repo.h"
 #include "repo/statcache.h"
 #include "repo/treediff.h"
+#include "repo/workdir.h"
 
 typedef struct dv_scan dv_scan;
 
@@ -34,6 +35,9 @@ int dv_scan_path(dv_scan *s, const char *path, dv_scanned *out) DV_MUST_CHECK;
 /** The directories of the last dv_scan_path as a side of dv_treediff. Borrows the scan, which must
  *  have no writer. */
 dv_side dv_scan_side(dv_scan *s);
+/** What the last dv_scan_path saw at `path` (root-relative), without the inode. *oid (may be NULL)
+ *  is its content's, when there is any. */
+int dv_scan_seen(dv_scan *s, const char *path, dv_seen *out, dv_oid *oid) DV_MUST_CHECK;
 /** Tells the scan what was done to `path` (root-relative) since: it is now `kind` with `oid` and
  *  `st`, or gone when kind is 0. Borrows path until dv_scan_remember. Only of what the last
  *  dv_scan_path covered. */

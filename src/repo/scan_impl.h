@@ -21,8 +21,10 @@ typedef struct entry {
 typedef struct kept {
 	dv_oid oid;
 	uint64_t size;
+	int64_t mtime_ns;	/* of files and links */
 	uint32_t name;		/* where it begins in the node's names */
 	char kind;
+	bool linked;
 } kept;
 
 /* One directory, or an output that is one file. */

@@ -69,6 +69,44 @@ dv_side dv_scan_side(dv_scan *s)
 	return (dv_side){ list_scanned, s };
 }
 
+/* The entries stand in the order of their names. */
+static const kept *find_kept(const node *d, const char *name)
+{
+	size_t lo = 0, hi = d->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = strcmp(d->names.p + d->k[mid].name, name);
+
+		if (c == 0)
+			return &d->k[mid];
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+int dv_scan_seen(dv_scan *s, const char *path, dv_seen *out, dv_oid *oid)
+{
+	bool own = strcmp(path, s->base) == 0;
+	dv_autofree char *dir = own ? dv_strdup(path) : dv_path_dir(path);
+	node *d = NULL;
+	int r = dir ? find_node(s, dir, &d) : dv_err_nomem();
+	const kept *k = r == 0 && d && d->k ? find_kept(d, dv_path_base(path)) : NULL;
+
+	*out = (dv_seen){ 0 };
+	if (own && d && d->dir)
+		out->kind = 'd';
+	else if (k)
+		*out = (dv_seen){ k->linked ? 'l' : k->kind, k->linked, d->dev, 0, k->size,
+				  k->mtime_ns };
+	if (oid && k)
+		*oid = k->oid;
+	return r;
+}
+
 int dv_scan_update(dv_scan *s, const char *path, char kind, const dv_oid *oid,
 		   const struct stat *st)
 {
@@ -146,7 +184,7 @@ static int make_link(dv_scan *s, const relink *x)
 	    st.st_size != x->st.st_size || st.st_mtim.tv_sec != x->st.st_mtim.tv_sec ||
 	    st.st_mtim.tv_nsec != x->st.st_mtim.tv_nsec)
 		return 0;
-	r = dv_links_put(&s->links, &x->oid, x->kind, fd, name, &st);
+	r = dv_links_put(&s->links, &x->oid, x->kind, fd, name, NULL, &st);
 	return r <= 0 ? r : dv_scan_update(s, x->path, x->kind, &x->oid, &st);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "repo/statcache.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -122,6 +123,98 @@ int dv_newfile_commit(dv_newfile *f, const char *name, mode_t mode)
 	return 0;
 }
 
+/* -- replacing what was seen ------------------------------------------------------------------- */
+
+static int64_t stamp(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* The time of change is left out: links to the same file, made and removed beside it, alter it. */
+static bool is_still(const dv_seen *was, const struct stat *st)
+{
+	if (was->linked)
+		return S_ISLNK(st->st_mode);
+	return was->kind == dv_stat_kind(st) && was->dev == (uint64_t)st->st_dev &&
+	       (!was->ino || was->ino == (uint64_t)st->st_ino) &&
+	       was->size == (uint64_t)st->st_size && was->mtime_ns == stamp(st->st_mtim);
+}
+
+/* The callers know the path and say it. */
+static int changed(void)
+{
+	return dv_err_hint(dv_err(DV_EDIRTY, "changed by another program meanwhile, so it stays as "
+				  "it is"),
+			   "run 'dv add' to record it, or use --force to drop it");
+}
+
+static int saved(const char *tmp)
+{
+	return dv_err_hint(dv_err(DV_EDIRTY, "changed by other programs meanwhile"),
+			   "what was there first is saved beside it as '%s'", tmp);
+}
+
+/* Puts back under its name what was taken away too soon. When the name is taken again, both stay:
+ * the one that was taken away keeps the name it got. */
+static int put_back(int dirfd, const char *tmp, const char *name)
+{
+	return dv_fs_rename_noreplace(dirfd, tmp, dirfd, name) == 0 ? changed() : saved(tmp);
+}
+
+/* Takes the name of what was seen there. */
+static int exchange(dv_newfile *f, const char *name, const dv_seen *was)
+{
+	struct stat st, own;
+
+	if (fstatat(f->dirfd, f->tmp, &own, AT_SYMLINK_NOFOLLOW) < 0)
+		return dv_err_sys("cannot look at '%s'", f->tmp);
+	if (dv_fs_rename_exchange(f->dirfd, f->tmp, name) < 0) {
+		if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+			return dv_err_sys("cannot put '%s' in place", name);
+		if (dv_fs_renameat(f->dirfd, f->tmp, f->dirfd, name) < 0)
+			return dv_err_sys("cannot put '%s' in place", name);
+		f->tmp[0] = '\0';
+		return 0;
+	}
+	if (fstatat(f->dirfd, f->tmp, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_still(was, &st)) {
+		if (dv_fs_unlinkat(f->dirfd, f->tmp, 0) < 0)
+			return dv_err_sys("cannot remove what '%s' was before", name);
+		f->tmp[0] = '\0';
+		return 0;
+	}
+	if (dv_fs_rename_exchange(f->dirfd, f->tmp, name) == 0 &&
+	    fstatat(f->dirfd, f->tmp, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_dev == own.st_dev && st.st_ino == own.st_ino)
+		return changed();
+	/* What stands under the temporary name is not ours to remove. */
+	int r = saved(f->tmp);
+	f->tmp[0] = '\0';
+	return r;
+}
+
+int dv_newfile_replace(dv_newfile *f, const char *name, mode_t mode, const dv_seen *was)
+{
+	struct stat st;
+
+	if (!was)
+		return dv_newfile_commit(f, name, mode);
+	if (f->fd >= 0 && dv_fs_fchmod(f->fd, mode) < 0)
+		return dv_err_sys("cannot set the mode of '%s'", name);
+	if (fstatat(f->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		/* A folder that was seen is gone by now, so nothing may be here. */
+		if (!was->kind || was->kind == 'd' || !is_still(was, &st))
+			return changed();
+		return exchange(f, name, was);
+	}
+	if (errno != ENOENT)
+		return dv_err_sys("cannot look at '%s'", name);
+	if (dv_fs_rename_noreplace(f->dirfd, f->tmp, f->dirfd, name) < 0)
+		return errno == EEXIST ? changed() :
+					 dv_err_sys("cannot put '%s' in place", name);
+	f->tmp[0] = '\0';
+	return 0;
+}
+
 void dv_newfile_release(dv_newfile *f)
 {
 	if (f->fd >= 0)
@@ -132,7 +225,7 @@ void dv_newfile_release(dv_newfile *f)
 	f->tmp[0] = '\0';
 }
 
-int dv_workdir_symlink(int dirfd, const char *name, const char *target)
+int dv_workdir_symlink(int dirfd, const char *name, const char *target, const dv_seen *was)
 {
 	dv_auto(dv_newfile) f = DV_NEWFILE_INIT;
 	int r = dv_workdir_tmpname(f.tmp);
@@ -144,10 +237,35 @@ int dv_workdir_symlink(int dirfd, const char *name, const char *target)
 		f.tmp[0] = '\0';
 		return dv_err_sys("cannot create link '%s'", name);
 	}
-	return dv_newfile_commit(&f, name, 0);
+	return dv_newfile_replace(&f, name, 0, was);
 }
 
-int dv_workdir_unlink(int rootfd, const char *path)
+/* Away from its name first, so that what is removed is what was looked at. */
+static int unlink_seen(int dir, const char *name, const dv_seen *was)
+{
+	struct stat st;
+	char tmp[40];
+	int r;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : dv_err_sys("cannot look at '%s'", name);
+	if (!is_still(was, &st))
+		return changed();
+	if ((r = dv_workdir_tmpname(tmp)) < 0)
+		return r;
+	if (dv_fs_rename_noreplace(dir, name, dir, tmp) < 0)
+		return errno == ENOENT ? 0 : dv_err_sys("cannot remove '%s'", name);
+	if (fstatat(dir, tmp, &st, AT_SYMLINK_NOFOLLOW) < 0 || !is_still(was, &st))
+		return put_back(dir, tmp, name);
+	if (dv_fs_unlinkat(dir, tmp, 0) == 0 || errno == ENOENT)
+		return 0;
+	r = dv_err_sys("cannot remove '%s'", name);
+	if (dv_fs_rename_noreplace(dir, tmp, dir, name) < 0)
+		return dv_err_hint(r, "it is saved as '%s'", tmp);
+	return r;
+}
+
+int dv_workdir_unlink(int rootfd, const char *path, const dv_seen *was)
 {
 	dv_autoclose int dir = -1;
 	const char *name;
@@ -159,6 +277,10 @@ int dv_workdir_unlink(int rootfd, const char *path)
 	}
 	if (r < 0)
 		return r;
+	if (was) {
+		r = unlink_seen(dir, name, was);
+		return r < 0 ? dv_err_ctx(r, "'%s'", path) : 0;
+	}
 	if (dv_fs_unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return dv_err_sys("cannot remove '%s'", path);
 	return 0;

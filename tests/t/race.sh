@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2016
+#
+# A file that somebody changes while dv replaces or removes it: DV_FAULT=stop:N halts dv before its
+# N-th change of the disk, and there the change is made.
+
+. "$(dirname "$0")/lib.sh"
+
+git init -q . && "$DV" init -q && git commit -qm start
+printf '%s\n' /out /err >>.git/info/exclude
+
+# stopped PID: waits until the process has stopped (0) or ended (1).
+stopped() {
+	local state
+	while :; do
+		state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) || return 1
+		case $state in
+		T) return 0 ;;
+		Z | '') return 1 ;;
+		esac
+		sleep 0.01
+	done
+}
+
+# meanwhile CHANGE CHECK COMMAND…: runs the command once for each change of the disk it makes,
+# halted there while CHANGE runs; CHECK must hold afterwards. The folder is made anew each time by
+# 'prepare'.
+meanwhile() {
+	local change=$1 check=$2 n=0 pid refused=0 code
+	shift 2
+	while :; do
+		n=$((n + 1))
+		prepare || return 1
+		DV_FAULT=stop:$n "$@" >out 2>err &
+		pid=$!
+		if ! stopped "$pid"; then
+			wait "$pid"
+			break
+		fi
+		eval "$change"
+		kill -CONT "$pid"
+		code=0
+		wait "$pid" || code=$?
+		case $code in
+		0) ;;
+		2)
+			contains err 'hint: ' || return 1
+			# Changes before the scan are found by it.
+			grep -q 'not in the store' err || contains err 'changed by ' || return 1
+			! grep -q 'changed by ' err || refused=$((refused + 1))
+			;;
+		*) echo "exit status $code" && cat err && return 1 ;;
+		esac
+		[ -z "$(find . -path ./.git -prune -o -name '.dv-tmp-*' -print)" ] || return 1
+		eval "$check" || { echo "after $n: '$check' does not hold"; cat err; return 1; }
+		[ "$n" -lt 200 ] || return 1
+	done
+	# Early changes are found, late ones come after the fact.
+	[ "$n" -gt 2 ] && [ "$refused" -gt 0 ]
+}
+
+mkdir d
+printf 'old a' >d/a
+printf 'old b' >d/b
+"$DV" add -q d && git commit -qm old
+printf 'new a' >d/a
+rm d/b
+printf 'new c' >d/c
+"$DV" add -q d && git commit -qm new
+
+prepare() {
+	rm -rf d && "$DV" checkout -q --rev HEAD d
+}
+
+test_case 'a file that is edited in place meanwhile is not lost' '
+	meanwhile "printf \"mine, and longer\" >d/a" "[ \"\$(cat d/a)\" = \"mine, and longer\" ]" \
+		$DV checkout --rev HEAD~1 d'
+
+test_case 'a file that is replaced meanwhile is not lost' '
+	meanwhile "printf mine0 >d.tmp && mv d.tmp d/a" "[ \"\$(cat d/a)\" = mine0 ]" \
+		$DV checkout --rev HEAD~1 d'
+
+test_case 'a file that appears meanwhile is not lost' '
+	meanwhile "printf mine >d/b" "[ \"\$(cat d/b)\" = mine ]" $DV checkout --rev HEAD~1 d'
+
+test_case 'a file that is to be deleted and is edited meanwhile is not lost' '
+	meanwhile "[ ! -e d/c ] || printf mine >d/c" \
+		"[ ! -e d/c ] || [ \"\$(cat d/c)\" = mine ]" $DV checkout --rev HEAD~1 d'
+
+test_case 'an output that is one file is not lost either' '
+	printf one >f
+	$DV add -q f
+	git commit -qm one
+	printf two >f
+	$DV add -q f
+	git commit -qm two
+	prepare() { rm -f f && $DV checkout -q f; }
+	meanwhile "printf mine0 >f" "[ \"\$(cat f)\" = mine0 ]" $DV checkout --rev HEAD~1 f'
+
+test_case 'the next run completes' '
+	$DV checkout -qf d f
+	$DV checkout --rev HEAD~2 d
+	[ "$(cat d/a)" = "new a" ]'
+
+test_case 'what .dvignore hides stands in the way only of its own name' '
+	printf "/d/b\n" >.dvignore
+	$DV checkout -qf d
+	printf hidden >d/b
+	must_fail 2 $DV checkout --rev HEAD~3 d 2>err
+	contains err "d/b"
+	[ "$(cat d/b)" = hidden ]
+	$DV checkout -f --rev HEAD~3 d
+	[ "$(cat d/b)" = "old b" ]'
+
+test_case 'with --force the last change is dropped, as it says' '
+	rm .dvignore
+	rm -rf d
+	$DV checkout d
+	DV_FAULT=stop:2 $DV checkout -f --rev HEAD~3 d &
+	pid=$!
+	stopped "$pid"
+	printf mine >d/a
+	kill -CONT "$pid"
+	wait "$pid"
+	[ "$(cat d/a)" = "old a" ]'
+
+done_testing
