@@ -31,6 +31,8 @@ typedef struct checkout {
 	dv_store *store;
 	dv_pool *pool;
 	dv_scan *scan;
+	dv_error failed;	/* the first failure of an output */
+	size_t nfailed;
 	dv_reader **readers;	/* one a worker, and one for the calling thread at the end */
 	int rootfd;
 	const dv_checkout_options *o;
@@ -656,6 +658,29 @@ static int checkout_output(checkout *c, const dv_output *o, bool parts, dv_chang
 	return r == 0 && c->o->relink ? relink_output(c) : r;
 }
 
+/* What concerns one output only stops that one: the first such failure is kept, the others are
+ * warned of. */
+static int note_failure(checkout *c, int r)
+{
+	if (r != DV_ENOTFOUND && r != DV_EDIRTY && r != DV_ECORRUPT)
+		return r;
+	if (!c->nfailed++)
+		dv_error_take(&c->failed);
+	else
+		dv_warn("%s", dv_error_last()->message);
+	return 0;
+}
+
+/* Part of the outputs are as they should be: another code than for a failure of all. */
+static int finish(checkout *c, size_t wanted)
+{
+	if (!c->nfailed)
+		return 0;
+	if (c->nfailed < wanted)
+		c->failed.code = DV_EPARTIAL;
+	return dv_error_put(&c->failed);
+}
+
 int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_checkout_options *o,
 		dv_change_cb cb, void *payload, dv_checkout_summary *out)
 {
@@ -666,6 +691,7 @@ int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_check
 	dv_auto(checkout) c = { .repo = r, .o = o, .sum = out, .rootfd = -1 };
 	dv_targets_scope scope = { .repo = r, .a = &l, .workspace = true };
 	const char *inner;
+	size_t wanted = 0;
 	int e;
 
 	memset(out, 0, sizeof(*out));
@@ -678,10 +704,15 @@ int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_check
 	    (e = dv_targets_check(&c.targets, &scope)) < 0)
 		return e;
 	dv_progress_start("comparing", 0, 0);
-	for (size_t i = 0; e == 0 && i < l.n; i++)
-		if (dv_targets_want(&c.targets, &l.o[i], &inner) && (e = dv_check_cancel()) == 0)
-			e = checkout_output(&c, &l.o[i], inner != NULL, cb, payload);
+	for (size_t i = 0; e == 0 && i < l.n; i++) {
+		if (!dv_targets_want(&c.targets, &l.o[i], &inner) || (e = dv_check_cancel()) < 0)
+			continue;
+		wanted++;
+		e = checkout_output(&c, &l.o[i], inner != NULL, cb, payload);
+		if (e < 0)
+			e = note_failure(&c, e);
+	}
 	dv_progress_end();
 	out->bytes = c.bytes;
-	return e;
+	return e != 0 ? e : finish(&c, wanted);
 }

@@ -244,6 +244,13 @@ static int load_tree(sync_t *s, dv_remote_store *from, const dv_oid *oid, const 
 	if (!from)
 		return dv_err_hint(dv_err(DV_ENOTFOUND, "the listing of '%s' is not in the cache",
 					  path), "run 'dv fetch' first");
+	if (s->o->dry) {
+		/* Nothing is to be stored, so it is read for this time only. */
+		dv_auto(dv_buf) text = DV_BUF_INIT;
+
+		rc = dv_transfer_read(s->store, from, oid, DV_TREE_MAX, &text);
+		return rc < 0 ? rc : dv_tree_parse(out, dv_buf_str(&text), text.n);
+	}
 	rc = dv_transfer_fetch(s->store, from, &w, 1, &mo, &m);
 	add_stats(s, &m);
 	return rc < 0 ? rc : dv_tree_load(out, s->reader, oid);

@@ -498,15 +498,22 @@ int dv_store_append(dv_store *s, dv_log_entry *e)
 
 /* -- care -------------------------------------------------------------------------------- */
 
-static int clean_folder(const char *path, time_t before)
+/* The temporary files of a folder, and of the folders "00" to "ff" in it. */
+static int clean_folder(const char *path, time_t before, bool fan)
 {
 	DIR *dir = opendir(path);
 	struct dirent *d;
 	struct stat st;
+	int rc = 0;
 
 	if (!dir)
 		return 0;
-	while ((d = readdir(dir))) {
+	while (rc == 0 && (d = readdir(dir))) {
+		if (fan && strlen(d->d_name) == 2 && *d->d_name != '.') {
+			dv_autofree char *sub = dv_path_join(path, d->d_name);
+			rc = sub ? clean_folder(sub, before, false) : DV_ERROR;
+			continue;
+		}
 		if (strncmp(d->d_name, ".dv-tmp-", 8) != 0 ||
 		    fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
 		    st.st_mtime >= before)
@@ -514,7 +521,7 @@ static int clean_folder(const char *path, time_t before)
 		dv_fs_unlinkat(dirfd(dir), d->d_name, 0);
 	}
 	closedir(dir);
-	return 0;
+	return rc;
 }
 
 int dv_store_clean(dv_store *s, int64_t seconds)
@@ -526,7 +533,7 @@ int dv_store_clean(dv_store *s, int64_t seconds)
 	for (size_t i = 0; !rc && i < sizeof(folders) / sizeof(*folders); i++) {
 		dv_autofree char *path = dv_path_join(s->dir, folders[i]);
 
-		rc = path ? clean_folder(path, before) : DV_ERROR;
+		rc = path ? clean_folder(path, before, i > 0) : DV_ERROR;
 	}
 	return rc;
 }

@@ -4,6 +4,7 @@
  * not asked for. Roots are recorded for wants that are complete; the rest of what came is kept as
  * well, so that a fetch which is cut goes on from there.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -14,6 +15,7 @@
 #define CACHE_MAX ((uint64_t)16 << 20)
 #define WINDOW ((uint64_t)1 << 17)	/* entries that are planned for at once */
 #define LEVEL 3
+#define NAMED_MAX 5
 
 static void dv_fetching_release(dv_fetching *f)
 {
@@ -23,8 +25,10 @@ static void dv_fetching_release(dv_fetching *f)
 		dv_reader_free(f->readers[i]);
 	free(f->readers);
 	for (size_t i = 0; i < f->ncached; i++)
-		dv_buf_release(&f->cached[i]);
+		dv_buf_release(&f->cached[i].bytes);
 	free(f->cached);
+	dv_map_release(&f->bad[0]);
+	dv_map_release(&f->bad[1]);
 	dv_map_release(&f->cache[0]);
 	dv_map_release(&f->cache[1]);
 	free(f->missing);
@@ -90,12 +94,13 @@ static int meta_get(uint8_t kind, const dv_oid *id, dv_buf *out, void *payload)
 
 	dv_buf_clear(out);
 	if (dv_map_get(&f->cache[kind == DV_KIND_RECIPE], id, &index))
-		return dv_buf_add(out, f->cached[index].p, f->cached[index].n);
+		return dv_buf_add(out, f->cached[index].bytes.p, f->cached[index].bytes.n);
 	if (dv_store_find(f->local, kind, id, &at)) {
 		int rc = dv_reader_get(reader, kind, id, &p, &n);
 		return rc ? rc : dv_buf_add(out, p, n);
 	}
-	if (!dv_remote_store_find(f->r, kind, id, &at)) {
+	if (dv_map_has(&f->bad[kind == DV_KIND_RECIPE], id) ||
+	    !dv_remote_store_find(f->r, kind, id, &at)) {
 		w->lost++;
 		return DV_ENOTFOUND;
 	}
@@ -115,7 +120,8 @@ static int want_chunk(walk *w, const dv_oid *id, size_t want)
 
 	if (dv_store_find(w->f->local, DV_KIND_CHUNK, id, &at))
 		return 0;
-	if (!dv_entries_find(&w->there, DV_KIND_CHUNK, id, &at, &number)) {
+	if (dv_map_has(&w->f->bad[0], id) ||
+	    !dv_entries_find(&w->there, DV_KIND_CHUNK, id, &at, &number)) {
 		int rc = dv_map_add(&w->lacking, id, 1, &added);
 
 		w->f->missing[want] += rc == 0 && added;
@@ -277,7 +283,7 @@ static int walk_wants(walk *w, dv_fetching *f, size_t only)
 			rc = dv_fetching_retrieve(f, &w->meta, &w->nmeta, &w->meta_cap, true);
 			w->nmeta = 0;
 		}
-		if (rc == 0 && f->cached_bytes > CACHE_MAX)
+		if (rc == 0 && f->cached_bytes > CACHE_MAX && !f->o->dry)
 			rc = dv_fetching_flush(f);
 	}
 	return rc;
@@ -292,17 +298,25 @@ static bool lacks_any(const dv_fetching *f)
 }
 
 /* As a push does: wants share objects, so when something is missing each is looked at by itself. */
+static int walk_each(walk *w, dv_fetching *f)
+{
+	int rc = 0;
+
+	memset(f->missing, 0, (f->nwants + 1) * sizeof *f->missing);
+	for (size_t i = 0; i < f->nwants && rc == 0; i++)
+		rc = walk_wants(w, f, i);
+	return rc;
+}
+
 static int walk_all(walk *w, dv_fetching *f)
 {
 	int rc = walk_wants(w, f, f->nwants);
 
-	if (rc || !lacks_any(f))
+	/* What is damaged takes nothing else along: the rest of every want is brought. */
+	if (rc || !lacks_any(f) || f->nbad)
 		return rc;
-	memset(f->missing, 0, (f->nwants + 1) * sizeof *f->missing);
-	for (size_t i = 0; i < f->nwants; i++)
-		if ((rc = walk_wants(w, f, i)))
-			return rc;
-	return walk_wants(w, f, f->nwants);
+	rc = walk_each(w, f);
+	return rc ? rc : walk_wants(w, f, f->nwants);
 }
 
 static int commit(dv_fetching *f)
@@ -326,6 +340,26 @@ static int commit(dv_fetching *f)
 	return dv_writer_commit(f->writer, roots, n);
 }
 
+/* Names the outputs that damage on the remote touches. */
+static int damage_error(const dv_fetching *f, size_t bad)
+{
+	dv_auto(dv_buf) names = DV_BUF_INIT;
+	int code = bad == f->nwants ? DV_ECORRUPT : DV_EPARTIAL;
+	size_t named = 0;
+
+	for (size_t i = 0; i < f->nwants && named < NAMED_MAX; i++)
+		if (f->missing[i])
+			dv_buf_addf(&names, "%s'%s'", named++ ? ", " : "",
+				    f->wants[i].path ? f->wants[i].path : "?");
+	if (bad > named)
+		dv_buf_addf(&names, " and %zu more", bad - named);
+	code = dv_err(code, "remote '%s' is damaged: %" PRIu64 " %s lost, incomplete %s %s",
+		      f->r->name, f->nbad, f->nbad == 1 ? "entry is" : "entries are",
+		      bad == 1 ? "is" : "are", dv_buf_str(&names));
+	return dv_err_hint(code, "everything else is here; run 'dv fsck --remote --repair' in a "
+			   "clone that has the data");
+}
+
 static int missing_error(const dv_fetching *f)
 {
 	size_t bad = 0, first = 0;
@@ -337,6 +371,8 @@ static int missing_error(const dv_fetching *f)
 		}
 	if (bad == 0)
 		return 0;
+	if (f->nbad)
+		return damage_error(f, bad);
 	int code = bad == f->nwants ? DV_ENOTFOUND : DV_EPARTIAL;
 	code = dv_transfer_missing(code, &f->wants[first], f->missing[first], f->r);
 	return bad > 1 ? dv_err_ctx(code, "%zu outputs are incomplete", bad) : code;
@@ -469,7 +505,11 @@ static int run(dv_fetching *f, dv_move_stats *out)
 		return rc;
 	out->bytes = f->o->dry ? w.bytes : f->bytes;
 	out->packs = f->packs;
-	return f->o->dry ? 0 : commit(f);
+	if (f->nbad && (rc = walk_each(&w, f)))
+		return rc;
+	if (!f->o->dry && (rc = dv_fetching_settle(f)) == 0)
+		rc = commit(f);
+	return rc;
 }
 
 int dv_transfer_fetch(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
@@ -493,4 +533,39 @@ int dv_transfer_fetch(dv_store *local, dv_remote_store *remote, const dv_want *w
 	if (rc || (rc = run(&f, out)))
 		return rc;
 	return missing_error(&f);
+}
+
+/* -- one object -------------------------------------------------------------------------------- */
+
+typedef struct peek {
+	dv_store *local;
+	dv_reader *reader;
+	dv_remote_store *r;
+} peek;
+
+static int peek_get(uint8_t kind, const dv_oid *id, dv_buf *out, void *payload)
+{
+	peek *k = payload;
+	const uint8_t *p;
+	dv_place at;
+	size_t n;
+
+	dv_buf_clear(out);
+	if (!dv_store_find(k->local, kind, id, &at))
+		return dv_remote_store_read(k->r, kind, id, out);
+	int rc = dv_reader_get(k->reader, kind, id, &p, &n);
+	return rc ? rc : dv_buf_add(out, p, n);
+}
+
+int dv_transfer_read(dv_store *local, dv_remote_store *remote, const dv_oid *oid, size_t max,
+		     dv_buf *out)
+{
+	dv_autoptr(dv_reader) reader = NULL;
+	dv_place at;
+	int rc = dv_reader_new(&reader, local);
+	peek k = { local, reader, remote };
+	bool is_chunk = dv_store_find(local, DV_KIND_CHUNK, oid, &at) ||
+			dv_remote_store_find(remote, DV_KIND_CHUNK, oid, &at);
+
+	return rc ? rc : dv_meta_object(out, oid, is_chunk, max, peek_get, &k);
 }

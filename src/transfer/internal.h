@@ -158,7 +158,13 @@ int dv_pushing_send(dv_pushing *p) DV_MUST_CHECK;
 /** A file in memory with the given bytes, or empty when n is 0; a descriptor or -1 (recorded). */
 int dv_memory_file(const void *p, size_t n);
 
-/** An entry's bytes that the walk of a fetch needs again. */
+/** An entry's bytes that the walk of a fetch needs again. Not in the writer yet: a pack that comes
+ *  as a whole may bring it. */
+typedef struct dv_kept {
+	dv_buf bytes;
+	dv_oid id;
+	uint8_t kind;
+} dv_kept;
 typedef struct dv_fetching {
 	dv_store *local;
 	dv_remote_store *r;
@@ -171,18 +177,23 @@ typedef struct dv_fetching {
 	int threads;
 	dv_reader **readers;	/* per worker, and one more for the owner */
 	pthread_mutex_t lock;	/* of what follows */
-	dv_map cache[2];	/* chunks, recipes: id -> index of its bytes */
-	dv_buf *cached;
+	dv_map cache[2];	/* structure: chunks, recipes: id -> index of its bytes */
+	dv_kept *cached;
 	size_t ncached, cached_cap;
 	uint64_t cached_bytes, bytes, packs;
 	uint64_t uncommitted;
+	dv_map bad[2];		/* chunks, recipes that the remote has damaged */
+	uint64_t nbad;
 } dv_fetching;
 
-/** Brings entries from the remote, verified, into the writer. `keep`: into the cache too. The array
+/** Brings entries from the remote, verified, into the writer; with `keep` into the cache instead.
+ *  What turns out damaged is left out, with a warning for each file, and noted in f->bad. The array
  *  is sorted and may grow by bases (dv_grow). From the owner. */
 int dv_fetching_retrieve(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap, bool keep)
 	DV_MUST_CHECK;
-/** Commits without roots and empties the cache: what it held is in the store now. */
+/** Puts into the writer what the cache holds and neither store nor writer has. */
+int dv_fetching_settle(dv_fetching *f) DV_MUST_CHECK;
+/** Settles, commits without roots and empties the cache: what it held is in the store now. */
 int dv_fetching_flush(dv_fetching *f) DV_MUST_CHECK;
 
 #endif

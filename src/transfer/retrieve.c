@@ -28,6 +28,7 @@ typedef struct job {
 	dv_container c;
 	uint64_t offset, length;
 	bool keep, whole;
+	bool gone;		/* the remote does not have the file */
 } job;
 
 static int bad_pack(const dv_fetching *f, const dv_container *c, int code)
@@ -93,6 +94,7 @@ static int whole_run(job *j, int worker)
 	file_sink sink = { a.fd, j->c.size };
 	dv_remote_container_name(name, &j->c);
 	rc = f->r->r->driver->get(f->r->r, name, 0, UINT64_MAX, to_file, &sink);
+	j->gone = rc == DV_ENOTFOUND;
 	if (rc && rc != DV_ECORRUPT)
 		return dv_err_ctx(rc, "remote '%s'", f->r->name);
 	if (rc == 0 && sink.left)
@@ -131,12 +133,12 @@ static int keep_bytes(dv_fetching *f, uint8_t kind, const dv_oid *id, const uint
 	pthread_mutex_lock(&f->lock);
 	int rc = dv_grow(&f->cached, &f->cached_cap, f->ncached + 1, sizeof *f->cached);
 	if (rc == 0) {
-		f->cached[f->ncached] = (dv_buf)DV_BUF_INIT;
-		rc = dv_buf_add(&f->cached[f->ncached], p, n);
+		f->cached[f->ncached] = (dv_kept){ DV_BUF_INIT, *id, kind };
+		rc = dv_buf_add(&f->cached[f->ncached].bytes, p, n);
 		if (rc == 0)
 			rc = dv_map_put(&f->cache[kind == DV_KIND_RECIPE], id, f->ncached);
 		if (rc)
-			dv_buf_release(&f->cached[f->ncached]);
+			dv_buf_release(&f->cached[f->ncached].bytes);
 		else
 			f->ncached++;
 		f->cached_bytes += n;
@@ -145,13 +147,29 @@ static int keep_bytes(dv_fetching *f, uint8_t kind, const dv_oid *id, const uint
 	return rc;
 }
 
-/* The bases' bytes, one after the other; they are in the local store by now. */
+/* A chunk that the cache keeps; the bytes stay where they are while the cache grows. */
+static bool kept_bytes(dv_fetching *f, const dv_oid *id, const uint8_t **p, size_t *n)
+{
+	uint64_t i;
+
+	pthread_mutex_lock(&f->lock);
+	bool found = dv_map_get(&f->cache[0], id, &i);
+	if (found) {
+		*p = (const uint8_t *)f->cached[i].bytes.p;
+		*n = f->cached[i].bytes.n;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return found;
+}
+
+/* The bases' bytes, one after the other; they are in the cache or the local store by now. */
 static int read_prefix(dv_fetching *f, int worker, const dv_oid *bases, size_t n, dv_buf *out)
 {
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *p;
 		size_t len;
-		int rc = dv_reader_get(f->readers[worker], DV_KIND_CHUNK, &bases[i], &p, &len);
+		int rc = kept_bytes(f, &bases[i], &p, &len) ? 0 :
+			 dv_reader_get(f->readers[worker], DV_KIND_CHUNK, &bases[i], &p, &len);
 
 		if (rc)
 			return rc;
@@ -178,7 +196,7 @@ static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *st
 	if (rc == 0)
 		rc = dv_check_entry(e.kind, &e.id, raw, e.raw);
 	if (rc == 0 && j->keep)
-		rc = keep_bytes(f, e.kind, &e.id, raw, e.raw);
+		return keep_bytes(f, e.kind, &e.id, raw, e.raw);
 	return rc ? rc : dv_writer_put_stored(f->writer, &e, stored, bases);
 }
 
@@ -203,6 +221,7 @@ static int range_run(job *j, int worker)
 
 	dv_remote_container_name(name, &j->c);
 	int rc = dv_remote_get_range(j->f->r, name, j->offset, (size_t)j->length, &b);
+	j->gone = rc == DV_ENOTFOUND;
 	if (rc == DV_ECORRUPT)
 		return dv_err(DV_ECORRUPT, "it is shorter than the log says");
 	if (rc)
@@ -211,13 +230,63 @@ static int range_run(job *j, int worker)
 	return run_entries(j, worker, (const uint8_t *)b.p, j->offset);
 }
 
+/* -- damage ------------------------------------------------------------------------------------ */
+
+static int note_bad(dv_fetching *f, const dv_need *need)
+{
+	bool added;
+
+	pthread_mutex_lock(&f->lock);
+	int rc = dv_map_add(&f->bad[need->at.kind == DV_KIND_RECIPE], &need->id, 1, &added);
+	f->nbad += rc == 0 && added;
+	pthread_mutex_unlock(&f->lock);
+	return rc;
+}
+
+/* One entry by itself. */
+static int salvage_entry(job *j, int worker, const dv_need *need, uint8_t *raw)
+{
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+	char name[DV_NAME_ROOM];
+	int rc = 0;
+
+	dv_remote_container_name(name, &j->c);
+	if (!j->gone)
+		rc = dv_remote_get_range(j->f->r, name, need->at.offset, need->at.stored, &b);
+	if (rc == 0 && !j->gone)
+		rc = take_entry(j, worker, need, (const uint8_t *)b.p, raw);
+	if (rc != DV_ECORRUPT && rc != DV_ENOTFOUND && !j->gone)
+		return rc;
+	dv_error_clear();
+	return note_bad(j->f, need);
+}
+
+/* A file of the remote is damaged: what of it is whole still comes, the rest is noted. */
+static int salvage(job *j, int worker, int code)
+{
+	dv_autofree uint8_t *raw = dv_malloc(DV_RAW_MAX);
+	int rc = raw ? 0 : DV_ERROR;
+
+	if (rc == 0) {
+		bad_pack(j->f, &j->c, code);
+		dv_warn("%s", dv_error_last()->message);
+		dv_error_clear();
+	}
+	for (size_t i = 0; rc == 0 && i < j->n; i++)
+		if ((rc = dv_check_cancel()) == 0)
+			rc = salvage_entry(j, worker, &j->needs[i], raw);
+	return rc;
+}
+
 static int job_run(void *arg, int worker)
 {
 	job *j = arg;
 	int rc = j->whole ? whole_run(j, worker) : range_run(j, worker);
 
+	if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND)
+		return salvage(j, worker, rc);
 	if (rc)
-		return bad_pack(j->f, &j->c, rc);
+		return rc;
 	pthread_mutex_lock(&j->f->lock);
 	j->f->bytes += j->length;
 	j->f->packs += j->whole;
@@ -269,7 +338,7 @@ static int plan_container(dv_fetching *f, jobs *js, const dv_need *needs, size_t
 	if (!keep && c->kind == DV_CONTAINER_PACK && needs[0].level == 0 &&
 	    sum * 100 >= c->size * WHOLE_PERCENT &&
 	    !dv_map_has(&dv_store_state(f->local)->condemned, &c->id)) {
-		job j = { f, needs, n, *c, 0, c->size, keep, true };
+		job j = { f, needs, n, *c, 0, c->size, keep, true, false };
 
 		return add_job(js, &j);
 	}
@@ -283,7 +352,7 @@ static int plan_container(dv_fetching *f, jobs *js, const dv_need *needs, size_t
 				break;
 			stop = next > stop ? next : stop;
 		}
-		job j = { f, needs + i, end - i, *c, start, stop - start, keep, false };
+		job j = { f, needs + i, end - i, *c, start, stop - start, keep, false, false };
 		rc = add_job(js, &j);
 	}
 	return rc;
@@ -341,6 +410,13 @@ static int add_bases(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap)
 		dv_oid bases[DV_BASES_MAX];
 
 		rc = dv_remote_bases(f->r, need.at.kind, &need.id, &need.at, bases);
+		if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND) {
+			dv_warn("%s", dv_error_last()->message);
+			dv_error_clear();
+			rc = note_bad(f, &need);
+			(*needs)[i--] = (*needs)[--*n];
+			continue;
+		}
 		for (size_t k = 0; k < need.at.nbases && rc == 0; k++) {
 			dv_place at;
 			bool added;
@@ -350,9 +426,9 @@ static int add_bases(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap)
 			rc = dv_map_add(&asked, &bases[k], 1, &added);
 			if (rc || !added)
 				continue;
+			/* The delta cannot be read, which its turn will show. */
 			if (!dv_remote_store_find(f->r, DV_KIND_CHUNK, &bases[k], &at))
-				return dv_err(DV_ECORRUPT, "remote '%s' lacks the base of a delta",
-					      f->r->name);
+				continue;
 			rc = dv_grow(needs, cap, *n + 1, sizeof **needs);
 			if (rc == 0)
 				(*needs)[(*n)++] = (dv_need){ .id = bases[k], .at = at };
@@ -361,17 +437,41 @@ static int add_bases(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap)
 	return rc ? rc : set_levels(f, *needs, *n);
 }
 
+int dv_fetching_settle(dv_fetching *f)
+{
+	dv_autoptr(dv_encoder) enc = NULL;
+	int rc = f->ncached ? dv_encoder_new(&enc, dv_writer_level(f->writer)) : 0;
+
+	for (size_t i = 0; i < f->ncached && rc == 0; i++) {
+		const dv_kept *k = &f->cached[i];
+
+		rc = dv_writer_put(f->writer, enc, k->kind, &k->id, (const uint8_t *)k->bytes.p,
+				   k->bytes.n, NULL, NULL);
+	}
+	return rc;
+}
+
 int dv_fetching_flush(dv_fetching *f)
 {
-	int rc = dv_writer_commit(f->writer, NULL, 0);
+	int rc = dv_fetching_settle(f);
 
+	if (rc == 0)
+		rc = dv_writer_commit(f->writer, NULL, 0);
 	for (size_t i = 0; i < f->ncached; i++)
-		dv_buf_release(&f->cached[i]);
+		dv_buf_release(&f->cached[i].bytes);
 	dv_map_clear(&f->cache[0]);
 	dv_map_clear(&f->cache[1]);
 	f->ncached = 0;
 	f->cached_bytes = f->uncommitted = 0;
 	return rc;
+}
+
+/* What arrived stays when the rest is cut off, and can be read. The structure waits: it may come
+ * with a pack. */
+static int commit_data(dv_fetching *f)
+{
+	f->uncommitted = 0;
+	return dv_writer_commit(f->writer, NULL, 0);
 }
 
 static int run_jobs(dv_fetching *f, jobs *js)
@@ -381,11 +481,10 @@ static int run_jobs(dv_fetching *f, jobs *js)
 	for (size_t i = 0; i < js->n && rc == 0; i++) {
 		rc = dv_pool_submit(f->pool, job_run, &js->j[i]);
 		f->uncommitted += js->j[i].length;
-		/* What arrived stays when the rest is cut off. */
 		if (rc == 0 && f->uncommitted >= FLUSH_EVERY && !js->j[i].keep) {
 			rc = dv_pool_wait(f->pool);
 			if (rc == 0)
-				rc = dv_fetching_flush(f);
+				rc = commit_data(f);
 		}
 	}
 	int end = dv_pool_wait(f->pool);
@@ -414,8 +513,8 @@ int dv_fetching_retrieve(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap
 		}
 		rc = run_jobs(f, &js);
 		/* The next level decodes against this one. */
-		if (rc == 0 && level < *n)
-			rc = dv_fetching_flush(f);
+		if (rc == 0 && level < *n && !keep)
+			rc = commit_data(f);
 	}
 	return rc;
 }

@@ -51,9 +51,15 @@ typedef struct dv_move_stats {
 int dv_transfer_push(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
 		     const dv_move_options *o, dv_move_stats *out) DV_MUST_CHECK;
 /** remote -> local: trees first, then what they name. Everything is verified before it is committed
- *  locally. Objects that are there already cost nothing. As push for what is missing. */
+ *  locally. Objects that are there already cost nothing. As push for what is missing. What
+ *  is damaged on the remote is left out, and everything else comes: DV_EPARTIAL naming the outputs
+ *  it touches, DV_ECORRUPT when it touches all. With `dry` nothing is stored. */
 int dv_transfer_fetch(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
 		      const dv_move_options *o, dv_move_stats *out) DV_MUST_CHECK;
+/** Reads an object of at most `max` bytes, a listing say, from where it is, checked, and stores
+ *  nothing; out is replaced. DV_ENOTFOUND. */
+int dv_transfer_read(dv_store *local, dv_remote_store *remote, const dv_oid *oid, size_t max,
+		     dv_buf *out) DV_MUST_CHECK;
 /** Does the remote have the object with everything below? Uses local trees where they are. */
 int dv_transfer_has_all(dv_store *local, dv_remote_store *remote, const dv_want *w, bool *has)
 	DV_MUST_CHECK;
