@@ -98,8 +98,8 @@ typedef struct dv_repo dv_repo;
 typedef struct dv_init_options {
 	bool no_scm;	/* no git: everything lives in .dv/ */
 	bool subdir;	/* allow a root below the root of the git work tree */
-	bool force;	/* start anew: forget configuration and cache. Refused while the cache holds
-			   objects that a pointer names */
+	bool force;	/* start anew: settings are set aside as "config.old" and "config.local.old"
+			   beside the cache; pointers, .dvignore and the cache stay */
 } dv_init_options;
 
 /** Makes `path` a dv repository: .dv/config, .dvignore, staged in git when there is one. */

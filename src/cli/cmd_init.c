@@ -44,7 +44,7 @@ static int init_run(dv_cli *cli, void *args, int argc, char **argv)
 static const dv_opt init_opts[] = {
 	DV_OPT_FLAG(0, "no-scm", init_args, no_scm, "work without git"),
 	DV_OPT_FLAG(0, "subdir", init_args, subdir, "allow a folder below the root of git"),
-	DV_OPT_FLAG('f', "force", init_args, force, "start anew: forget configuration and cache"),
+	DV_OPT_FLAG('f', "force", init_args, force, "start anew: settings go, data and cache stay"),
 	DV_OPT_END,
 };
 

@@ -126,12 +126,47 @@ static bool looks_bare(const char *dir)
 	return has(dir, "HEAD") && has(dir, "objects") && has(dir, "refs");
 }
 
-int dv_git_discover(dv_git_dirs *out, const char *start)
+bool dv_git_is_ceiling(const char *dir)
 {
-	*out = (dv_git_dirs)DV_GIT_DIRS_INIT;
-	int rc = from_environment(out, start);
-	if (rc || out->workdir)
-		return rc;
+	const char *p = getenv("GIT_CEILING_DIRECTORIES");
+	bool resolve = true;
+
+	while (p && *p) {
+		size_t n = strcspn(p, ":");
+		dv_autofree char *one = dv_strndup(p, n);
+		dv_autofree char *real = one && n && resolve ? realpath(one, NULL) : NULL;
+		dv_autofree char *normal = real ? NULL : one && n ? dv_path_normal(one) : NULL;
+
+		/* As in git: behind an empty entry links are not resolved. */
+		resolve = resolve && n;
+		if ((real && !strcmp(real, dir)) || (normal && !strcmp(normal, dir)))
+			return true;
+		p += n + (p[n] == ':');
+	}
+	return false;
+}
+
+/* GIT_WORK_TREE without GIT_DIR: another work tree for the repository that was found. */
+static int other_work_tree(dv_git_dirs *d, const char *start)
+{
+	const char *tree = getenv("GIT_WORK_TREE");
+	dv_autofree char *path = NULL;
+
+	if (!d->workdir || !tree || !*tree)
+		return 0;
+	path = dv_path_absolute(tree);
+	if (!path)
+		return dv_error_last()->code;
+	if (!dv_path_below(start, path, NULL))
+		return 0;
+	free(d->workdir);
+	d->workdir = dv_steal(&path);
+	return 0;
+}
+
+static int search(dv_git_dirs *out, const char *start)
+{
+	int rc = 0;
 	dv_autofree char *dir = dv_path_normal(start);
 	if (!dir)
 		return dv_err_nomem();
@@ -146,5 +181,17 @@ int dv_git_discover(dv_git_dirs *out, const char *start)
 		if (!slash || !dir[1])
 			return 0;
 		slash[slash == dir] = 0;
+		if (dv_git_is_ceiling(dir))
+			return 0;
 	}
+}
+
+int dv_git_discover(dv_git_dirs *out, const char *start)
+{
+	*out = (dv_git_dirs)DV_GIT_DIRS_INIT;
+	int rc = from_environment(out, start);
+	if (rc || out->workdir)
+		return rc;
+	rc = search(out, start);
+	return rc ? rc : other_work_tree(out, start);
 }

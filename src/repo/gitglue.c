@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/path.h"
@@ -89,6 +90,13 @@ static int open_failed(int gc, const dv_git_dirs *d)
 	return dv_git_fail(gc, "cannot open the git repository '%s'", d->workdir);
 }
 
+static bool same_folder(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static int open_repository(git_repository **out, const dv_git_dirs *d)
 {
 	unsigned flags = GIT_REPOSITORY_OPEN_NO_SEARCH;
@@ -97,6 +105,12 @@ static int open_repository(git_repository **out, const dv_git_dirs *d)
 	if (is_anothers(gc) && trusts_all()) {
 		git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
 		gc = git_repository_open_ext(out, d->workdir, flags, NULL);
+	}
+	/* GIT_DIR may name another repository than the one that lies in the work tree. */
+	if (!gc && !same_folder(git_repository_path(*out), d->gitdir)) {
+		git_repository_free(*out);
+		*out = NULL;
+		gc = GIT_ENOTFOUND;
 	}
 	if (gc == GIT_ENOTFOUND) {
 		gc = git_repository_open_ext(out, d->gitdir, flags | GIT_REPOSITORY_OPEN_NO_DOTGIT,

@@ -27,10 +27,13 @@ typedef struct dv_git_dirs {
 } dv_git_dirs;
 #define DV_GIT_DIRS_INIT { 0 }
 void dv_git_dirs_release(dv_git_dirs *d);
-/** Looks for git from the absolute folder `start` upwards, without libgit2. GIT_DIR and
- *  GIT_WORK_TREE are respected. Returns 0 and leaves `out` all NULL when there is none;
- *  DV_ERROR for a bare repository or a damaged ".git" file. */
+/** Looks for git from the absolute folder `start` upwards, without libgit2. GIT_DIR,
+ *  GIT_WORK_TREE and GIT_CEILING_DIRECTORIES mean what they mean to git. Returns 0 and leaves
+ *  `out` all NULL when there is none; DV_ERROR for a bare repository or a damaged ".git" file. */
 int dv_git_discover(dv_git_dirs *out, const char *start) DV_MUST_CHECK;
+
+/** May a search that began below the absolute folder not look into it (GIT_CEILING_DIRECTORIES)? */
+bool dv_git_is_ceiling(const char *dir);
 
 typedef struct dv_git dv_git;
 /** Opens the repository. `root` is the workspace: equal to or below d->workdir. DV_EUNSAFE when it

@@ -22,7 +22,7 @@ static const char ignore_text[] =
 
 /* What git must not take from .dv/ when a repository without git gets one later. */
 static const char own_ignore_text[] =
-	"/cache\n/config.local\n/config.lock\n/state.db*\n/tmp\n/remotes\n";
+	"/cache\n/config.l*\n/config.old\n/state.db*\n/tmp\n/remotes\n";
 
 static int write_new(const char *root, const char *name, const char *text, bool replace)
 {
@@ -69,15 +69,31 @@ static int check_existing(const char *root, const dv_init_options *o)
 					  found), "use that one, or '--subdir' for one of its own");
 	if (!o->force)
 		return dv_err_hint(dv_err(DV_EEXISTS, "'%s' is a dv repository already", root),
-				   "use '--force' to forget its configuration and cache");
+				   "use '--force' to start its settings anew; the cache stays");
 	return 0;
 }
 
-/* Forgets configuration and cache, unless pointers need what the cache holds. */
+/* Moves a file of settings out of the way: nobody's work is thrown away. */
+static int set_aside(const char *file, const char *dir, const char *name)
+{
+	dv_autofree char *to = dv_path_join(dir, name);
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	int rc = to ? dv_fs_read_file(&text, file, DV_CONFIG_FILE_MAX) : dv_err_nomem();
+
+	if (rc == DV_ENOTFOUND) {
+		dv_error_clear();
+		return 0;
+	}
+	if (!rc)
+		rc = dv_fs_write_file(to, text.p, text.n, DV_ATOMIC_SYNC);
+	return rc ? rc : dv_fs_remove_tree(file);
+}
+
+/* Forgets settings and what can be made anew. Content is never touched: the cache may hold the only
+ * copy of what some commit names. */
 static int forget(const char *root)
 {
 	dv_autoptr(dv_repo) r = NULL;
-	dv_auto(dv_output_list) outputs = DV_OUTPUT_LIST_INIT;
 	int rc = dv_repo_open(&r, root);
 
 	if (rc == DV_ENOREPO) {
@@ -87,31 +103,24 @@ static int forget(const char *root)
 	if (rc)
 		return rc;
 	dv_autofree char *own = dv_path_join(r->dvdir, "cache");
-	dv_autofree char *meta = dv_path_join(r->cache_dir, "dv-store.json");
-	if (!own || !meta)
-		return dv_err_nomem();
-	if (access(meta, F_OK) == 0) {
-		dv_store *store = NULL;
-		rc = dv_repo_outputs(r, &outputs);
-		if (!rc)
-			rc = dv_repo_store(r, &store);
-		for (size_t i = 0; !rc && i < outputs.n; i++) {
-			if (dv_store_has_object(store, &outputs.o[i].pointer.oid))
-				return dv_err_hint(dv_err(DV_EDIRTY, "the cache holds the content "
-							  "of '%s'", outputs.o[i].path),
-						   "push it and remove its pointer first, or "
-						   "remove '%s' by hand", r->cache_dir);
-		}
-	}
 	dv_autofree char *state = dv_path_join(r->dvdir, "state.db");
+	dv_autofree char *mirrors = dv_path_join(r->dvdir, "remotes");
 	dv_autofree char *local = dv_path_join(r->dvdir, r->has_git ? "config" : "config.local");
-	dv_store_free(r->store);
-	r->store = NULL;
+	dv_autofree char *shared = dv_path_join(r->root, ".dv/config");
+	if (!own || !state || !mirrors || !local || !shared)
+		return dv_err_nomem();
+	if (strcmp(own, r->cache_dir) != 0 &&
+	    dv_config_string(&r->config, "cache.dir", NULL))
+		dv_warn("the cache was '%s'; set it again with 'dv cache dir' when what is there "
+			"is still needed", r->cache_dir);
+	rc = dv_fs_mkdirs(r->dvdir);
 	if (!rc)
-		rc = state && local ? dv_fs_remove_tree(own) : dv_err_nomem();
+		rc = set_aside(local, r->dvdir, "config.local.old");
 	if (!rc)
-		rc = dv_fs_remove_tree(state);
-	return rc ? rc : dv_fs_remove_tree(local);
+		rc = set_aside(shared, r->dvdir, "config.old");
+	if (!rc)
+		rc = dv_fs_remove_tree(mirrors);
+	return rc ? rc : dv_fs_remove_tree(state);
 }
 
 static int check_git(const char *root, const dv_init_options *o, dv_git_dirs *d)

@@ -79,6 +79,8 @@ static int find_root(char **root, const char *path)
 		if (!slash || !dir[1])
 			break;
 		slash[slash == dir] = 0;
+		if (dv_git_is_ceiling(dir))
+			break;
 	}
 	return dv_err_hint(dv_err(DV_ENOREPO, "not inside a dv repository"),
 			   "run 'dv init' at the root of your project");

@@ -50,7 +50,7 @@ mend() {
 	cp -a "$TEST_DIR/whole" "$remote"
 }
 clone() {
-	rm -rf "$TEST_DIR/$1"
+	rm -rf "${TEST_DIR:?}/$1"
 	git clone -q "$TEST_DIR/work" "$TEST_DIR/$1"
 	cd "$TEST_DIR/$1"
 }
@@ -82,7 +82,7 @@ test_case 'what of the damaged output is whole is in the cache' '
 	done
 	[ "$ok" = 5 ]
 	must_fail 2 "$DV" checkout two 2>err
-	contains err "not in the cache"
+	contains err "two/"
 	must_fail 12 "$DV" pull two 2>err
 	contains err "incomplete is '"'two'"'"'
 

@@ -57,4 +57,91 @@ test_case 'too many operands are a usage error' '
 	must_fail 129 $DV init a b
 	must_fail 129 $DV root x'
 
+test_case 'init -f keeps data, pointers and cache, and sets settings aside' '
+	git init -q again
+	cd again
+	$DV init -q
+	printf one >f
+	$DV add -q f
+	git add -A
+	git commit -qm one
+	printf two >f
+	$DV add -q f
+	printf "*.tmp\n" >.dvignore
+	$DV remote add -d origin ../elsewhere
+	$DV config --local core.jobs 3
+	must_fail 2 $DV init 2>err
+	contains err "the cache stays"
+	$DV init -f
+	[ -z "$($DV remote)" ]
+	must_fail 1 $DV config core.jobs
+	contains .git/dv/config.old "elsewhere"
+	contains .git/dv/config.local.old "jobs = 3"
+	contains .dvignore "*.tmp"
+	[ -f f.dv ]
+	[ "$($DV cat f)" = two ]
+	[ "$($DV cat HEAD:f)" = one ]
+	$DV status -q
+	$DV init -f
+	[ "$($DV cat HEAD:f)" = one ]
+	$DV fsck -q'
+
+test_case 'init -f says where a cache of its own was' '
+	cd c
+	$DV init -f 2>err
+	contains err "shared-cache"
+	contains err "dv cache dir"
+	[ -d ../shared-cache/packs ]'
+
+test_case 'GIT_CEILING_DIRECTORIES ends the search as it does for git' '
+	mkdir -p r/deep/er
+	cd r/deep/er
+	for c in "$TEST_DIR/work/r" "/nowhere:$TEST_DIR/work/r/" "$TEST_DIR/work/r/deep"; do
+		export GIT_CEILING_DIRECTORIES="$c"
+		must_fail 128 git rev-parse
+		must_fail 10 $DV root
+	done
+	for c in "$TEST_DIR/work" "$TEST_DIR/work/r/deep/er" "/nowhere" ""; do
+		export GIT_CEILING_DIRECTORIES="$c"
+		git rev-parse
+		$DV root
+	done
+	cd ../../
+	export GIT_CEILING_DIRECTORIES="$PWD"
+	git rev-parse
+	$DV root
+	mkdir deep/new
+	export GIT_CEILING_DIRECTORIES="$PWD/deep"
+	cd deep/new
+	must_fail 2 $DV init --subdir 2>err
+	contains err "not in a git repository"'
+
+test_case 'GIT_DIR and GIT_WORK_TREE name repository and work tree' '
+	git init -q --bare apart.git
+	mkdir tree
+	cd tree
+	git init -q .
+	export GIT_DIR="$TEST_DIR/work/apart.git" GIT_WORK_TREE="$PWD"
+	$DV init -q
+	printf 1 >f
+	$DV add -q -m "in the other one" f
+	[ "$(git log -1 --format=%s)" = "in the other one" ]
+	[ "$($DV cache dir)" = "$GIT_DIR/dv/cache" ]
+	git status --porcelain >out
+	contains out "A  .dv/config"
+	unset GIT_DIR GIT_WORK_TREE
+	[ "$(git rev-list --all --count)" = 0 ]
+	mkdir ../outer
+	cd ../outer
+	git init -q .
+	mkdir w
+	cd w
+	export GIT_WORK_TREE="$PWD"
+	[ "$(git rev-parse --show-toplevel)" = "$PWD" ]
+	$DV init -q
+	printf 2 >g
+	$DV add -q -m "work tree below" g
+	[ "$(git ls-tree --name-only HEAD)" = ".gitignore
+g.dv" ]'
+
 done_testing

@@ -51,11 +51,13 @@ meanwhile() {
 			;;
 		*) echo "exit status $code" && cat err && return 1 ;;
 		esac
-		[ -z "$(find . -path ./.git -prune -o -name '.dv-tmp-*' -print)" ] || return 1
+		[ -z "$(find . -path ./.git -prune -o -name '.dv-tmp-*' -print)" ] ||
+			{ echo "after $n: a temporary file is left"; return 1; }
 		eval "$check" || { echo "after $n: '$check' does not hold"; cat err; return 1; }
 		[ "$n" -lt 200 ] || return 1
 	done
 	# Early changes are found, late ones come after the fact.
+	echo "$n changes, $refused times refused"
 	[ "$n" -gt 2 ] && [ "$refused" -gt 0 ]
 }
 
