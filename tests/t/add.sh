@@ -32,14 +32,19 @@ test_case 'a directory of strange names, links, modes and empty folders' '
 	printf 2 >"d/$(printf "new\nline")"
 	printf 3 >"d/$(printf "bad\377")"
 	printf 4 >d/-dash
-	printf "#!/bin/sh\n" >d/run && chmod +x d/run
+	printf "#!/bin/sh\n" >d/run
+	chmod +x d/run
 	ln -s sub/nothing d/dangling
 	printf 5 >"d/sub/q\"\\"
 	$DV add d >out
 	contains out "d: 7 files, "
-	cp -a d want && rm -rf d && $DV checkout d
+	cp -a d want
+	rm -rf d
+	$DV checkout d
 	same want d
-	[ -x d/run ] && [ ! -x d/-dash ] && [ -d d/empty ]
+	[ -x d/run ]
+	[ ! -x d/-dash ]
+	[ -d d/empty ]
 	[ "$(readlink d/dangling)" = sub/nothing ]'
 
 test_case 'a target that begins with a dash stands behind --' '
@@ -53,16 +58,20 @@ test_case 'names of targets may hold any bytes' '
 	$DV add "$n" >out
 	contains out "\"two\\nlines \\351\": 1 B recorded"
 	[ -f "$n.dv" ]
-	rm -- "$n" && $DV checkout "$n" && [ "$(cat -- "$n")" = y ]'
+	rm -- "$n"
+	$DV checkout "$n"
+	[ "$(cat -- "$n")" = y ]'
 
 test_case 'a file inside a tracked directory updates the directory' '
 	printf changed >d/-dash
 	$DV add d/-dash >out
 	[ ! -e d/-dash.dv ]
-	$DV status >out && contains out "up to date"'
+	$DV status >out
+	contains out "up to date"'
 
 test_case '-m commits with git' '
-	git add -A && git commit -qm "so far"
+	git add -A
+	git commit -qm "so far"
 	printf v1 >m
 	$DV add -m "add m" m
 	[ "$(git log -1 --format=%s)" = "add m" ]
@@ -158,32 +167,47 @@ sub/s.dv" ]
 	contains err "in the middle of a merge"'
 
 test_case '--no-stage leaves the index alone' '
-	printf v1 >n && $DV add --no-stage n
+	printf v1 >n
+	$DV add --no-stage n
 	git status --porcelain >out
 	contains out "?? n.dv"'
 
 test_case '--glob takes patterns, and without it they are names' '
-	printf 1 >p1.csv && printf 2 >p2.csv && printf 3 >p3.txt
+	printf 1 >p1.csv
+	printf 2 >p2.csv
+	printf 3 >p3.txt
 	must_fail 2 $DV add "p*.csv"
 	$DV add --glob "p*.csv"
-	[ -f p1.csv.dv ] && [ -f p2.csv.dv ] && [ ! -e p3.txt.dv ]'
+	[ -f p1.csv.dv ]
+	[ -f p2.csv.dv ]
+	[ ! -e p3.txt.dv ]'
 
 test_case 'what cannot be added is refused by name' '
-	must_fail 2 $DV add nothing 2>err && contains err "nothing"
-	refused $DV add /etc/hostname 2>err && contains err "/etc/hostname"
-	mkdir s && mkfifo s/pipe
-	refused $DV add s 2>err && contains err "s/pipe" && [ ! -e s.dv ]
+	must_fail 2 $DV add nothing 2>err
+	contains err "nothing"
+	refused $DV add /etc/hostname 2>err
+	contains err "/etc/hostname"
+	mkdir s
+	mkfifo s/pipe
+	refused $DV add s 2>err
+	contains err "s/pipe"
+	[ ! -e s.dv ]
 	must_fail 129 $DV add
 	refused $DV add .git 2>err
-	$DV add f.txt.dv >out && contains out "f.txt: unchanged" && [ ! -e f.txt.dv.dv ]'
+	$DV add f.txt.dv >out
+	contains out "f.txt: unchanged"
+	[ ! -e f.txt.dv.dv ]'
 
 test_case 'commit records every changed output' '
-	printf new >f.txt && printf more >d/more
+	printf new >f.txt
+	printf more >d/more
 	$DV commit >out
 	contains out "f.txt: 3 B recorded"
 	contains out "d: 8 files"
-	$DV status >out && contains out "up to date"
-	$DV commit f.txt >out && contains out "f.txt: unchanged"'
+	$DV status >out
+	contains out "up to date"
+	$DV commit f.txt >out
+	contains out "f.txt: unchanged"'
 
 test_case '--json holds one document with the outputs' '
 	printf json >"$(printf "j\377")"
@@ -198,7 +222,9 @@ test_case '--json holds one document with the outputs' '
 	END'
 
 test_case '-q says nothing' '
-	printf q >q && $DV add -q q >out 2>err
-	[ ! -s out ] && [ ! -s err ]'
+	printf q >q
+	$DV add -q q >out 2>err
+	[ ! -s out ]
+	[ ! -s err ]'
 
 done_testing

@@ -31,13 +31,15 @@ test_case '-h of every command goes to stdout in 80 columns' '
 		contains out "usage: dv $words"
 		[ ! -s err ]
 		$DV $words --help >full 2>err
-		[ -s full ] && [ ! -s err ]
+		[ -s full ]
+		[ ! -s err ]
 		$DV help $words >full 2>err
-		[ -s full ] && [ ! -s err ]
-		! grep -nE "^.{80,}" out
+		[ -s full ]
+		[ ! -s err ]
+		must_fail 1 grep -nE "^.{80,}" out
 	done <all
 	$DV help >out
-	! grep -nE "^.{80,}" out'
+	must_fail 1 grep -nE "^.{80,}" out'
 
 test_case 'an unknown option of every command is a usage error' '
 	while read -r words; do

@@ -10,11 +10,15 @@ mkdir d && printf one >d/a && printf two >d/b && printf three >"d/c c" && printf
 "$DV" add -q d file && git commit -qm one
 
 test_case 'no difference' '
-	$DV diff >out && contains out "Nothing changed."
+	$DV diff >out
+	contains out "Nothing changed."
 	$DV diff --exit-code'
 
 test_case 'the workspace against HEAD' '
-	printf longer >d/a && rm d/b && mv "d/c c" d/moved && printf n >d/new
+	printf longer >d/a
+	rm d/b
+	mv "d/c c" d/moved
+	printf n >d/new
 	$DV diff >out
 	contains out "M d/a  (3 B -> 6 B)"
 	contains out "D d/b  (3 B)"
@@ -24,18 +28,23 @@ test_case 'the workspace against HEAD' '
 	must_fail 1 $DV diff --exit-code'
 
 test_case 'two revisions, and one against the other way round' '
-	$DV commit -q && git commit -qam two
+	$DV commit -q
+	git commit -qam two
 	$DV diff HEAD~1 HEAD >out
 	contains out "M d/a  (3 B -> 6 B)"
 	$DV diff HEAD HEAD~1 >out
 	contains out "M d/a  (6 B -> 3 B)"
 	contains out "R d/moved -> d/c c"
-	$DV diff HEAD~1 >out && contains out "A d/new"
-	$DV diff >out && contains out "Nothing changed."'
+	$DV diff HEAD~1 >out
+	contains out "A d/new"
+	$DV diff >out
+	contains out "Nothing changed."'
 
 test_case 'targets stand behind --' '
-	$DV diff HEAD~1 HEAD -- file >out && contains out "Nothing changed."
-	$DV diff HEAD~1 HEAD -- d >out && contains out "A d/new"
+	$DV diff HEAD~1 HEAD -- file >out
+	contains out "Nothing changed."
+	$DV diff HEAD~1 HEAD -- d >out
+	contains out "A d/new"
 	must_fail 129 $DV diff a b c'
 
 test_case 'an unknown revision is an error with a hint' '
@@ -43,7 +52,9 @@ test_case 'an unknown revision is an error with a hint' '
 	contains err "nonsense"'
 
 test_case 'it needs no data, only what the cache knows' '
-	rm -rf d && $DV diff HEAD~1 HEAD >out && contains out "A d/new"
+	rm -rf d
+	$DV diff HEAD~1 HEAD >out
+	contains out "A d/new"
 	$DV checkout -q'
 
 test_case '--json has counts and changes' '
@@ -56,7 +67,10 @@ test_case '--json has counts and changes' '
 	END'
 
 test_case 'outputs that come and go' '
-	printf y >second && $DV add -q second && $DV remove -q file && git commit -qam three
+	printf y >second
+	$DV add -q second
+	$DV remove -q file
+	git commit -qam three
 	$DV diff HEAD~1 HEAD >out
 	contains out "A second"
 	contains out "D file"'

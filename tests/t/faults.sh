@@ -98,7 +98,9 @@ test_case 'add' '
 
 test_case 'commit' '
 	start
-	check() { dv commit -q && dv status -q && dv fsck -q; }
+	check() { dv commit -q
+	dv status -q
+	dv fsck -q; }
 	attack "die enospc eio" dv commit
 '
 
@@ -113,14 +115,18 @@ test_case 'checkout' '
 			[ ! -e data/$f ] || cmp -s data/$f ../../two/$f || cmp data/$f ../../one/$f ||
 				return 1
 		done
-		dv checkout -q -f && no_half_files ../../two && dv status -q
+		dv checkout -q -f
+		no_half_files ../../two
+		dv status -q
 	}
 	attack "die enospc eio short" dv checkout -f
 '
 
 test_case 'push' '
 	second
-	check() { dv push -q && dv fsck -q --remote && dv status -q --remote; }
+	check() { dv push -q
+	dv fsck -q --remote
+	dv status -q --remote; }
 	attack "die enospc eio short" dv push
 '
 
@@ -128,7 +134,9 @@ test_case 'fetch' '
 	second
 	dv push -q
 	rm -rf .git/dv data
-	check() { dv pull -q && dv fsck -q && no_half_files ../../two; }
+	check() { dv pull -q
+	dv fsck -q
+	no_half_files ../../two; }
 	attack "die enospc eio short" dv fetch
 '
 
@@ -140,7 +148,8 @@ test_case 'gc' '
 	git reflog expire --expire=now --all
 	check() {
 		dv fsck -q && dv gc -q -w --force && dv fsck -q && dv checkout -q -f &&
-			dv status -q && diff -r --no-dereference data ../../two
+			dv status -q
+			diff -r --no-dereference data ../../two
 	}
 	attack "die enospc eio short" dv gc -w --force
 '
@@ -165,7 +174,8 @@ test_case 'move' '
 	check() {
 		[ ! -f data.dv ] || dv move -q data moved || return 1
 		dv status -q && diff -r --no-dereference moved ../../two && [ ! -e data ] &&
-			git check-ignore -q moved && [ ! -e data.dv ]
+			git check-ignore -q moved
+			[ ! -e data.dv ]
 	}
 	attack "die enospc eio" dv move data moved
 '
@@ -177,7 +187,8 @@ test_case 'init' '
 	seq 9 >data
 	check() {
 		[ -d .dv ] && dv add -q data 2>/dev/null || dv init -q -f && dv add -q data &&
-			dv status -q && dv fsck -q
+			dv status -q
+			dv fsck -q
 	}
 	attack "die enospc eio" dv init
 '

@@ -31,11 +31,13 @@ test_case 'add of the workspace, of a pattern, of what is gone, of what git has'
 	contains err "git rm -r --cached code"'
 
 test_case 'new outputs may not lie in each other' '
-	mkdir -p n/m && printf 1 >n/m/f
+	mkdir -p n/m
+	printf 1 >n/m/f
 	for order in "n n/m/f" "n/m/f n"; do
 		must_fail 2 $DV add $order 2>err
 		contains err "n/m/f"
-		[ ! -e n.dv ] && [ ! -e n/m/f.dv ]
+		[ ! -e n.dv ]
+		[ ! -e n/m/f.dv ]
 	done
 	$DV add -q d d/a
 	rm -r n'
@@ -54,11 +56,15 @@ test_case 'move and remove say what to commit, and what can be moved' '
 	contains err "hint: commit '"'other.dv'"' with git"
 	$DV move --no-stage other file 2>err
 	contains err "hint: stage and commit '"'file.dv'"' with git"
-	$DV move -q file other 2>err && [ ! -s err ]
+	$DV move -q file other 2>err
+	[ ! -s err ]
 	$DV move -q other file
-	cp file kept && $DV remove file 2>err
+	cp file kept
+	$DV remove file 2>err
 	contains err "hint: commit the removal with git"
-	git reset -q --hard && mv kept file && $DV status -q'
+	git reset -q --hard
+	mv kept file
+	$DV status -q'
 
 test_case 'a remote that is not the default, or is no folder' '
 	$DV remote add only "$TEST_DIR/gone" 2>err
@@ -75,8 +81,10 @@ test_case 'a remote that is not the default, or is no folder' '
 	contains err "'"'url'"'"'
 
 test_case 'a remote whose folder is not there' '
-	$DV push -q && git commit -qam remote
-	git clone -q . ../clone && cd ../clone
+	$DV push -q
+	git commit -qam remote
+	git clone -q . ../clone
+	cd ../clone
 	mv "$TEST_DIR/gone" "$TEST_DIR/away"
 	$DV status --remote >out 2>err
 	contains err "empty or not there"
@@ -94,7 +102,9 @@ test_case 'after a partial pull nobody is told to record what was not pulled' '
 	printf new >d/new
 	$DV status 2>err
 	contains err "pull before '"'dv commit'"'"
-	rm d/new && $DV pull -q && $DV status -q'
+	rm d/new
+	$DV pull -q
+	$DV status -q'
 
 test_case 'the shell offers the names of remotes' '
 	$DV completion bash >dv.bash
@@ -109,7 +119,9 @@ test_case 'the shell offers the names of remotes' '
 
 test_case 'a repository of another user is used when git would use it' '
 	[ "$(id -u)" -eq 0 ] || exit 0
-	cp -R . ../theirs && cd ../theirs && chown -R 65534 .
+	cp -R . ../theirs
+	cd ../theirs
+	chown -R 65534 .
 	must_fail 2 $DV diff 2>err
 	contains err "belongs to another user"
 	git config --global --add safe.directory "*"

@@ -16,21 +16,33 @@ test_case 'outputs, a directory, everything' '
 	[ "$($DV ls)" = "big
 d/" ]
 	$DV ls d >out
-	contains out "d/a" && contains out "d/sub/" && contains out "\"d/n\\nl\\377\"" && lacks out "d/sub/b"
-	$DV ls -R >out && contains out "d/sub/b" && contains out "d/empty/"
-	$DV ls d/sub >out && contains out "d/sub/b"'
+	contains out "d/a"
+	contains out "d/sub/"
+	contains out "\"d/n\\nl\\377\""
+	lacks out "d/sub/b"
+	$DV ls -R >out
+	contains out "d/sub/b"
+	contains out "d/empty/"
+	$DV ls d/sub >out
+	contains out "d/sub/b"'
 
 test_case 'sizes, kinds and identities' '
-	$DV ls -l >out && contains out " 3000000 big"
-	$DV ls -R -l d >out && contains out "x " && contains out "l "
-	$DV ls --oid >out && contains out "$(sha256sum big | cut -d" " -f1) big"'
+	$DV ls -l >out
+	contains out " 3000000 big"
+	$DV ls -R -l d >out
+	contains out "x "
+	contains out "l "
+	$DV ls --oid >out
+	contains out "$(sha256sum big | cut -d" " -f1) big"'
 
 test_case 'in a revision, and without the data' '
 	rm -rf d big
 	$DV ls --oid HEAD~1 d >out
 	contains out "$(printf one | sha256sum | cut -d" " -f1) d/a"
-	$DV ls HEAD~1 >out && contains out "big"
-	must_fail 2 $DV ls nonsense 2>err && contains err "hint: "
+	$DV ls HEAD~1 >out
+	contains out "big"
+	must_fail 2 $DV ls nonsense 2>err
+	contains err "hint: "
 	must_fail 2 $DV ls HEAD nothing
 	$DV checkout -q'
 
@@ -47,7 +59,8 @@ test_case 'ls --json' '
 test_case 'cat gives the bytes, of any revision' '
 	$DV cat big | cmp - big
 	[ "$($DV cat d/sub/b)" = two ]
-	[ "$($DV cat d/a)" = ONE ] && [ "$($DV cat HEAD~1:d/a)" = one ]'
+	[ "$($DV cat d/a)" = ONE ]
+	[ "$($DV cat HEAD~1:d/a)" = one ]'
 
 test_case 'cat of a part' '
 	$DV cat --offset 1234567 --length 100001 big | cmp - <(tail -c +1234568 big | head -c 100001)
@@ -61,12 +74,15 @@ test_case 'a reader that goes away is no error' '
 	if [ -w /dev/full ]; then must_fail 2 sh -c "$DV cat big >/dev/full"; fi'
 
 test_case 'a name with a colon is tried first' '
-	printf colon >HEAD:x && $DV add -q HEAD:x
+	printf colon >HEAD:x
+	$DV add -q HEAD:x
 	[ "$($DV cat HEAD:x)" = colon ]'
 
 test_case 'cat of what is no file' '
-	must_fail 2 $DV cat nothing 2>err && contains err "nothing"
-	refused $DV cat d 2>err && contains err "error: "
+	must_fail 2 $DV cat nothing 2>err
+	contains err "nothing"
+	refused $DV cat d 2>err
+	contains err "error: "
 	must_fail 2 $DV cat nonsense:d/a
 	must_fail 129 $DV cat --json big'
 

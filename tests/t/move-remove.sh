@@ -12,32 +12,43 @@ mkdir d && printf one >d/a && printf x >file
 test_case 'move takes everything along' '
 	$DV move file "new name" >out
 	contains out "file -> new name"
-	[ "$(cat "new name")" = x ] && [ ! -e file ] && [ ! -e file.dv ] && [ -f "new name.dv" ]
+	[ "$(cat "new name")" = x ]
+	[ ! -e file ]
+	[ ! -e file.dv ]
+	[ -f "new name.dv" ]
 	lacks .gitignore "/file"
 	git status --porcelain >out
 	contains out "R  file.dv -> \"new name.dv\""
-	$DV status -q && git check-ignore -q "new name"'
+	$DV status -q
+	git check-ignore -q "new name"'
 
 test_case 'move into another folder' '
-	mkdir sub && $DV move "new name" sub/file
-	[ "$(cat sub/file)" = x ] && [ -f sub/file.dv ]
+	mkdir sub
+	$DV move "new name" sub/file
+	[ "$(cat sub/file)" = x ]
+	[ -f sub/file.dv ]
 	contains sub/.gitignore "/file"
 	$DV status -q
-	$DV move d sub/d && [ "$(cat sub/d/a)" = one ] && $DV status -q
+	$DV move d sub/d
+	[ "$(cat sub/d/a)" = one ]
+	$DV status -q
 	$DV move sub/d d'
 
 test_case 'move refuses what it would lose' '
 	printf keep >there
 	refused $DV move sub/file there 2>err
-	[ "$(cat there)" = keep ] && [ "$(cat sub/file)" = x ]
+	[ "$(cat there)" = keep ]
+	[ "$(cat sub/file)" = x ]
 	must_fail 2 $DV move nothing else
 	must_fail 129 $DV move one
-	refused $DV move sub/file ../out && [ ! -e ../out ]'
+	refused $DV move sub/file ../out
+	[ ! -e ../out ]'
 
 test_case 'remove keeps the data' '
 	$DV remove sub/file >out
 	contains out "sub/file: no longer tracked"
-	[ "$(cat sub/file)" = x ] && [ ! -e sub/file.dv ]
+	[ "$(cat sub/file)" = x ]
+	[ ! -e sub/file.dv ]
 	must_fail 1 git check-ignore -q sub/file
 	must_fail 2 $DV remove sub/file'
 
@@ -45,15 +56,23 @@ test_case 'remove --outs takes the data too, but never the only copy' '
 	printf changed >d/a
 	refused $DV remove --outs d 2>err
 	contains err "hint: "
-	[ "$(cat d/a)" = changed ] && [ -f d.dv ]
-	$DV remove --outs -f d && [ ! -e d ] && [ ! -e d.dv ]'
+	[ "$(cat d/a)" = changed ]
+	[ -f d.dv ]
+	$DV remove --outs -f d
+	[ ! -e d ]
+	[ ! -e d.dv ]'
 
 test_case 'what was removed comes back from history' '
 	git commit -qam removed
-	git checkout -q HEAD~1 && $DV checkout -q && [ "$(cat d/a)" = one ]'
+	git checkout -q HEAD~1
+	$DV checkout -q
+	[ "$(cat d/a)" = one ]'
 
 test_case 'remove --outs keeps the last copy of what the cache lost' '
-	cd "$TEST_DIR" && rm -rf lost && git init -q lost && cd lost
+	cd "$TEST_DIR"
+	rm -rf lost
+	git init -q lost
+	cd lost
 	$DV init -q
 	mkdir d
 	seq 9000 >d/a

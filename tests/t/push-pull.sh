@@ -54,7 +54,9 @@ test_case 'pull in a clone brings every byte, link, mode and empty folder' '
 	"$DV" pull
 	same "$TEST_DIR/work/data" data
 	same "$TEST_DIR/work/single.txt" single.txt
-	[ -x data/run ] && [ -L data/link ] && [ -d data/empty ]
+	[ -x data/run ]
+	[ -L data/link ]
+	[ -d data/empty ]
 	"$DV" status'
 
 test_case 'what is in the cache needs no remote' '
@@ -69,7 +71,9 @@ test_case 'pull of one file brings that file only' '
 	clone part
 	"$DV" pull data/sub/s.txt
 	same "$TEST_DIR/work/data/sub/s.txt" data/sub/s.txt
-	[ ! -e data/a.csv ] && [ ! -e data/sub/r.bin ] && [ ! -e single.txt ]
+	[ ! -e data/a.csv ]
+	[ ! -e data/sub/r.bin ]
+	[ ! -e single.txt ]
 	[ "$(du -s --apparent-size -k .git/dv/cache | cut -f1)" -lt 1000 ]
 	"$DV" pull data/sub/s.txt data/run
 	[ -x data/run ]

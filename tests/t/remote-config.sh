@@ -8,10 +8,12 @@
 git init -q . && "$DV" init -q
 
 test_case 'no remote yet' '
-	printf f >f && $DV add -q f
+	printf f >f
+	$DV add -q f
 	[ -z "$($DV remote)" ]
 	must_fail 1 $DV remote default
-	refused $DV push 2>err && contains err "hint: "'
+	refused $DV push 2>err
+	contains err "hint: "'
 
 test_case 'add, list, default' '
 	$DV remote add -d origin ../store
@@ -20,34 +22,48 @@ test_case 'add, list, default' '
 	contains out "origin	../store	(default)"
 	contains out "other	/tmp/with space"
 	[ "$($DV remote default)" = origin ]
-	$DV remote default other && [ "$($DV remote default)" = other ]
-	$DV remote default --unset && must_fail 1 $DV remote default'
+	$DV remote default other
+	[ "$($DV remote default)" = other ]
+	$DV remote default --unset
+	must_fail 1 $DV remote default'
 
 test_case 'a name is not taken twice, and must be a name' '
-	refused $DV remote add origin /x 2>err && contains err "origin"
-	$DV remote add -f origin ../store2 && [ "$($DV config remote.origin.url)" = ../store2 ]
+	refused $DV remote add origin /x 2>err
+	contains err "origin"
+	$DV remote add -f origin ../store2
+	[ "$($DV config remote.origin.url)" = ../store2 ]
 	refused $DV remote add "a b/../c" /x 2>err
 	must_fail 129 $DV remote add origin
-	must_fail 129 $DV remote ad x 2>err && contains err "did you mean '"'add'"'"'
+	must_fail 129 $DV remote ad x 2>err
+	contains err "did you mean '"'add'"'"'
 
 test_case 'modify, rename and remove' '
-	$DV remote modify origin url ../third && [ "$($DV config remote.origin.url)" = ../third ]
+	$DV remote modify origin url ../third
+	[ "$($DV config remote.origin.url)" = ../third ]
 	$DV remote default origin
 	$DV remote rename origin up
-	[ "$($DV remote default)" = up ] && [ "$($DV config remote.up.url)" = ../third ]
-	$DV remote remove up && must_fail 1 $DV remote default
+	[ "$($DV remote default)" = up ]
+	[ "$($DV config remote.up.url)" = ../third ]
+	$DV remote remove up
+	must_fail 1 $DV remote default
 	refused $DV remote remove up'
 
 test_case '--json' '
 	$DV remote list --json | python3 -c "import json, sys; d = json.load(sys.stdin); assert d[0][\"name\"] == \"other\""'
 
 test_case 'levels: the nearer one counts, and is shown' '
-	$DV config core.jobs 1 && $DV config --global core.jobs 2
-	[ "$($DV config core.jobs)" = 1 ] && [ "$($DV config --global core.jobs)" = 2 ]
-	$DV config --local core.jobs 3 && [ "$($DV config core.jobs)" = 3 ]
-	$DV config --show-origin core.jobs >out && contains out "local" && contains out ".git/dv/config"
+	$DV config core.jobs 1
+	$DV config --global core.jobs 2
+	[ "$($DV config core.jobs)" = 1 ]
+	[ "$($DV config --global core.jobs)" = 2 ]
+	$DV config --local core.jobs 3
+	[ "$($DV config core.jobs)" = 3 ]
+	$DV config --show-origin core.jobs >out
+	contains out "local"
+	contains out ".git/dv/config"
 	contains .dv/config "jobs = 1"
-	$DV config --local --unset core.jobs && [ "$($DV config core.jobs)" = 1 ]'
+	$DV config --local --unset core.jobs
+	[ "$($DV config core.jobs)" = 1 ]'
 
 test_case 'an absent key is exit status 1, two levels are a usage error' '
 	must_fail 1 $DV config cache.dir
@@ -56,8 +72,10 @@ test_case 'an absent key is exit status 1, two levels are a usage error' '
 	must_fail 129 $DV config --list core.jobs'
 
 test_case 'the list, and settings of the user outside of a repository' '
-	$DV config --list >out && contains out "core.jobs=1"
-	mkdir -p "$TEST_DIR/none" && cd "$TEST_DIR/none"
+	$DV config --list >out
+	contains out "core.jobs=1"
+	mkdir -p "$TEST_DIR/none"
+	cd "$TEST_DIR/none"
 	[ "$($DV config core.jobs)" = 2 ]
 	must_fail 10 $DV config core.jobs 5'
 
@@ -71,13 +89,19 @@ test_case 'check-ignore tells what and why' '
 	printf "*.tmp\n!keep.tmp\n" >.dvignore
 	$DV check-ignore a.tmp b.txt keep.tmp >out
 	[ "$(cat out)" = a.tmp ]
-	$DV check-ignore -v a.tmp >out && contains out ".dvignore:1:*.tmp	a.tmp"
+	$DV check-ignore -v a.tmp >out
+	contains out ".dvignore:1:*.tmp	a.tmp"
 	must_fail 1 $DV check-ignore b.txt
 	must_fail 129 $DV check-ignore'
 
 test_case 'ignored files are not recorded' '
-	mkdir d && printf 1 >d/x.tmp && printf 2 >d/y && $DV add -q d
-	$DV ls d >out && contains out d/y && lacks out x.tmp'
+	mkdir d
+	printf 1 >d/x.tmp
+	printf 2 >d/y
+	$DV add -q d
+	$DV ls d >out
+	contains out d/y
+	lacks out x.tmp'
 
 test_case 'edits at the same time lose nothing' '
 	mkdir "$TEST_DIR/par"

@@ -9,15 +9,19 @@ git init -q . && "$DV" init -q
 mkdir data && printf one >data/a && printf two >data/b && printf three >data/c && printf x >file
 
 test_case 'nothing is tracked at first' '
-	$DV status >out && contains out "Nothing is tracked"'
+	$DV status >out
+	contains out "Nothing is tracked"'
 
 test_case 'after add all is up to date' '
 	$DV add -q data file
-	$DV status >out && contains out "up to date"
+	$DV status >out
+	contains out "up to date"
 	$DV status -q'
 
 test_case 'changes are named below their output' '
-	printf ONE! >data/a && rm data/b && mv data/c data/z
+	printf ONE! >data/a
+	rm data/b
+	mv data/c data/z
 	printf n >"data/$(printf "new\nname")"
 	$DV status >out 2>err
 	contains out "data: modified"
@@ -34,7 +38,8 @@ test_case '-q answers with the exit status alone' '
 	$DV status -q file'
 
 test_case 'targets limit what is looked at' '
-	$DV status file >out && contains out "up to date"
+	$DV status file >out
+	contains out "up to date"
 	must_fail 2 $DV status nothing'
 
 test_case '--json is one document' '
@@ -50,24 +55,33 @@ test_case '--json is one document' '
 	END'
 
 test_case 'an executable bit and a link are changes' '
-	$DV commit -q && chmod +x data/a
-	$DV status >out && contains out "modified: data/a"
-	chmod -x data/a && $DV status -q
-	rm data/a && ln -s z data/a
-	$DV status >out && contains out "modified: data/a"
-	$DV checkout -q -f && $DV status -q'
+	$DV commit -q
+	chmod +x data/a
+	$DV status >out
+	contains out "modified: data/a"
+	chmod -x data/a
+	$DV status -q
+	rm data/a
+	ln -s z data/a
+	$DV status >out
+	contains out "modified: data/a"
+	$DV checkout -q -f
+	$DV status -q'
 
 test_case 'a missing output is deleted' '
 	mv file elsewhere
-	$DV status >out && contains out "file: deleted"
-	mv elsewhere file && $DV status -q'
+	$DV status >out
+	contains out "file: deleted"
+	mv elsewhere file
+	$DV status -q'
 
 test_case 'what the cache lost is told, and how to get it' '
 	mv .git/dv/cache saved
 	$DV status >out 2>err
 	contains out "not in cache"
 	contains err "dv pull"
-	rm -rf .git/dv/cache && mv saved .git/dv/cache'
+	rm -rf .git/dv/cache
+	mv saved .git/dv/cache'
 
 test_case 'touching a file changes nothing' '
 	touch data/z file
@@ -76,12 +90,15 @@ test_case 'touching a file changes nothing' '
 
 test_case '--remote tells what was not pushed' '
 	$DV commit -q
-	refused $DV status --remote 2>err && contains err "hint: "
+	refused $DV status --remote 2>err
+	contains err "hint: "
 	$DV remote add -q -d up "$TEST_DIR/up"
 	$DV status --remote >out 2>err
 	contains out "not in remote"
 	contains err "dv push"
-	$DV push -q && $DV status --remote >out && contains out "up to date"'
+	$DV push -q
+	$DV status --remote >out
+	contains out "up to date"'
 
 test_case 'files that come and go meanwhile are no error' '
 	mkdir busy
