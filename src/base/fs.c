@@ -213,6 +213,11 @@ int dv_fs_utimensat(int dirfd, const char *path, const struct timespec times[2],
 	return fault() ? -1 : RETRY(utimensat(dirfd, path, times, flags));
 }
 
+int dv_fs_futimens(int fd, const struct timespec times[2])
+{
+	return fault() ? -1 : RETRY(futimens(fd, times));
+}
+
 /* Never asked twice after a failure: the kernel may have dropped the pages it could not write. */
 int dv_fs_fdatasync(int fd)
 {

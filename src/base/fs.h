@@ -45,6 +45,7 @@ int dv_fs_fdatasync(int fd);
 int dv_fs_fsync(int fd);
 /** Sets access and modification time, as utimensat. */
 int dv_fs_utimensat(int dirfd, const char *path, const struct timespec times[2], int flags);
+int dv_fs_futimens(int fd, const struct timespec times[2]);
 /** Whole buffer or failure; -1 with errno. */
 int dv_fs_write_all(int fd, const void *p, size_t n);
 int dv_fs_pwrite_all(int fd, const void *p, size_t n, off_t at);

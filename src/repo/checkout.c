@@ -23,6 +23,10 @@
 
 #define BATCH_FILES 64
 #define BATCH_BYTES (2u << 20)
+/* Dated back, so that they are not read again soon, are files that take long to read, and those that
+ * may be written last: the others have aged when the command ends. */
+#define DATE_SIZE (256u << 10)
+#define DATE_LAST 4096
 #define NAMED_MAX 5
 #define WINDOW 32768	/* differences in work at once */
 
@@ -258,6 +262,7 @@ static int put_file(checkout *c, size_t i, int worker)
 	}
 	if ((r = dv_newfile_open(&f, dir)) < 0)
 		return dv_err_ctx(r, "'%s'", d->path);
+	f.date_back = d->new_size >= DATE_SIZE || i + DATE_LAST >= c->deltas.n;
 	if (d->new_size > DV_INGEST_SMALL && worker == dv_pool_threads(c->pool))
 		r = dv_object_write_large(c->store, c->pool, &d->new_oid, d->new_size, f.fd);
 	else

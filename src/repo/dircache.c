@@ -15,7 +15,6 @@
 #define ROW_MAGIC "dvc1"
 #define ROW_HEAD ((size_t)(4 + 4 + 8 + 1 + 32 + 8 + 8))
 #define ROW_FILE ((size_t)(8 * 4 + 1 + 32 + 2))
-#define SETTLE_NS INT64_C(20000000)
 #define SETTLE_COARSE_NS INT64_C(2000000000)
 
 void dv_dircache_release(dv_dircache *d)
@@ -94,7 +93,13 @@ bool dv_stat_is_settled(const struct stat *st, int64_t now_ns)
 	int64_t m = stamp(st->st_mtim), c = stamp(st->st_ctim), last = m > c ? m : c;
 	bool coarse = st->st_mtim.tv_nsec == 0 && st->st_ctim.tv_nsec == 0;
 
-	return last < now_ns - (coarse ? SETTLE_COARSE_NS : SETTLE_NS);
+	return last < now_ns - (coarse ? SETTLE_COARSE_NS : DV_SETTLE_NS);
+}
+
+/* Of the time of change of the inode, which nobody can set, the rename is the reason. */
+bool dv_stat_is_dated_back(const struct stat *st, int64_t now_ns)
+{
+	return st->st_mtim.tv_nsec != 0 && stamp(st->st_mtim) < now_ns - DV_SETTLE_NS;
 }
 
 int dv_dircache_print(dv_buf *out, const dv_dircache *d)

@@ -106,6 +106,7 @@ static int put_clone(const char *path, char kind, int dirfd, const char *name, c
 		return rc;
 	if (dv_fs_clone(in, f.fd) < 0)
 		return refused(path);
+	f.date_back = true;
 	rc = dv_newfile_replace(&f, name, dv_workdir_mode(kind == 'x'), was);
 	if (rc < 0)
 		return rc;

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/path.h"
@@ -290,7 +291,7 @@ static bool look_through(dv_scan *s, int dirfd, entry *e)
 	    !S_ISREG(st.st_mode))
 		return false;
 	e->linked = true;
-	dv_scan_set_file(&e->f, &st);
+	dv_scan_set_file(&e->f, &st, dv_now_ns());
 	e->f.ino = 0;
 	e->nfiles = 1;
 	e->todo = !dv_store_has_whole(s->store, &e->f.oid, NULL);
@@ -337,7 +338,7 @@ static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row
 			e->f.oid = old->oid;
 		return 0;
 	}
-	dv_scan_set_file(&e->f, &st);
+	dv_scan_set_file(&e->f, &st, dv_now_ns());
 	e->nfiles = 1;
 	if (remembered(s, row, old, e, &st))
 		return 0;
@@ -483,6 +484,18 @@ static int read_once(dv_scan *s, int dirfd, const char *name, const char *path, 
 	return r;
 }
 
+/* A large file that was written just now is worth a wait of some milliseconds: read sooner, it would
+ * have to be read again next time. */
+static void let_settle(const dv_cached_file *f)
+{
+	int64_t last = f->mtime_ns > f->ctime_ns ? f->mtime_ns : f->ctime_ns;
+	int64_t left = last + DV_SETTLE_NS + 1000000 - dv_now_ns();
+	struct timespec t = { .tv_nsec = (long)left };
+
+	if (f->size > DV_INGEST_SMALL && left > 0 && left <= DV_SETTLE_NS + 1000000)
+		nanosleep(&t, NULL);
+}
+
 /* Reads one file until it holds still. `dir` is the folder's path, for messages. */
 static int read_file(dv_scan *s, int dirfd, const char *dir, node *d, size_t i, int worker)
 {
@@ -495,7 +508,10 @@ static int read_file(dv_scan *s, int dirfd, const char *dir, node *d, size_t i, 
 
 	if (!path || !name)
 		return dv_err_nomem();
+	if (worker < 0 && !e->linked)
+		let_settle(&e->f);
 	for (int try = 0; try < READ_TRIES; try++) {
+		int64_t since = dv_now_ns();
 		/* At last without a link: another thread may be at the same file. */
 		bool take = s->writer && try + 1 < READ_TRIES &&
 			    dv_links_wanted(&s->links, e->f.size);
@@ -507,7 +523,7 @@ static int read_file(dv_scan *s, int dirfd, const char *dir, node *d, size_t i, 
 			return r == DV_ENOTFOUND && e->linked ? DV_ERROR : r;
 		if (!S_ISREG(st.st_mode))
 			return refuse_special(path, st.st_mode);
-		dv_scan_set_file(&e->f, &st);
+		dv_scan_set_file(&e->f, &st, since);
 		if (e->linked)
 			e->f.ino = 0;
 		atomic_fetch_add(&s->hashed, e->f.size);
@@ -695,7 +711,7 @@ static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_sca
 	index_names(d);
 	entry *e = &d->e[0];
 	d->dev = st->st_dev;
-	dv_scan_set_file(&e->f, st);
+	dv_scan_set_file(&e->f, st, dv_now_ns());
 	if (!e->f.kind)
 		return refuse_special(path, st->st_mode);
 	bool known = dv_statcache_get(s->cache, path, &old) && old.n == 1 && !old.has_tree;

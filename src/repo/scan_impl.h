@@ -91,8 +91,9 @@ struct dv_scan {
 	size_t nrelinks, relinks_cap;
 };
 
-/** Fills all but name and oid, which is known or zero. */
-void dv_scan_set_file(dv_cached_file *f, const struct stat *st);
+/** Fills all but name and oid. `since`: when (CLOCK_REALTIME, ns) the content began to be read; what
+ *  changed shortly before may have changed again, behind the reader, with the same times. */
+void dv_scan_set_file(dv_cached_file *f, const struct stat *st, int64_t since);
 /** Notes that the entry, whose content is stored, is to become a link. `dirfd` is its folder. */
 int dv_scan_note_relink(dv_scan *s, const node *d, const entry *e, int dirfd) DV_MUST_CHECK;
 void dv_scan_forget_relinks(dv_scan *s);

@@ -9,12 +9,12 @@
 #include "repo/scan_impl.h"
 #include "repo/workdir.h"
 
-void dv_scan_set_file(dv_cached_file *f, const struct stat *st)
+void dv_scan_set_file(dv_cached_file *f, const struct stat *st, int64_t since)
 {
 	dv_cached_file_set(f, st);
 	/* Inode 0 matches nothing: what is too young is read again next time. A file with a seal is
 	 * never too young, as no write leaves the seal whole. */
-	if (!dv_stat_is_settled(st, dv_now_ns()) &&
+	if (!dv_stat_is_settled(st, since) &&
 	    !(st->st_nlink > 1 && dv_whole_is_sealed(st, &f->oid)))
 		f->ino = 0;
 }
@@ -124,7 +124,9 @@ int dv_scan_update(dv_scan *s, const char *path, char kind, const dv_oid *oid,
 	if (kind)
 		f.oid = *oid;
 	if (kind && st)
-		dv_scan_set_file(&f, st);
+		dv_scan_set_file(&f, st, dv_now_ns());
+	if (kind && st && dv_stat_is_dated_back(st, dv_now_ns()))
+		f.ino = st->st_ino;
 	/* A symbolic link to a file of the cache is looked through each time. */
 	if (kind && st && S_ISLNK(st->st_mode) && kind != 'l')
 		f.ino = 0;

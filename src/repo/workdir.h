@@ -38,6 +38,7 @@ typedef struct dv_newfile {
 	int dirfd;	/* borrowed */
 	int fd;
 	char tmp[40];	/* "" when none */
+	bool date_back;	/* see dv_stat_is_dated_back */
 } dv_newfile;
 #define DV_NEWFILE_INIT { .dirfd = -1, .fd = -1 }
 int dv_newfile_open(dv_newfile *f, int dirfd) DV_MUST_CHECK;
