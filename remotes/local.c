@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -20,6 +21,7 @@
 #define READ_SIZE (256u << 10)	/* stays in the processor's cache between read and write */
 #define NAME_MAX_LEN 200
 #define TMP_PREFIX ".dv-tmp-"
+#define TMP_AGE (24 * 60 * 60)	/* seconds */
 
 typedef struct local_remote {
 	dv_remote base;
@@ -228,6 +230,26 @@ static int there_already(const local_remote *l, const char *name, uint64_t size)
 	return dv_err(DV_EEXISTS, "'%s/%s' is there already with another size", l->path, name);
 }
 
+/* A push that was killed leaves a temporary file. One that nobody wrote to for a day is nobody's;
+ * it goes when something else is put into the folder. Best effort. */
+static void sweep_tmp(const char *folder)
+{
+	DIR *d = opendir(folder);
+	time_t before = time(NULL) - TMP_AGE;
+	const struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		struct stat st;
+
+		if (strncmp(e->d_name, TMP_PREFIX, strlen(TMP_PREFIX)) == 0 &&
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime < before)
+			dv_fs_unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
 static int local_put(dv_remote *r, const char *name, int fd, uint64_t size)
 {
 	const local_remote *l = (local_remote *)r;
@@ -244,6 +266,7 @@ static int local_put(dv_remote *r, const char *name, int fd, uint64_t size)
 	if ((uint64_t)st.st_size != size)
 		return dv_err(DV_ERROR, "what is sent as '%s' has %" PRIu64 " bytes, not %" PRIu64,
 			      name, (uint64_t)st.st_size, size);
+	sweep_tmp(folder);
 	dv_auto(tmp_file) t = { .fd = -1 };
 	if ((rc = tmp_open(&t, l, name)))
 		return rc;
@@ -272,6 +295,7 @@ static int local_put_if_absent(dv_remote *r, const char *name, const void *p, si
 		return dv_err(DV_EEXISTS, "'%s/%s' is there already", l->path, name);
 	if ((rc = folder_for(l, name, &folder)))
 		return rc;
+	sweep_tmp(folder);
 	dv_auto(tmp_file) t = { .fd = -1 };
 	if ((rc = tmp_open(&t, l, name)))
 		return rc;

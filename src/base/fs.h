@@ -79,6 +79,7 @@ enum dv_atomic_flags {
 	DV_ATOMIC_NOREPLACE = 1u << 0,	/* DV_EEXISTS when the name is taken */
 	DV_ATOMIC_SYNC = 1u << 1,	/* data and folder are durable before success */
 	DV_ATOMIC_READONLY = 1u << 2,	/* mode 0444 less the umask */
+	DV_ATOMIC_KEEP_MODE = 1u << 3,	/* of the file that it replaces, if any */
 };
 /** A file that appears complete under its name or not at all. */
 typedef struct dv_atomic {

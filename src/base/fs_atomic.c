@@ -63,6 +63,9 @@ static int finish_file(dv_atomic *a)
 		if (fstat(fd, &st) || dv_fs_fchmod(fd, st.st_mode & 0444))
 			rc = dv_err_sys("cannot protect '%s'", a->tmp);
 	}
+	if ((a->flags & DV_ATOMIC_KEEP_MODE) && !lstat(a->path, &st) && S_ISREG(st.st_mode) &&
+	    dv_fs_fchmod(fd, st.st_mode & 0777))
+		rc = dv_err_sys("cannot set the mode of '%s'", a->tmp);
 	if (!rc && (a->flags & DV_ATOMIC_SYNC) && dv_fs_fdatasync(fd))
 		rc = dv_err_sys("cannot sync '%s'", a->tmp);
 	/* Network file systems may tell of a failed write only now. */

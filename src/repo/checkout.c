@@ -23,8 +23,8 @@
 
 #define BATCH_FILES 64
 #define BATCH_BYTES (2u << 20)
-/* Dated back, so that they are not read again soon, are files that take long to read, and those that
- * may be written last: the others have aged when the command ends. */
+/* Dated back, so that they are not read again soon, are files that take long to read, and those
+ * that may be written last: the others have aged when the command ends. */
 #define DATE_SIZE (256u << 10)
 #define DATE_LAST 4096
 #define NAMED_MAX 5

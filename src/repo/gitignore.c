@@ -9,6 +9,9 @@
 #include "repo/ignore.h"
 #include "repo/wildmatch.h"
 
+/* It is the user's file: what he made of it stays. */
+#define WRITE_FLAGS (DV_ATOMIC_SYNC | DV_ATOMIC_KEEP_MODE)
+
 bool dv_glob_match(const char *pattern, const char *path)
 {
 	return dv_wildmatch(pattern, path);
@@ -118,7 +121,7 @@ int dv_gitignore_add(const char *dir, const char *name, bool *changed)
 		return e.text.err;
 	if (changed)
 		*changed = true;
-	return dv_fs_write_file(e.path, e.text.p, e.text.n, DV_ATOMIC_SYNC);
+	return dv_fs_write_file(e.path, e.text.p, e.text.n, WRITE_FLAGS);
 }
 
 int dv_gitignore_remove(const char *dir, const char *name, bool *changed)
@@ -142,7 +145,7 @@ int dv_gitignore_remove(const char *dir, const char *name, bool *changed)
 	if (changed)
 		*changed = true;
 	if (rest.n)
-		return dv_fs_write_file(e.path, rest.p, rest.n, DV_ATOMIC_SYNC);
+		return dv_fs_write_file(e.path, rest.p, rest.n, WRITE_FLAGS);
 	if (dv_fs_unlinkat(AT_FDCWD, e.path, 0) && errno != ENOENT)
 		return dv_err_sys("cannot remove '%s'", e.path);
 	return 0;

@@ -88,8 +88,10 @@ int dv_output_list_add(dv_output_list *l, const char *pointer_path, const dv_poi
 	dv_output o = { .pointer_path = dv_strdup(pointer_path) };
 	dv_autofree char *dir = dv_path_dir(pointer_path);
 
-	if (l->n >= OUTPUTS_MAX)
-		dir = NULL;
+	if (l->n >= OUTPUTS_MAX) {
+		free(o.pointer_path);
+		return dv_err(DV_ERROR, "there are more than %d outputs", OUTPUTS_MAX);
+	}
 	if (dir)
 		o.path = strcmp(dir, ".") != 0 ? dv_path_join(dir, p->path) : dv_strdup(p->path);
 	int rc = o.path && o.pointer_path ? dv_pointer_copy(&o.pointer, p) : dv_err_nomem();

@@ -484,8 +484,8 @@ static int read_once(dv_scan *s, int dirfd, const char *name, const char *path, 
 	return r;
 }
 
-/* A large file that was written just now is worth a wait of some milliseconds: read sooner, it would
- * have to be read again next time. */
+/* A large file that was written just now is worth a wait of some milliseconds: read sooner, it
+ * would have to be read again next time. */
 static void let_settle(const dv_cached_file *f)
 {
 	int64_t last = f->mtime_ns > f->ctime_ns ? f->mtime_ns : f->ctime_ns;

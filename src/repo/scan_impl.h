@@ -91,8 +91,8 @@ struct dv_scan {
 	size_t nrelinks, relinks_cap;
 };
 
-/** Fills all but name and oid. `since`: when (CLOCK_REALTIME, ns) the content began to be read; what
- *  changed shortly before may have changed again, behind the reader, with the same times. */
+/** Fills all but name and oid, which is known or zero. `since`: when (CLOCK_REALTIME, ns) reading
+ *  began; what changed shortly before may change again, behind the reader, with the same times. */
 void dv_scan_set_file(dv_cached_file *f, const struct stat *st, int64_t since);
 /** Notes that the entry, whose content is stored, is to become a link. `dirfd` is its folder. */
 int dv_scan_note_relink(dv_scan *s, const node *d, const entry *e, int dirfd) DV_MUST_CHECK;

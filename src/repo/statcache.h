@@ -54,8 +54,8 @@ char dv_stat_kind(const struct stat *st);
 /** May a stat result taken at about now (CLOCK_REALTIME, ns) be trusted later? Not when the file
  *  changed so recently that it may change again with the same times. */
 bool dv_stat_is_settled(const struct stat *st, int64_t now_ns);
-/** May a stat result of a file be trusted later that this process wrote itself and dated back before
- *  it got its name? Not when somebody wrote to it since. */
+/** May a stat result be trusted later of a file that this process wrote itself, and dated back
+ *  before it got its name? Not when somebody wrote to it since. */
 bool dv_stat_is_dated_back(const struct stat *st, int64_t now_ns);
 #define DV_SETTLE_NS INT64_C(20000000)	/* what is younger is recent */
 #define DV_DATED_BACK_NS INT64_C(50000000)	/* more than what counts as recent */

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -319,9 +320,27 @@ int dv_workdir_rmdir(int rootfd, const char *path)
 
 static mode_t mask;
 
+/* As the kernel tells it without any change: a line "Umask:" and octal digits. */
+static bool told_umask(mode_t *out)
+{
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	int rc = dv_fs_read_file(&text, "/proc/self/status", 1 << 16);
+	const char *line = rc == 0 ? strstr(dv_buf_str(&text), "\nUmask:") : NULL;
+
+	if (rc < 0)
+		dv_error_clear();
+	if (!line)
+		return false;
+	*out = (mode_t)strtoul(line + strlen("\nUmask:"), NULL, 8) & 0777;
+	return true;
+}
+
 static void read_umask(void)
 {
-	/* Only umask() itself tells, by setting it; once, before threads create files. */
+	if (told_umask(&mask))
+		return;
+	/* Else only umask() itself tells, by setting it; once, and files that another thread of the
+	 * program creates meanwhile are nobody else's. */
 	mask = umask(077);
 	umask(mask);
 }

@@ -18,7 +18,6 @@
 #include "base/path.h"
 #include "store/store_priv.h"
 
-#define DESCRIPTION "{\"chunker\":\"gear64-1\",\"features\":[],\"format\":1}\n"
 #define FSCK_HINT "run 'dv fsck --repair'"
 
 const char *dv_store_dir(const dv_store *s)
@@ -55,38 +54,6 @@ char *dv_store_segment_path(const dv_store *s, const dv_oid *name)
 
 /* -- the description --------------------------------------------------------------------- */
 
-static int check_description(const char *path, const dv_buf *text)
-{
-	dv_autoptr(dv_json) obj = NULL;
-	dv_json *features = NULL;
-	const char *chunker = NULL;
-	uint64_t format = 0;
-	int rc = dv_json_parse(&obj, text->p, text->n, 1 << 16, 8, path);
-
-	if (rc)
-		return rc;
-	if (!json_is_object(obj))
-		return dv_err(DV_ECORRUPT, "'%s' does not describe a store", path);
-	rc = dv_json_get_u64(obj, "format", (uint64_t)INT64_MAX, &format);
-	if (rc)
-		return dv_err_ctx(rc, "'%s'", path);
-	if (format != 1) {
-		dv_err(DV_ERROR, "store '%s' has format %" PRIu64 ", this dv reads up to 1", path,
-		       format);
-		return dv_err_hint(DV_ERROR, "install a newer version of dv");
-	}
-	rc = dv_json_opt_array(obj, "features", 1000, &features);
-	if (!rc)
-		rc = dv_json_get_str(obj, "chunker", &chunker);
-	if (rc)
-		return dv_err_ctx(rc, "'%s'", path);
-	if ((features && json_array_size(features)) || strcmp(chunker, "gear64-1") != 0) {
-		dv_err(DV_ERROR, "store '%s' needs features that this dv does not know", path);
-		return dv_err_hint(DV_ERROR, "install a newer version of dv");
-	}
-	return 0;
-}
-
 /* The description comes last: where it is, the folders are. */
 static int create_store(const char *dir, const char *path)
 {
@@ -99,7 +66,7 @@ static int create_store(const char *dir, const char *path)
 		rc = sub ? dv_fs_mkdirs_sync(sub) : DV_ERROR;
 	}
 	if (!rc)
-		rc = dv_fs_write_file(path, DESCRIPTION, strlen(DESCRIPTION),
+		rc = dv_fs_write_file(path, dv_store_description, strlen(dv_store_description),
 				      DV_ATOMIC_NOREPLACE | DV_ATOMIC_SYNC);
 	if (rc == DV_EEXISTS) {
 		dv_error_clear();
@@ -110,22 +77,22 @@ static int create_store(const char *dir, const char *path)
 
 static int open_description(const char *dir, unsigned flags)
 {
-	dv_autofree char *path = dv_path_join(dir, "dv-store.json");
+	dv_autofree char *path = dv_path_join(dir, DV_STORE_DESCRIPTION);
 	dv_auto(dv_buf) text = DV_BUF_INIT;
 	int rc;
 
 	if (!path)
 		return DV_ERROR;
-	rc = dv_fs_read_file(&text, path, 1 << 16);
+	rc = dv_fs_read_file(&text, path, DV_STORE_DESCRIPTION_MAX);
 	if (rc == DV_ENOTFOUND && (flags & DV_STORE_CREATE)) {
 		dv_error_clear();
 		rc = create_store(dir, path);
 		if (!rc)
-			rc = dv_fs_read_file(&text, path, 1 << 16);
+			rc = dv_fs_read_file(&text, path, DV_STORE_DESCRIPTION_MAX);
 	}
 	if (rc == DV_ENOTFOUND)
 		return dv_err(DV_ENOTFOUND, "there is no store in '%s'", dir);
-	return rc ? rc : check_description(path, &text);
+	return rc ? rc : dv_store_check_description(&text, path);
 }
 
 /* -- the log ----------------------------------------------------------------------------- */

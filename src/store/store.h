@@ -24,6 +24,13 @@ enum dv_store_flags {
 	DV_STORE_CREATE = 1u << 0,	/* make it when it is not there */
 	DV_STORE_TOLERATE = 1u << 1,	/* skip segments that are missing or damaged (fsck) */
 };
+/** The file that says what a store is, and what it says in a new one. */
+#define DV_STORE_DESCRIPTION "dv-store.json"
+#define DV_STORE_DESCRIPTION_MAX ((size_t)1 << 16)
+extern const char dv_store_description[];
+/** Can this dv read and write such a store? `where` is for messages. */
+int dv_store_check_description(const dv_buf *text, const char *where) DV_MUST_CHECK;
+
 /** Opens the store in `dir` and replays its log. DV_ENOTFOUND when there is none. A newer format is
  *  refused. */
 int dv_store_open(dv_store **out, const char *dir, unsigned flags) DV_MUST_CHECK;

@@ -15,8 +15,6 @@
 #include "base/sha256.h"
 #include "transfer/internal.h"
 
-#define FORMAT_MAX (64u << 10)
-#define DESCRIPTION "dv-store.json"
 
 static void drop_segments(dv_remote_store *r)
 {
@@ -229,29 +227,18 @@ int dv_remote_store_sync_segments(dv_remote_store *r)
 
 static int check_description(const dv_remote_store *r, const dv_buf *b)
 {
-	dv_autoptr(dv_json) root = NULL;
-	dv_json *features = NULL;
-	uint64_t format = 0;
-	int rc = dv_json_parse(&root, b->p, b->n, FORMAT_MAX, 8, DESCRIPTION);
+	int rc = dv_store_check_description(b, DV_STORE_DESCRIPTION);
 
-	if (rc || (rc = dv_json_get_u64(root, "format", 1u << 30, &format)) ||
-	    (rc = dv_json_opt_array(root, "features", 64, &features)))
-		return dv_err_ctx(rc, "remote '%s'", r->name);
-	if (format > 1 || (features && json_array_size(features) > 0)) {
-		rc = dv_err(DV_ERROR, "remote '%s' is written in a newer format", r->name);
-		return dv_err_hint(rc, "install a newer version of dv");
-	}
-	return 0;
+	return rc ? dv_err_ctx(rc, "remote '%s'", r->name) : 0;
 }
 
 /* Reads dv-store.json, or creates it. */
 static int describe(dv_remote_store *r, bool create)
 {
-	static const char text[] = "{\"chunker\":\"gear64-1\",\"features\":[],\"format\":1}\n";
 	dv_auto(dv_buf) b = DV_BUF_INIT;
 
 	for (int i = 0; i < 2; i++) {
-		int rc = dv_remote_get_file(r, DESCRIPTION, FORMAT_MAX, &b);
+		int rc = dv_remote_get_file(r, DV_STORE_DESCRIPTION, DV_STORE_DESCRIPTION_MAX, &b);
 		if (rc == 0) {
 			r->exists = true;
 			return check_description(r, &b);
@@ -260,7 +247,8 @@ static int describe(dv_remote_store *r, bool create)
 			return rc;
 		if (!create || i > 0)
 			break;
-		rc = r->r->driver->put_if_absent(r->r, DESCRIPTION, text, sizeof text - 1);
+		rc = r->r->driver->put_if_absent(r->r, DV_STORE_DESCRIPTION, dv_store_description,
+						 strlen(dv_store_description));
 		if (rc == 0) {
 			r->exists = true;
 			return 0;

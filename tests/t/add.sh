@@ -227,4 +227,10 @@ test_case '-q says nothing' '
 	[ ! -s out ]
 	[ ! -s err ]'
 
+test_case '.gitignore keeps its mode' '
+	mkdir modes && printf "/old\n" >modes/.gitignore && chmod 600 modes/.gitignore
+	echo m >modes/m && $DV add -q modes/m
+	contains modes/.gitignore /m
+	[ "$(stat -c %a modes/.gitignore)" = 600 ]'
+
 done_testing

@@ -141,4 +141,22 @@ test_case 'ls and cat read pointers without the workspace' '
 	must_fail 2 "$DV" cat data/none 2>err
 	must_fail 2 "$DV" ls none 2>err'
 
+test_case 'a later push removes what a killed one left' '
+	rm -rf "$TEST_DIR/far" "$TEST_DIR/litter" && mkdir "$TEST_DIR/litter" && cd "$TEST_DIR/litter" && git init -q && "$DV" init -q
+	"$DV" remote add -q -d far "$TEST_DIR/far" && echo 1 >f && "$DV" add -q f && "$DV" push -q
+	old=$TEST_DIR/far/index/.dv-tmp-0011223344556677
+	new=$TEST_DIR/far/index/.dv-tmp-8899aabbccddeeff
+	touch -d "2 days ago" "$old" && touch "$new"
+	echo 2 >f && "$DV" commit -q && "$DV" push -q
+	[ ! -e "$old" ] && [ -e "$new" ]'
+
+test_case 'a remote of another kind is refused' '
+	for text in "{\"chunker\":\"gear64-1\",\"format\":0}" "{\"chunker\":\"x\",\"format\":1}"; do
+		rm -rf "$TEST_DIR/odd" && mkdir "$TEST_DIR/odd" "$TEST_DIR/odd/log"
+		printf "%s\n" "$text" >"$TEST_DIR/odd/dv-store.json"
+		"$DV" remote add -q -f odd "$TEST_DIR/odd" 2>/dev/null || true
+		must_fail 2 "$DV" push -r odd 2>err
+		contains err "newer version of dv"
+	done'
+
 done_testing
