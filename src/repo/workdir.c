@@ -125,12 +125,22 @@ static void date_back(int fd)
 	(void)dv_fs_futimens(fd, times);
 }
 
-int dv_newfile_commit(dv_newfile *f, const char *name, mode_t mode)
+/* The last that is done to a file before it gets its name. */
+static int dress(const dv_newfile *f, const char *name, mode_t mode)
 {
 	if (f->fd >= 0 && f->date_back)
 		date_back(f->fd);
 	if (f->fd >= 0 && dv_fs_fchmod(f->fd, mode) < 0)
 		return dv_err_sys("cannot set the mode of '%s'", name);
+	return 0;
+}
+
+int dv_newfile_commit(dv_newfile *f, const char *name, mode_t mode)
+{
+	int r = dress(f, name, mode);
+
+	if (r < 0)
+		return r;
 	if (dv_fs_renameat(f->dirfd, f->tmp, f->dirfd, name) < 0)
 		return dv_err_sys("cannot put '%s' in place", name);
 	f->tmp[0] = '\0';
@@ -209,11 +219,12 @@ static int exchange(dv_newfile *f, const char *name, const dv_seen *was)
 int dv_newfile_replace(dv_newfile *f, const char *name, mode_t mode, const dv_seen *was)
 {
 	struct stat st;
+	int r;
 
 	if (!was)
 		return dv_newfile_commit(f, name, mode);
-	if (f->fd >= 0 && dv_fs_fchmod(f->fd, mode) < 0)
-		return dv_err_sys("cannot set the mode of '%s'", name);
+	if ((r = dress(f, name, mode)) < 0)
+		return r;
 	if (fstatat(f->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		/* A folder that was seen is gone by now, so nothing may be here. */
 		if (!was->kind || was->kind == 'd' || !is_still(was, &st))
