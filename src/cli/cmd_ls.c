@@ -27,7 +27,7 @@ static void entry_json(json_t *list, const dv_entry *e)
 						   : e->kind == 'l' ? "symlink"
 						   : e->kind == 'x' ? "executable"
 								    : "file"));
-	dv_out_json_bytes(j, "oid", e->oid);
+	dv_cli_json_oid(j, "oid", e->oid);
 	dv_cli_json_count(j, "size", e->size);
 	dv_cli_json_count(j, "files", e->nfiles);
 	json_object_set_new(j, "is_output", json_boolean(e->is_output));
@@ -45,7 +45,7 @@ static int on_entry(const dv_entry *e, void *payload)
 	if (s->args->sizes)
 		dv_out("%c %15" PRIu64 " ", e->kind == 'f' ? '-' : e->kind, e->size);
 	if (s->args->oids)
-		dv_out("%-64s ", e->oid ? e->oid : "-");
+		dv_out("%s%-*s ", e->oid ? "sha256:" : "", e->oid ? 64 : 71, e->oid ? e->oid : "-");
 	dv_out_name(e->path);
 	dv_out("%s\n", e->kind == 'd' ? "/" : e->kind == 'x' && s->args->sizes ? "*" : "");
 	return dv_out_broken() ? DV_ECANCELLED : 0;

@@ -111,6 +111,11 @@ void dv_cli_json_count(json_t *object, const char *key, uint64_t n)
 			    json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n));
 }
 
+void dv_cli_json_oid(json_t *object, const char *key, const char *hex)
+{
+	json_object_set_new(object, key, hex ? json_sprintf("sha256:%s", hex) : json_null());
+}
+
 static void set_bool(json_t *object, const char *key, bool b)
 {
 	json_object_set_new(object, key, json_boolean(b));
@@ -124,8 +129,8 @@ json_t *dv_cli_change_json(const dv_change *c)
 	dv_out_json_bytes(j, "output", c->output);
 	dv_out_json_bytes(j, "path", c->path);
 	dv_out_json_bytes(j, "old_path", c->old_path);
-	dv_out_json_bytes(j, "old_oid", c->old_oid);
-	dv_out_json_bytes(j, "new_oid", c->new_oid);
+	dv_cli_json_oid(j, "old_oid", c->old_oid);
+	dv_cli_json_oid(j, "new_oid", c->new_oid);
 	dv_cli_json_count(j, "old_size", c->old_size);
 	dv_cli_json_count(j, "new_size", c->new_size);
 	set_bool(j, "is_dir", c->is_dir);
@@ -151,7 +156,7 @@ json_t *dv_cli_event_json(const dv_output_event *e)
 
 	dv_out_json_bytes(j, "path", e->path);
 	dv_out_json_bytes(j, "pointer", e->pointer);
-	dv_out_json_bytes(j, "oid", e->oid);
+	dv_cli_json_oid(j, "oid", e->oid);
 	set_bool(j, "is_dir", e->is_dir);
 	set_bool(j, "changed", e->changed);
 	dv_cli_json_count(j, "size", e->size);

@@ -69,6 +69,8 @@ json_t *dv_cli_checkout_json(const dv_checkout_summary *s);
 json_t *dv_cli_event_json(const dv_output_event *e);
 /* object[key] = n */
 void dv_cli_json_count(json_t *object, const char *key, uint64_t n);
+/** An oid as pointers write it, "sha256:" and 64 digits; null when hex is NULL. */
+void dv_cli_json_oid(json_t *object, const char *key, const char *hex);
 
 /* -- recording --------------------------------------------------------------------------------- */
 

@@ -39,6 +39,12 @@ static int damaged(const check *c, const char *kind, const dv_oid *id, const cha
 	return c->cb ? c->cb(&d, c->payload) : 0;
 }
 
+/* What is wrong with the thing that was asked for; its name stands beside it. */
+static const char *why(int rc)
+{
+	return rc == DV_ENOTFOUND ? "it is not in the store" : dv_error_last()->message;
+}
+
 static int push(check *c, const item *it)
 {
 	int rc = dv_grow(&c->todo, &c->cap, c->n + 1, sizeof(*c->todo));
@@ -68,7 +74,7 @@ static int check_bytes(const check *c, const item *it, const dv_recipe *recipe, 
 			return rc;
 		if (rc < 0) {
 			*whole = false;
-			rc = damaged(c, "chunk", id, dv_error_last()->message, DV_KIND_CHUNK);
+			rc = damaged(c, "chunk", id, why(rc), DV_KIND_CHUNK);
 			if (rc)
 				return rc;
 		} else if (!recipe->is_chunk) {
@@ -119,7 +125,8 @@ static int check_one(check *c, const item *it)
 		dv_place at;
 		bool have = dv_store_find(dv_reader_store(c->r), DV_KIND_RECIPE, &it->oid, &at);
 
-		return damaged(c, have ? "recipe" : "object", &it->oid, dv_error_last()->message,
+		return damaged(c, have ? "recipe" : "object", &it->oid,
+			       have ? dv_error_last()->message : why(rc),
 			       have ? DV_KIND_RECIPE : 0);
 	}
 	if (it->sized && recipe.size != it->size)

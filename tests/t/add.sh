@@ -218,7 +218,7 @@ test_case '--json holds one document with the outputs' '
 	o = json.load(open("out"))["outputs"]
 	assert len(o) == 1 and o[0]["size"] == 4 and o[0]["changed"] is True
 	assert bytes.fromhex(o[0]["path_hex"]) == b"j\xff"
-	assert len(o[0]["oid"]) == 64
+	assert len(o[0]["oid"]) == 71 and o[0]["oid"].startswith("sha256:")
 	END'
 
 test_case '-q says nothing' '

@@ -93,4 +93,11 @@ test_case 'what no store has any more is said' '
 	contains out data
 	[ -n "$(find "$cache/damaged" -type f)" ]'
 
+test_case 'what is not there is named once' '
+	mkdir "$TEST_DIR/lone" && cd "$TEST_DIR/lone" && git init -q && "$DV" init -q
+	oid=$(printf nowhere | sha256sum | cut -d" " -f1)
+	printf "outs:\n- path: x\n  oid: sha256:%s\n  size: 7\n" "$oid" >x.dv
+	"$DV" fsck >out 2>&1 || true
+	contains out "object $oid: it is not in the store"'
+
 done_testing

@@ -33,7 +33,7 @@ test_case 'sizes, kinds and identities' '
 	contains out "x "
 	contains out "l "
 	$DV ls --oid >out
-	contains out "$(sha256sum big | cut -d" " -f1) big"'
+	contains out "sha256:$(sha256sum big | cut -d" " -f1) big"'
 
 test_case 'in a revision, and without the data' '
 	rm -rf d big
