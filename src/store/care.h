@@ -29,7 +29,9 @@ int dv_store_check_object(dv_reader *r, const dv_oid *oid, bool is_tree, dv_stor
 /** Writes a new segment over all readable containers and drops the old ones: repairs the index. */
 int dv_store_reindex(dv_store *s) DV_MUST_CHECK;
 typedef struct dv_sweep {
-	const dv_closure *keep;	/* entries that stay; bases of kept deltas are added by the sweep */
+	/** Entries that stay; bases of kept deltas are added by the sweep. Without `dry`
+	 *  the chunks and recipes in it are gone afterwards. */
+	dv_closure *keep;
 	/** NULL, or containers that must go: what is kept and readable in them is written anew. */
 	bool (*drop_container)(const dv_container *c, void *payload);
 	void *payload;

@@ -32,6 +32,7 @@ dv_holding *dv_holdings_find(const dv_holdings *all, const dv_container *c);
 /** All live containers of the store, in the order of its state. */
 int dv_holdings_load(dv_holdings *out, const dv_store *s) DV_MUST_CHECK;
 /** Adds to the builder those entries of holding `i` that `use` says. */
-int dv_holding_index(dv_segment_builder *b, const dv_holding *h, const bool *use) DV_MUST_CHECK;
+int dv_holding_index(const dv_store *s, dv_segment_builder *b, const dv_holding *h,
+		     const bool *use) DV_MUST_CHECK;
 
 #endif

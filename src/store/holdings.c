@@ -150,10 +150,13 @@ int dv_holdings_load(dv_holdings *out, const dv_store *s)
 	return 0;
 }
 
-int dv_holding_index(dv_segment_builder *b, const dv_holding *h, const bool *use)
+int dv_holding_index(const dv_store *s, dv_segment_builder *b, const dv_holding *h,
+		     const bool *use)
 {
 	dv_pack_footer some = { .bases = h->f.bases, .nbases = h->f.nbases };
 	dv_autofree dv_pack_entry *e = dv_calloc(h->f.n + 1, sizeof(*e));
+	const dv_segment *spilled;
+	int rc;
 
 	if (!e)
 		return DV_ERROR;
@@ -161,7 +164,8 @@ int dv_holding_index(dv_segment_builder *b, const dv_holding *h, const bool *use
 		if (use[i])
 			e[some.n++] = h->f.e[i];
 	some.e = e;
-	return some.n ? dv_segment_builder_add(b, &h->c, &some) : 0;
+	rc = some.n ? dv_segment_builder_add(b, &h->c, &some) : 0;
+	return rc ? rc : dv_store_spill_segment(s, b, &spilled);
 }
 
 /* -- a new index ------------------------------------------------------------------------------- */
@@ -215,7 +219,7 @@ static void marks_release(marks *m)
 	free(m->use);
 }
 
-static int index_all(dv_segment_builder *b, const dv_holdings *all)
+static int index_all(const dv_store *s, dv_segment_builder *b, const dv_holdings *all)
 {
 	__attribute__((cleanup(marks_release))) marks m = { .n = all->n };
 	dv_auto(dv_map) chunks = DV_MAP_INIT;
@@ -235,7 +239,7 @@ static int index_all(dv_segment_builder *b, const dv_holdings *all)
 	if (!rc)
 		rc = choose_depth(all, m.use, 0, true, &chunks, &recipes);
 	for (size_t i = 0; i < all->n && !rc; i++)
-		rc = dv_holding_index(b, &all->h[i], m.use[i]);
+		rc = dv_holding_index(s, b, &all->h[i], m.use[i]);
 	return rc;
 }
 
@@ -254,9 +258,9 @@ int dv_store_reindex(dv_store *s)
 	if (!rc)
 		rc = dv_segment_builder_new(&b);
 	if (!rc)
-		rc = index_all(b, &all);
+		rc = index_all(s, b, &all);
 	if (!rc)
-		rc = dv_store_put_segment(s, b, &name);
+		rc = dv_store_put_segment(s, b, NULL, 0, &name);
 	for (size_t i = 0; i < state->nsegments && !rc; i++) {
 		if (dv_oid_eq(&state->segments[i], &name))
 			same = true;

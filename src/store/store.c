@@ -244,19 +244,36 @@ static int map_segments(dv_store *s)
 	return rc;
 }
 
-int dv_store_put_segment(dv_store *s, dv_segment_builder *b, dv_oid *name)
+static bool is_live(const dv_container *c, void *payload)
 {
-	dv_auto(dv_buf) bytes = DV_BUF_INIT;
-	dv_autofree char *path = NULL;
-	int rc = dv_segment_builder_finish(b, &bytes, name);
+	const dv_log_state *state = payload;
 
+	return dv_map_has(&state->packs, &c->id);
+}
+
+int dv_store_spill_segment(const dv_store *s, dv_segment_builder *b, const dv_segment **out)
+{
+	dv_autofree char *path = dv_path_join(s->dir, "index/new");
+
+	return path ? dv_segment_builder_spill(b, path, out) : DV_ERROR;
+}
+
+int dv_store_put_segment(dv_store *s, dv_segment_builder *b, const dv_segment *const *with,
+			 size_t n, dv_oid *name)
+{
+	dv_auto(dv_atomic) file = DV_ATOMIC_INIT;
+	dv_autofree char *temp = dv_path_join(s->dir, "index/new");
+	dv_autofree char *path = NULL;
+	int rc = temp ? dv_atomic_open(&file, temp, DV_ATOMIC_SYNC | DV_ATOMIC_READONLY) :
+			DV_ERROR;
+
+	if (!rc)
+		rc = dv_segment_builder_write(b, with, n, is_live, &s->state, file.fd, name);
 	if (rc < 0)
 		return rc;
-	path = dv_store_segment_path(s, name);
-	if (!path)
-		return DV_ERROR;
 	/* What stands under the name may be damaged, or not be durable yet. */
-	return dv_fs_write_file(path, bytes.p, bytes.n, DV_ATOMIC_SYNC | DV_ATOMIC_READONLY);
+	path = dv_store_segment_path(s, name);
+	return path ? dv_atomic_commit_as(&file, path) : DV_ERROR;
 }
 
 static int refresh_locked(dv_store *s)

@@ -27,8 +27,13 @@ struct dv_store {
 
 /** "<store>/<folder>/<hex>" or, with `fan`, "<store>/<folder>/ab/<hex>"; owned. */
 char *dv_store_path(const dv_store *s, const char *folder, const dv_oid *id, bool fan);
-/** Finishes the builder and makes the segment durable under its name. */
-int dv_store_put_segment(dv_store *s, dv_segment_builder *b, dv_oid *name) DV_MUST_CHECK;
+/** dv_segment_builder_spill into a temporary file of the store. */
+int dv_store_spill_segment(const dv_store *s, dv_segment_builder *b, const dv_segment **out)
+	DV_MUST_CHECK;
+/** Finishes the builder, merges `with` into it, as far as its containers are live, and makes the
+ *  segment durable under its name. */
+int dv_store_put_segment(dv_store *s, dv_segment_builder *b, const dv_segment *const *with,
+			 size_t n, dv_oid *name) DV_MUST_CHECK;
 /** Loads and checks the footer of a pack of the store. */
 int dv_store_load_footer(const dv_store *s, const dv_container *c, dv_pack_footer *out)
 	DV_MUST_CHECK;

@@ -33,6 +33,7 @@
 #define RANK_FORCED 0x80u
 #define RANK_SUSPECT 0x40u
 #define HOLDINGS_MAX 0xffffffu
+#define NO_COPY UINT64_MAX
 
 typedef struct fate {
 	bool forced, drop, rewrite;
@@ -46,8 +47,9 @@ typedef struct sweep {
 	const dv_sweep *o;
 	dv_holdings all;
 	fate *fates;
-	dv_map chunks, recipes;	/* wanted entries that were found -> copy */
-	dv_map bases;		/* wanted beside what the caller keeps */
+	dv_map bases;		/* wanted beside what the caller keeps -> copy, as in `keep` */
+	dv_oid *base_ids;	/* the same in the order in which they came */
+	size_t nbase_ids, base_ids_cap;
 	dv_reader *r;
 	dv_encoder *enc;
 	/* The pack being written. */
@@ -68,9 +70,8 @@ static void sweep_release(sweep *w)
 		free(w->fates[i].use);
 	free(w->fates);
 	dv_holdings_release(&w->all);
-	dv_map_release(&w->chunks);
-	dv_map_release(&w->recipes);
 	dv_map_release(&w->bases);
+	free(w->base_ids);
 	dv_reader_free(w->r);
 	dv_encoder_free(w->enc);
 	dv_atomic_release(&w->file);
@@ -83,11 +84,24 @@ static void sweep_release(sweep *w)
 
 /* -- choosing ---------------------------------------------------------------------------------- */
 
-static bool is_wanted(const sweep *w, const dv_pack_entry *e)
+/* Where the copy of a wanted entry is noted; NULL when it is not wanted. */
+static uint64_t *copy_of(sweep *w, uint8_t kind, const dv_oid *id)
 {
-	if (e->kind == DV_KIND_RECIPE)
-		return dv_map_has(&w->o->keep->recipes, &e->id);
-	return dv_map_has(&w->o->keep->chunks, &e->id) || dv_map_has(&w->bases, &e->id);
+	uint64_t *copy;
+
+	if (kind == DV_KIND_RECIPE)
+		return dv_map_find(&w->o->keep->recipes, id);
+	copy = dv_map_find(&w->o->keep->chunks, id);
+	return copy ? copy : dv_map_find(&w->bases, id);
+}
+
+static void forget_copies(dv_map *wanted)
+{
+	dv_map_entry *m;
+	size_t pos = 0;
+
+	while ((m = dv_map_next(wanted, &pos)))
+		m->value = NO_COPY;
 }
 
 static unsigned rank(const sweep *w, size_t i, const dv_pack_entry *e)
@@ -100,65 +114,84 @@ static unsigned rank(const sweep *w, size_t i, const dv_pack_entry *e)
 }
 
 /* Looks at every copy of every wanted entry and keeps the best. */
-static int choose_copies(sweep *w)
+static void choose_copies(sweep *w)
 {
 	for (size_t i = 0; i < w->all.n; i++) {
 		const dv_holding *h = &w->all.h[i];
 
 		for (size_t k = 0; k < h->f.n; k++) {
 			const dv_pack_entry *e = &h->f.e[k];
-			dv_map *found = e->kind == DV_KIND_CHUNK ? &w->chunks : &w->recipes;
-			uint64_t copy = COPY(rank(w, i, e), i, k), *have;
+			uint64_t *best = copy_of(w, e->kind, &e->id);
+			uint64_t copy = COPY(rank(w, i, e), i, k);
 
-			if (!is_wanted(w, e))
-				continue;
-			have = dv_map_find(found, &e->id);
-			if (have && *have > copy)
-				*have = copy;
-			else if (!have && dv_map_put(found, &e->id, copy) < 0)
-				return DV_ERROR;
+			if (best && *best > copy)
+				*best = copy;
 		}
 	}
-	return 0;
 }
 
-/* Wants the bases of the copies chosen in one map; *more tells whether there were new ones. */
-static int want_bases(sweep *w, const dv_map *found, bool *more)
+/* Wants the bases of a chosen copy; *more tells whether there were new ones. */
+static int want_bases_of(sweep *w, uint64_t copy, bool *more)
 {
-	const dv_map_entry *m;
-	size_t pos = 0;
+	const dv_holding *h;
+	const dv_pack_entry *e;
+	int rc = 0;
 
-	while ((m = dv_map_next(found, &pos))) {
-		const dv_holding *h = &w->all.h[COPY_HOLDING(m->value)];
-		const dv_pack_entry *e = &h->f.e[COPY_ENTRY(m->value)];
+	/* What moves out of a container that must go is stored without bases. */
+	if (copy == NO_COPY || w->fates[COPY_HOLDING(copy)].forced)
+		return 0;
+	h = &w->all.h[COPY_HOLDING(copy)];
+	e = &h->f.e[COPY_ENTRY(copy)];
+	for (size_t i = 0; h->readable && i < e->nbases && !rc; i++) {
+		const dv_oid *base = &h->f.bases[e->bases_at + i];
 
-		/* What moves out of a container that must go is stored without bases. */
-		if (w->fates[COPY_HOLDING(m->value)].forced || !h->readable)
+		if (copy_of(w, DV_KIND_CHUNK, base))
 			continue;
-		for (size_t i = 0; i < e->nbases; i++) {
-			const dv_oid *base = &h->f.bases[e->bases_at + i];
-			bool added = false;
-			int rc = 0;
-
-			if (!dv_map_has(&w->o->keep->chunks, base))
-				rc = dv_map_add(&w->bases, base, 1, &added);
-			if (rc < 0)
-				return rc;
-			*more |= added;
-		}
+		rc = dv_grow(&w->base_ids, &w->base_ids_cap, w->nbase_ids + 1,
+			     sizeof(*w->base_ids));
+		if (!rc)
+			rc = dv_map_put(&w->bases, base, NO_COPY);
+		if (!rc)
+			w->base_ids[w->nbase_ids++] = *base;
+		*more = true;
 	}
-	return 0;
+	return rc;
 }
 
-static void mark_copies(sweep *w, const dv_map *found)
+static int want_bases(sweep *w, const dv_map *wanted, bool *more)
+{
+	const dv_map_entry *m;
+	size_t pos = 0;
+	int rc = 0;
+
+	while (!rc && (m = dv_map_next(wanted, &pos)))
+		rc = want_bases_of(w, m->value, more);
+	return rc;
+}
+
+static int want_all_bases(sweep *w, bool *more)
+{
+	int rc = want_bases(w, &w->o->keep->chunks, more);
+
+	if (!rc)
+		rc = want_bases(w, &w->o->keep->recipes, more);
+	for (size_t i = 0; i < w->nbase_ids && !rc; i++)
+		rc = want_bases_of(w, *dv_map_find(&w->bases, &w->base_ids[i]), more);
+	return rc;
+}
+
+static void mark_copies(sweep *w, const dv_map *wanted)
 {
 	const dv_map_entry *m;
 	size_t pos = 0;
 
-	while ((m = dv_map_next(found, &pos))) {
-		fate *f = &w->fates[COPY_HOLDING(m->value)];
+	while ((m = dv_map_next(wanted, &pos))) {
 		size_t k = COPY_ENTRY(m->value);
+		fate *f;
 
+		if (m->value == NO_COPY)
+			continue;
+		f = &w->fates[COPY_HOLDING(m->value)];
 		f->use[k] = true;
 		f->live++;
 		f->live_bytes += w->all.h[COPY_HOLDING(m->value)].f.e[k].stored;
@@ -194,16 +227,16 @@ static int choose(sweep *w)
 		if (!f->use)
 			return DV_ERROR;
 	}
+	forget_copies(&w->o->keep->chunks);
+	forget_copies(&w->o->keep->recipes);
 	while (more && !rc) {
 		more = false;
-		rc = choose_copies(w);
-		if (!rc)
-			rc = want_bases(w, &w->chunks, &more);
-		if (!rc)
-			rc = want_bases(w, &w->recipes, &more);
+		choose_copies(w);
+		rc = want_all_bases(w, &more);
 	}
-	mark_copies(w, &w->chunks);
-	mark_copies(w, &w->recipes);
+	mark_copies(w, &w->o->keep->chunks);
+	mark_copies(w, &w->o->keep->recipes);
+	mark_copies(w, &w->bases);
 	return rc;
 }
 
@@ -428,13 +461,13 @@ static int write_index(sweep *w, dv_oid *name, size_t *entries)
 	/* Dead entries of packs that stay are left out: their bases may be gone. */
 	for (size_t i = 0; i < w->all.n && !rc; i++)
 		if (!w->fates[i].drop)
-			rc = dv_holding_index(b, &w->all.h[i], w->fates[i].use);
+			rc = dv_holding_index(w->s, b, &w->all.h[i], w->fates[i].use);
 	for (size_t i = 0; i < w->nmade && !rc; i++)
 		rc = dv_segment_builder_add(b, &w->made[i].c, &w->made[i].f);
 	if (rc < 0)
 		return rc;
 	*entries = dv_segment_builder_count(b);
-	return *entries ? dv_store_put_segment(w->s, b, name) : 0;
+	return *entries ? dv_store_put_segment(w->s, b, NULL, 0, name) : 0;
 }
 
 static bool is_live_segment(const dv_log_state *state, const dv_oid *name)
@@ -590,6 +623,8 @@ int dv_store_sweep(dv_store *s, const dv_sweep *o, dv_sweep_stats *out)
 	decide(&w, out);
 	if (o->dry)
 		return 0;
+	dv_map_release(&o->keep->chunks);
+	dv_map_release(&o->keep->recipes);
 	for (size_t i = 0; i < w.all.n; i++)
 		work |= w.fates[i].drop;
 	rc = dv_reader_new(&w.r, s);

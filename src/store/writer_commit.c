@@ -144,9 +144,8 @@ int dv_writer_close_pack(dv_writer *w)
 
 int dv_writer_spill(dv_writer *w)
 {
-	dv_autofree char *path = dv_path_join(w->store->dir, "index/new");
 	const dv_segment *seg = NULL;
-	int rc = path ? dv_segment_builder_spill(w->index, path, &seg) : DV_ERROR;
+	int rc = dv_store_spill_segment(w->store, w->index, &seg);
 
 	for (size_t i = 0; !rc && seg && i < dv_segment_count(seg); i++) {
 		uint64_t *kinds;
@@ -264,13 +263,6 @@ static int place_all(dv_writer *w)
 #define MERGE_MIN 8
 #define MERGE_RATIO 4
 
-static bool is_live(const dv_container *c, void *payload)
-{
-	const dv_log_state *s = payload;
-
-	return dv_log_state_has(s, c->kind, &c->id);
-}
-
 static int compare_counts(const void *pa, const void *pb)
 {
 	const dv_mapped *a = *(const dv_mapped *const *)pa, *b = *(const dv_mapped *const *)pb;
@@ -311,27 +303,12 @@ static int write_segment(dv_writer *w, dv_log_entry *e)
 {
 	dv_autofree const dv_segment **small = dv_reallocarray(NULL, w->store->nsegs + 1,
 							       sizeof(*small));
-	dv_auto(dv_atomic) file = DV_ATOMIC_INIT;
-	dv_autofree char *temp = dv_path_join(w->store->dir, "index/new");
-	dv_autofree char *path = NULL;
 	dv_oid name;
 	size_t n = 0;
-	int rc = small && temp ? choose_small(w, e, small, &n) : DV_ERROR;
+	int rc = small ? choose_small(w, e, small, &n) : DV_ERROR;
 
 	if (!rc)
-		rc = dv_atomic_open(&file, temp, DV_ATOMIC_NOREPLACE | DV_ATOMIC_SYNC |
-							DV_ATOMIC_READONLY);
-	if (!rc)
-		rc = dv_segment_builder_write(w->index, small, n, is_live, &w->store->state,
-					      file.fd, &name);
-	if (rc)
-		return rc;
-	path = dv_store_path(w->store, "index", &name, false);
-	rc = path ? dv_atomic_commit_as(&file, path) : DV_ERROR;
-	if (rc == DV_EEXISTS) {
-		dv_error_clear();
-		rc = 0;
-	}
+		rc = dv_store_put_segment(w->store, w->index, small, n, &name);
 	return rc ? rc : dv_log_add_segment(e, &name);
 }
 
