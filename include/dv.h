@@ -306,6 +306,7 @@ typedef struct dv_gc_options {
 typedef struct dv_gc_summary {
 	uint64_t objects_kept, chunks_kept, chunks_dropped, packs_dropped, packs_rewritten;
 	uint64_t bytes_freed, bytes_kept;
+	uint64_t bytes_unused;		/* of bytes_kept: what nothing needs in packs that stay */
 	uint64_t kept_not_on_remote;	/* objects kept only because no remote has them */
 } dv_gc_summary;
 DV_API int dv_gc(dv_repo *r, const dv_gc_options *o, dv_gc_summary *out);

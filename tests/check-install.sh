@@ -16,10 +16,12 @@ PKG_CONFIG_PATH=$(dirname "$pc")
 export PKG_CONFIG_PATH
 lib=$(dirname "$PKG_CONFIG_PATH")
 flags() {
-	# The file names the configured prefix; here it lies elsewhere.
-	pkg-config --define-variable=libdir="$lib" \
-		--define-variable=includedir="$work/usr/include" "$@" dv
+	pkg-config "$@" dv
 }
+if [ "$(pkg-config --variable=libdir dv)" != "$lib" ]; then
+	echo "dv.pc does not name the folder that the library is in"
+	exit 1
+fi
 
 cat >"$work/user.c" <<'EOF'
 #include <stdio.h>

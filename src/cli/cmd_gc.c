@@ -23,6 +23,7 @@ static int gc_json(const gc_args *a, const dv_gc_summary *s)
 	dv_cli_json_count(doc, "packs_rewritten", s->packs_rewritten);
 	dv_cli_json_count(doc, "bytes_freed", s->bytes_freed);
 	dv_cli_json_count(doc, "bytes_kept", s->bytes_kept);
+	dv_cli_json_count(doc, "bytes_unused", s->bytes_unused);
 	dv_cli_json_count(doc, "kept_not_on_remote", s->kept_not_on_remote);
 	return dv_out_json(doc);
 }
@@ -30,17 +31,21 @@ static int gc_json(const gc_args *a, const dv_gc_summary *s)
 static void gc_text(const gc_args *a, const dv_gc_summary *s)
 {
 	char n[DV_CLI_COUNT_MAX], freed[DV_OUT_SIZE_MAX], kept[DV_OUT_SIZE_MAX];
+	char unused[DV_OUT_SIZE_MAX];
 
 	if (!s->chunks_dropped && !s->bytes_freed)
-		dv_out("Nothing to drop, %s kept\n", dv_out_size(kept, s->bytes_kept));
+		dv_out("Nothing to drop, %s kept", dv_out_size(kept, s->bytes_kept));
 	else if (!s->chunks_dropped)
-		dv_out("%s %s, %s kept\n", dv_out_size(freed, s->bytes_freed),
+		dv_out("%s %s, %s kept", dv_out_size(freed, s->bytes_freed),
 		       a->dry ? "would be freed" : "freed", dv_out_size(kept, s->bytes_kept));
 	else
-		dv_out("%s %s (%s) %s, %s kept\n", dv_cli_count(n, s->chunks_dropped),
+		dv_out("%s %s (%s) %s, %s kept", dv_cli_count(n, s->chunks_dropped),
 		       dv_out_plural(s->chunks_dropped, "chunk", "chunks"),
 		       dv_out_size(freed, s->bytes_freed), a->dry ? "would be dropped" : "dropped",
 		       dv_out_size(kept, s->bytes_kept));
+	if (s->bytes_unused)
+		dv_out(", %s of it unused", dv_out_size(unused, s->bytes_unused));
+	dv_out("\n");
 	if (s->kept_not_on_remote)
 		dv_out_hint("%s unused %s kept because no remote has %s; '--force' drops %s",
 			    dv_cli_count(n, s->kept_not_on_remote),

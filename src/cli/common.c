@@ -313,8 +313,10 @@ void dv_cli_transfer_line(dv_repo *r, const dv_cli_transfer *a, const dv_transfe
 	if (!a->remote)
 		dv_remote_default(r, DV_CONFIG_ANY, NULL, keep_name, &name);
 	quoted = dv_out_quote(a->remote ? a->remote : name ? name : "the remote");
-	dv_out("%s %s, %s %s '%s'\n", dv_cli_count(count, n), things, dv_out_size(size, s->bytes),
-	       a->dry ? dry_verb : verb, quoted);
+	/* What has no chunks: listings of directories alone. */
+	if (n)
+		dv_out("%s %s, ", dv_cli_count(count, n), things);
+	dv_out("%s %s '%s'\n", dv_out_size(size, s->bytes), a->dry ? dry_verb : verb, quoted);
 }
 
 int dv_cli_transfer_run(const dv_cli *cli, const dv_cli_transfer *a, int argc, char **argv,

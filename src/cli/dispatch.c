@@ -67,7 +67,8 @@ static int check_globals(const dv_cli *cli)
 	    strcmp(cli->color, "never") != 0)
 		return dv_out_usage("'%s' is not a value for '--color'", cli->color);
 	if (cli->json && cli->cmd && !(cli->cmd->flags & DV_CMD_JSON))
-		return dv_out_usage("'dv %s' has no answer that '--json' could show",
+		return dv_out_usage("'dv %s%s%s' has no answer that '--json' could show",
+				    cli->parent ? cli->parent->name : "", cli->parent ? " " : "",
 				    cli->cmd->name);
 	for (size_t i = 0; i < cli->dir.len; i++)
 		if (chdir(cli->dir.items[i])) {

@@ -23,7 +23,9 @@ static int check_new(dv_record *c, const char *rel)
 	}
 	if (dv_pointer_is_name(base) || strcmp(base, ".gitignore") == 0 ||
 	    strcmp(base, DV_IGNORE_FILE) == 0)
-		return dv_err(DV_EUSAGE, "cannot track '%s': it belongs to dv or git itself", rel);
+		return dv_err_hint(dv_err(DV_EUSAGE,
+					  "cannot track '%s': it belongs to dv or git itself", rel),
+				   "keep it in git: 'git add %s'", rel);
 	for (size_t i = 0; i < c->outputs.n; i++)
 		if (dv_path_below(c->outputs.o[i].path, rel, &rest)) {
 			dv_err(DV_EEXISTS, "cannot track '%s': output '%s' is inside it", rel,

@@ -344,7 +344,8 @@ int dv_config_edit(dv_buf *out, const char *text, size_t n, const char *name, co
 		return out->err;
 	}
 	if (!value)
-		return dv_err(DV_ENOTFOUND, "'%s' is not set in '%s'", key, name);
+		return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' is not set in '%s'", key, name),
+				   "'dv config -l --show-origin' tells what is set where");
 	size_t at = f.has_section ? after_comment(text, n, f.last) : n;
 	dv_buf_add(out, text, at);
 	end_line(out);

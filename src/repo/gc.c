@@ -369,6 +369,7 @@ static int sweep(gc *g, dv_gc_summary *out)
 	out->packs_rewritten = st.packs_rewritten;
 	out->bytes_freed = st.bytes_freed;
 	out->bytes_kept = st.bytes_kept;
+	out->bytes_unused = st.bytes_unused;
 	return whole && !g->o->dry ? record_roots(g) : 0;
 }
 

@@ -144,7 +144,7 @@ static int not_there(const char *path, bool tracked)
 				   "'dv remove %s' to stop tracking it", path, path);
 	if (strpbrk(path, "*?["))
 		return dv_err_hint(DV_ENOTFOUND, "with '--glob' names are patterns");
-	return DV_ENOTFOUND;
+	return dv_err_hint(DV_ENOTFOUND, "look for the name with 'ls'");
 }
 
 int dv_record_output(dv_record *c, const char *path, const char *pointer_path,

@@ -292,8 +292,10 @@ static int check_parents(const dv_repo *r, const char *rel, const char *user_pat
 		bool link = !lstat(path, &st) && S_ISLNK(st.st_mode);
 		*s = '/';
 		if (link)
-			return dv_err(DV_EUNSAFE, "'%s' is reached through a symbolic link",
-				      user_path);
+			return dv_err_hint(dv_err(DV_EUNSAFE,
+						  "'%s' is reached through a symbolic link",
+						  user_path),
+					   "give the path that the link leads to");
 	}
 	return 0;
 }
@@ -336,7 +338,8 @@ int dv_repo_rel(const dv_repo *r, const char *user_path, char **rel)
 		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' is outside the workspace '%s'",
 					  user_path, r->root), "move it into the workspace first");
 	if (holds_own(rest))
-		return dv_err(DV_EUNSAFE, "'%s' lies in a folder of git or dv", user_path);
+		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' lies in a folder of git or dv",
+					  user_path), "keep data beside these folders");
 	int rc = check_parents(r, rest, user_path);
 	if (rc)
 		return rc;

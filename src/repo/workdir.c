@@ -77,7 +77,7 @@ int dv_workdir_parent(int *out, const char **name, int rootfd, const char *path,
 int dv_workdir_stat(struct stat *st, int rootfd, const char *path)
 {
 	dv_autoclose int dir = -1;
-	const char *name;
+	const char *name = path;
 	int r = dv_workdir_parent(&dir, &name, rootfd, path, false);
 
 	if (r < 0)
@@ -293,7 +293,7 @@ static int unlink_seen(int dir, const char *name, const dv_seen *was)
 int dv_workdir_unlink(int rootfd, const char *path, const dv_seen *was)
 {
 	dv_autoclose int dir = -1;
-	const char *name;
+	const char *name = path;
 	int r = dv_workdir_parent(&dir, &name, rootfd, path, false);
 
 	if (r == DV_ENOTFOUND) {
@@ -314,7 +314,7 @@ int dv_workdir_unlink(int rootfd, const char *path, const dv_seen *was)
 int dv_workdir_rmdir(int rootfd, const char *path)
 {
 	dv_autoclose int dir = -1;
-	const char *name;
+	const char *name = path;
 	int r = dv_workdir_parent(&dir, &name, rootfd, path, false);
 
 	if (r == DV_ENOTFOUND) {

@@ -41,6 +41,7 @@ typedef struct dv_sweep {
 typedef struct dv_sweep_stats {
 	uint64_t chunks_kept, chunks_dropped, packs_dropped, packs_rewritten;
 	uint64_t bytes_freed, bytes_kept;
+	uint64_t bytes_unused;	/* of bytes_kept: chunks that nothing needs, in packs that stay */
 } dv_sweep_stats;
 /** Drops what is not kept: containers without a kept entry are deleted, packs less than 60 % alive
  *  or smaller than 8 MiB (when there are several) are rewritten first. The exclusive lock must be

@@ -276,6 +276,8 @@ static void decide(sweep *w, dv_sweep_stats *st)
 				continue;
 			st->chunks_kept += f->use[k];
 			st->chunks_dropped += f->drop && !f->use[k];
+			if (!f->drop && !f->use[k])
+				st->bytes_unused += h->f.e[k].stored;
 		}
 	}
 }

@@ -125,4 +125,24 @@ test_case 'another work tree keeps its data' '
 	"$DV" checkout -q
 	same side.bin "$TEST_DIR/side.copy"'
 
+test_case 'what nothing needs but stays in a pack is told' '
+	git init -q "$TEST_DIR/small"
+	cd "$TEST_DIR/small"
+	"$DV" init -q
+	mkdir d
+	head -c 3000000 /dev/urandom >d/kept
+	head -c 100000 /dev/urandom >d/gone
+	"$DV" add -q d -m one
+	rm d/gone
+	"$DV" add -q d
+	"$DV" gc -w --force >out
+	lacks out "unused"
+	git commit -q --amend -m two
+	forget
+	"$DV" gc -w --force >out
+	contains out "of it unused"
+	"$DV" gc -w --force --json >out
+	lacks out "\"bytes_unused\": 0,"
+	"$DV" fsck'
+
 done_testing

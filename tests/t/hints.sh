@@ -28,7 +28,17 @@ test_case 'add of the workspace, of a pattern, of what is gone, of what git has'
 	contains err "dv checkout file"
 	mv kept file
 	must_fail 2 $DV add code 2>err
-	contains err "git rm -r --cached code"'
+	contains err "git rm -r --cached code"
+	ln -s d through
+	for bad in nothing through/a .git .dv/config; do
+		must_fail 2 $DV add "$bad" 2>err
+		contains err "hint: "
+	done
+	rm through
+	must_fail 129 $DV add .gitignore 2>err
+	contains err "git add .gitignore"
+	must_fail 2 $DV remote default --unset 2>err
+	contains err "dv config -l --show-origin"'
 
 test_case 'new outputs may not lie in each other' '
 	mkdir -p n/m

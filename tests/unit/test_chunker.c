@@ -277,6 +277,7 @@ static void test_gear_table(void **state)
 		assert_true(0 - gear[i] >= (uint64_t)1 << 53);
 	}
 	assert_true(gear[0] == 0x9543bef4e89f1d25);
+	assert_true(gear[1] == 0xb251526ef3b9b188);
 	assert_true(gear[255] == 0x69609bdffd872f2c);
 	assert_digest(bytes, sizeof(bytes),
 		      "40f97c1b54fdd36f5d42e7bb957679be92f116d9da63c76ce60a258242e34534");
@@ -353,6 +354,7 @@ static void test_vectors(void **state)
 
 	(void)state;
 	fill_counter(data, 4 * MIB);
+	assert_digest(data, MIB, "8936491f7e7dd3ca297960ec425e8375f1b9db51278d5fff5481205c0992a132");
 	for (size_t i = 0; i < sizeof(random) / sizeof(random[0]); i++)
 		check_vector(&random[i]);
 	/* The first 1000 bytes of the same, over and over. */

@@ -243,6 +243,7 @@ static void test_recipe(void **state)
 				  "959a45d44e6fcf58361ed004681556fe50129f2109e817dec098c00c9e5d2578"
 				  "02000000";
 	uint8_t bytes[96], bad[96];
+	char digest[DV_OID_HEX_SIZE + 1];
 	dv_auto(dv_buf) b = DV_BUF_INIT;
 	dv_auto(dv_recipe) r = DV_RECIPE_INIT;
 	uint8_t level;
@@ -262,6 +263,10 @@ static void test_recipe(void **state)
 	dv_recipe_append(&b, &id, 2);
 	assert_int_equal(b.n, 96);
 	assert_memory_equal(b.p, bytes, 96);
+	dv_sha256(&id, b.p, b.n);
+	dv_oid_hex(digest, &id);
+	assert_string_equal(digest,
+			    "576d5114a259db6256f3e8c2380e3345c9f5bc2aa78664d7f63d99084d535bad");
 	ok(dv_recipe_parse(&r, &level, bytes, 96));
 	assert_int_equal(r.n, 2);
 	assert_int_equal(r.size, 5);

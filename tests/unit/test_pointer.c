@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/sha256.h"
 #include "repo/pointer.h"
 
 #define HEX "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -54,6 +55,33 @@ static void writes_stable(void **state)
 	assert_int_equal(0, parse(&p, text));
 	assert_int_equal(0, dv_pointer_print(&out, &p));
 	assert_string_equal(text, dv_buf_str(&out));
+}
+
+/* The vectors of docs/format.md. */
+static void vectors(void **state)
+{
+	static const char *const digests[] = {
+		"e4433b36549435021f4dbe529ad1cca402f226dcd6af9ed2e5d535e9f5ecd77f",
+		"2e6e8f2bfc03a355833374d10cd84a5280fd0bf486a3379dbd823a911cb6da27",
+	};
+	dv_pointer p[] = {
+		{ .path = (char *)"data", .size = 123456, .nfiles = 42, .is_dir = true },
+		{ .path = (char *)"\xff\n", .size = 3, .isexec = true },
+	};
+
+	(void)state;
+	dv_sha256(&p[0].oid, "test", 4);
+	dv_sha256(&p[1].oid, "abc", 3);
+	for (size_t i = 0; i < 2; i++) {
+		dv_auto(dv_buf) out = DV_BUF_INIT;
+		char hex[DV_OID_HEX_SIZE + 1];
+		dv_oid sum;
+
+		assert_int_equal(0, dv_pointer_print(&out, &p[i]));
+		dv_sha256(&sum, out.p, out.n);
+		dv_oid_hex(hex, &sum);
+		assert_string_equal(digests[i], hex);
+	}
 }
 
 static void keeps_unknown_keys(void **state)
@@ -157,7 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_all_fields), cmocka_unit_test(writes_stable),
-		cmocka_unit_test(keeps_unknown_keys), cmocka_unit_test(names_of_all_kinds),
+		cmocka_unit_test(vectors), cmocka_unit_test(keeps_unknown_keys), cmocka_unit_test(names_of_all_kinds),
 		cmocka_unit_test(refuses), cmocka_unit_test(refuses_depth),
 	};
 
