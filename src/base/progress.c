@@ -20,6 +20,7 @@ static struct {
 	_Atomic(const char *) phase;
 	_Atomic uint64_t bytes, bytes_total, files, files_total;
 	_Atomic int64_t next_ms;
+	bool open, more; /* began without totals; more follows */
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int64_t now_ms(void)
@@ -69,6 +70,8 @@ void dv_progress_start(const char *phase, uint64_t bytes_total, uint64_t files_t
 	state.bytes = state.files = 0;
 	state.bytes_total = bytes_total;
 	state.files_total = files_total;
+	state.open = !bytes_total && !files_total;
+	state.more = false;
 	state.next_ms = now_ms() + INTERVAL_MS;
 	pthread_mutex_unlock(&state.lock);
 }
@@ -77,6 +80,17 @@ void dv_progress_total(uint64_t bytes, uint64_t files)
 {
 	state.bytes_total = bytes;
 	state.files_total = files;
+}
+
+void dv_progress_ahead(uint64_t bytes, uint64_t files)
+{
+	if (state.open && !state.more)
+		dv_progress_total(state.bytes + bytes, state.files + files);
+}
+
+void dv_progress_more(bool more)
+{
+	state.more = more;
 }
 
 void dv_progress_add(uint64_t bytes, uint64_t files)

@@ -111,9 +111,11 @@ int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_option
 		return e;
 	c.commit = o->message != NULL;
 	dv_progress_start("adding", 0, 0);
-	for (size_t i = 0; e == 0 && i < t.n; i++)
+	for (size_t i = 0; e == 0 && i < t.n; i++) {
+		dv_progress_more(i + 1 < t.n);
 		if ((e = dv_check_cancel()) == 0)
 			e = add_one(&c, t.path[i]);
+	}
 	dv_progress_end();
 	if (e != 0)
 		return e;
@@ -144,6 +146,7 @@ int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_
 
 		if (!dv_targets_want(&t, out, &inner) || (e = dv_check_cancel()) < 0)
 			continue;
+		dv_progress_more(i + 1 < c.outputs.n);
 		if (inner) {
 			size_t k = 0;
 

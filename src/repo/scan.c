@@ -556,8 +556,13 @@ static int batch_job(void *arg, int worker)
 
 static int read_large(dv_scan *s)
 {
+	uint64_t bytes = 0;
 	int r = 0;
 
+	for (size_t i = 0; i < s->nlarge; i++)
+		bytes += s->large[i].dir->e[s->large[i].i].f.size;
+	if (s->nlarge)
+		dv_progress_ahead(bytes, s->nlarge);
 	for (size_t i = 0; r == 0 && i < s->nlarge; i++) {
 		node *d = s->large[i].dir;
 		dv_autoclose int fd = -1;
@@ -725,6 +730,7 @@ static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_sca
 		if (*dir)
 			dir[strlen(dir) - 1] = '\0';
 		look_behind(s, known ? &old.files[0] : NULL, st);
+		dv_progress_ahead(e->f.kind == 'l' ? 0 : e->f.size, 1);
 		/* Not in a pool worker, so also a small file takes the way of large ones. */
 		r = e->f.kind == 'l' ? read_link(s, fd, dir, e, -1)
 				     : read_file(s, fd, dir, d, 0, -1);

@@ -139,6 +139,7 @@ int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_
 	for (size_t i = 0; e == 0 && i < l.n; i++) {
 		if (!dv_targets_want(&t, &l.o[i], &inner) || (e = dv_check_cancel()) < 0)
 			continue;
+		dv_progress_more(i + 1 < l.n);
 		e = output_status(&s, &l.o[i]);
 		if (o->quick && out->changed + out->not_in_cache > 0)
 			break;
