@@ -178,9 +178,9 @@ int dv_fs_rename_noreplace(int olddir, const char *old, int newdir, const char *
 	return rc;
 }
 
-int dv_fs_rename_exchange(int dirfd, const char *a, const char *b)
+int dv_fs_rename_exchange(int adir, const char *a, int bdir, const char *b)
 {
-	return fault() ? -1 : RETRY(renameat2(dirfd, a, dirfd, b, RENAME_EXCHANGE));
+	return fault() ? -1 : RETRY(renameat2(adir, a, bdir, b, RENAME_EXCHANGE));
 }
 
 int dv_fs_linkat(int olddir, const char *old, int newdir, const char *new_)

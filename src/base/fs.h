@@ -31,9 +31,8 @@ int dv_fs_mkdirat(int dirfd, const char *path, mode_t mode);
 int dv_fs_renameat(int olddir, const char *old, int newdir, const char *new_);
 /** Fails with EEXIST when `new_` exists; atomic (renameat2, else link + unlink). */
 int dv_fs_rename_noreplace(int olddir, const char *old, int newdir, const char *new_);
-/** Exchanges two names of a folder in one step. Fails with EINVAL or ENOSYS where that is not to be
- *  had. */
-int dv_fs_rename_exchange(int dirfd, const char *a, const char *b);
+/** Exchanges two names in one step. Fails with EINVAL or ENOSYS where that is not to be had. */
+int dv_fs_rename_exchange(int adir, const char *a, int bdir, const char *b);
 int dv_fs_linkat(int olddir, const char *old, int newdir, const char *new_);
 int dv_fs_symlinkat(const char *target, int dirfd, const char *path);
 /** flags as unlinkat (AT_REMOVEDIR). */
@@ -97,6 +96,10 @@ int dv_atomic_commit_as(dv_atomic *a, const char *path) DV_MUST_CHECK;
 void dv_atomic_release(dv_atomic *a);
 /** open + write + commit. */
 int dv_fs_write_file(const char *path, const void *p, size_t n, unsigned flags) DV_MUST_CHECK;
+/** As above, with the temporary file in the folder `tmpdir` where a rename from there is possible,
+ *  else (and for NULL) beside `path`. */
+int dv_fs_write_file_via(const char *tmpdir, const char *path, const void *p, size_t n,
+			 unsigned flags) DV_MUST_CHECK;
 
 /** Cryptographically random bytes (getrandom). */
 int dv_random(void *out, size_t n) DV_MUST_CHECK;

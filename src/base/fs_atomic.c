@@ -25,9 +25,22 @@ static char *temp_name(const char *dir)
 	return dv_path_join(dir, name);
 }
 
-int dv_atomic_open(dv_atomic *a, const char *path, unsigned flags)
+/* Before anything is written: who made the file his secret keeps it so. */
+static int keep_mode(const dv_atomic *a)
 {
-	dv_autofree char *dir = dv_path_dir(path), *own = dv_strdup(path);
+	struct stat st;
+
+	if ((a->flags & DV_ATOMIC_KEEP_MODE) && !lstat(a->path, &st) && S_ISREG(st.st_mode) &&
+	    dv_fs_fchmod(a->fd, st.st_mode & 0777))
+		return dv_err_sys("cannot set the mode of '%s'", a->tmp);
+	return 0;
+}
+
+/* With the temporary file in `tmpdir`; NULL: in the folder of `path`. */
+static int open_in(dv_atomic *a, const char *tmpdir, const char *path, unsigned flags)
+{
+	dv_autofree char *dir = tmpdir ? dv_strdup(tmpdir) : dv_path_dir(path);
+	dv_autofree char *own = dv_strdup(path);
 
 	*a = (dv_atomic)DV_ATOMIC_INIT;
 	if (!dir || !own)
@@ -43,12 +56,17 @@ int dv_atomic_open(dv_atomic *a, const char *path, unsigned flags)
 			a->tmp = dv_steal(&tmp);
 			a->path = dv_steal(&own);
 			a->flags = flags;
-			return 0;
+			return keep_mode(a);
 		}
 		if (errno != EEXIST)
 			break;
 	}
 	return dv_err_sys("cannot create a file in '%s'", dir);
+}
+
+int dv_atomic_open(dv_atomic *a, const char *path, unsigned flags)
+{
+	return open_in(a, NULL, path, flags);
 }
 
 /* Everything up to the rename. The descriptor is closed in any case. */
@@ -63,9 +81,6 @@ static int finish_file(dv_atomic *a)
 		if (fstat(fd, &st) || dv_fs_fchmod(fd, st.st_mode & 0444))
 			rc = dv_err_sys("cannot protect '%s'", a->tmp);
 	}
-	if ((a->flags & DV_ATOMIC_KEEP_MODE) && !lstat(a->path, &st) && S_ISREG(st.st_mode) &&
-	    dv_fs_fchmod(fd, st.st_mode & 0777))
-		rc = dv_err_sys("cannot set the mode of '%s'", a->tmp);
 	if (!rc && (a->flags & DV_ATOMIC_SYNC) && dv_fs_fdatasync(fd))
 		rc = dv_err_sys("cannot sync '%s'", a->tmp);
 	/* Network file systems may tell of a failed write only now. */
@@ -74,7 +89,8 @@ static int finish_file(dv_atomic *a)
 	return rc;
 }
 
-int dv_atomic_commit_as(dv_atomic *a, const char *path)
+/* 1 when the file cannot be renamed to there: another file system. */
+static int commit_as(dv_atomic *a, const char *path)
 {
 	dv_autofree char *dir = NULL;
 	int rc;
@@ -87,6 +103,8 @@ int dv_atomic_commit_as(dv_atomic *a, const char *path)
 		rc = dv_fs_rename_noreplace(AT_FDCWD, a->tmp, AT_FDCWD, path);
 	else
 		rc = dv_fs_renameat(AT_FDCWD, a->tmp, AT_FDCWD, path);
+	if (rc && errno == EXDEV)
+		return 1;
 	if (rc)
 		return dv_err_sys("cannot create '%s'", path);
 	free(a->tmp);
@@ -96,6 +114,13 @@ int dv_atomic_commit_as(dv_atomic *a, const char *path)
 		return dir ? dv_fs_sync_dir(dir) : DV_ERROR;
 	}
 	return 0;
+}
+
+int dv_atomic_commit_as(dv_atomic *a, const char *path)
+{
+	int rc = commit_as(a, path);
+
+	return rc == 1 ? dv_err_sys("cannot create '%s'", path) : rc;
 }
 
 int dv_atomic_commit(dv_atomic *a)
@@ -118,14 +143,28 @@ void dv_atomic_release(dv_atomic *a)
 	errno = saved;
 }
 
-int dv_fs_write_file(const char *path, const void *p, size_t n, unsigned flags)
+/* 1 as from commit_as. */
+static int write_in(const char *tmpdir, const char *path, const void *p, size_t n, unsigned flags)
 {
 	dv_auto(dv_atomic) a = DV_ATOMIC_INIT;
-	int rc = dv_atomic_open(&a, path, flags);
+	int rc = open_in(&a, tmpdir, path, flags);
 
 	if (rc)
 		return rc;
 	if (dv_fs_write_all(a.fd, p, n))
 		return dv_err_sys("cannot write '%s'", path);
-	return dv_atomic_commit(&a);
+	return tmpdir ? commit_as(&a, path) : dv_atomic_commit(&a);
+}
+
+int dv_fs_write_file_via(const char *tmpdir, const char *path, const void *p, size_t n,
+			 unsigned flags)
+{
+	int rc = tmpdir ? write_in(tmpdir, path, p, n, flags) : 1;
+
+	return rc == 1 ? write_in(NULL, path, p, n, flags) : rc;
+}
+
+int dv_fs_write_file(const char *path, const void *p, size_t n, unsigned flags)
+{
+	return write_in(NULL, path, p, n, flags);
 }

@@ -249,7 +249,8 @@ static int put_file(checkout *c, size_t i, int worker)
 		return r;
 	if (d->new_kind == 'l') {
 		if ((r = read_target(c, &d->new_oid, &target, worker)) < 0 ||
-		    (r = dv_workdir_symlink(dir, base, target.p, seen_at(c, i))) < 0)
+		    (r = dv_workdir_symlink(&c->repo->scratch, dir, base, target.p,
+					    seen_at(c, i))) < 0)
 			return dv_err_ctx(r, "'%s'", d->path);
 		return fstatat(dir, base, st, AT_SYMLINK_NOFOLLOW) < 0
 			       ? dv_err_sys("cannot look at '%s'", d->path) : 0;
@@ -260,7 +261,7 @@ static int put_file(checkout *c, size_t i, int worker)
 		dv_progress_add(0, 1);
 		return r < 0 ? dv_err_ctx(r, "'%s'", d->path) : 0;
 	}
-	if ((r = dv_newfile_open(&f, dir)) < 0)
+	if ((r = dv_newfile_open(&f, &c->repo->scratch, dir)) < 0)
 		return dv_err_ctx(r, "'%s'", d->path);
 	f.date_back = d->new_size >= DATE_SIZE || i + DATE_LAST >= c->deltas.n;
 	if (d->new_size > DV_INGEST_SMALL && worker == dv_pool_threads(c->pool))
@@ -436,7 +437,8 @@ static int remove_old(checkout *c, const char *path, const dv_tree_entry *old,
 	if (!c->o->force)
 		r = dv_scan_seen(c->scan, path, &was, NULL);
 	if (r == 0)
-		r = dv_workdir_unlink(c->rootfd, path, c->o->force ? NULL : &was);
+		r = dv_workdir_unlink(&c->repo->scratch, c->rootfd, path,
+				      c->o->force ? NULL : &was);
 	return r < 0 || new_ ? r : take(c, path, old, NULL);
 }
 

@@ -168,20 +168,19 @@ static int edit_section(struct edit *e, const char *old, const char *new_, bool 
 
 static int edit_end(struct edit *e)
 {
-	dv_auto(dv_atomic) a = DV_ATOMIC_INIT;
-	struct stat st;
+	const dv_scratch *scratch = NULL;
+	int rc = 0;
 
 	if (!e->dirty)
 		return 0;
-	bool there = stat(e->target, &st) == 0;
-	int rc = dv_atomic_open(&a, e->target, DV_ATOMIC_SYNC);
-	if (rc)
-		return rc;
-	/* Who made the file his secret keeps it so. */
-	if ((there && dv_fs_fchmod(a.fd, st.st_mode & 0777)) ||
-	    dv_fs_write_all(a.fd, dv_buf_str(&e->text), e->text.n))
-		return dv_err_sys("cannot write '%s'", e->target);
-	rc = dv_atomic_commit(&a);
+	/* Git is not to see the file of settings that everybody shares half written. */
+	if (e->r && e->level == DV_CONFIG_REPO) {
+		rc = dv_scratch_open(&e->r->scratch, e->r->dvdir);
+		scratch = &e->r->scratch;
+	}
+	if (!rc)
+		rc = dv_scratch_write(scratch, e->target, dv_buf_str(&e->text), e->text.n,
+				      DV_ATOMIC_SYNC | DV_ATOMIC_KEEP_MODE);
 	return rc || !e->r ? rc : dv_repo_reload_config(e->r);
 }
 

@@ -111,11 +111,13 @@ static int probe(const char *dir, dv_buf *links)
 {
 	dv_autofree char *tmp = NULL;
 	char name[40];
-	int rc = dv_workdir_tmpname(name), gone;
+	uint64_t id;
+	int rc = dv_random(&id, sizeof(id)), gone;
 	dv_error first;
 
 	if (rc < 0)
 		return rc;
+	snprintf(name, sizeof(name), DV_TMP_PREFIX "%016llx", (unsigned long long)id);
 	if (!(tmp = dv_path_join(dir, name)))
 		return dv_err_nomem();
 	if (dv_fs_mkdirat(AT_FDCWD, tmp, 0700) < 0)

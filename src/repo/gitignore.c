@@ -98,7 +98,7 @@ static int edit_begin(edit *e, const char *dir, const char *name, bool *changed)
 	return rc ? rc : read_text(&e->text, e->path);
 }
 
-int dv_gitignore_add(const char *dir, const char *name, bool *changed)
+int dv_gitignore_add(const dv_scratch *s, const char *dir, const char *name, bool *changed)
 {
 	dv_auto(edit) e = { 0 };
 	size_t step;
@@ -121,10 +121,10 @@ int dv_gitignore_add(const char *dir, const char *name, bool *changed)
 		return e.text.err;
 	if (changed)
 		*changed = true;
-	return dv_fs_write_file(e.path, e.text.p, e.text.n, WRITE_FLAGS);
+	return dv_scratch_write(s, e.path, e.text.p, e.text.n, WRITE_FLAGS);
 }
 
-int dv_gitignore_remove(const char *dir, const char *name, bool *changed)
+int dv_gitignore_remove(const dv_scratch *s, const char *dir, const char *name, bool *changed)
 {
 	dv_auto(edit) e = { 0 };
 	dv_auto(dv_buf) rest = DV_BUF_INIT;
@@ -145,7 +145,7 @@ int dv_gitignore_remove(const char *dir, const char *name, bool *changed)
 	if (changed)
 		*changed = true;
 	if (rest.n)
-		return dv_fs_write_file(e.path, rest.p, rest.n, WRITE_FLAGS);
+		return dv_scratch_write(s, e.path, rest.p, rest.n, WRITE_FLAGS);
 	if (dv_fs_unlinkat(AT_FDCWD, e.path, 0) && errno != ENOENT)
 		return dv_err_sys("cannot remove '%s'", e.path);
 	return 0;

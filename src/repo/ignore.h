@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "repo/scratch.h"
 
 #define DV_IGNORE_FILE ".dvignore"
 #define DV_IGNORE_FILE_MAX ((size_t)1 << 20)
@@ -41,10 +42,12 @@ bool dv_glob_match(const char *pattern, const char *path);
 
 /** Adds the line "/NAME", escaped, to DIR/.gitignore (made when absent). *changed may be NULL. The
  *  rest of the file stays. DV_EUNSAFE when .gitignore is a symbolic link. */
-int dv_gitignore_add(const char *dir, const char *name, bool *changed) DV_MUST_CHECK;
+int dv_gitignore_add(const dv_scratch *s, const char *dir, const char *name, bool *changed)
+	DV_MUST_CHECK;
 /** Does the text of a .gitignore have that line? */
 int dv_gitignore_has(const dv_buf *text, const char *name, bool *has) DV_MUST_CHECK;
 /** Takes the line out; removes a file that is empty then. */
-int dv_gitignore_remove(const char *dir, const char *name, bool *changed) DV_MUST_CHECK;
+int dv_gitignore_remove(const dv_scratch *s, const char *dir, const char *name, bool *changed)
+	DV_MUST_CHECK;
 
 #endif

@@ -22,15 +22,16 @@ static const char ignore_text[] =
 
 /* What git must not take from .dv/ when a repository without git gets one later. */
 static const char own_ignore_text[] =
-	"/cache\n/config.l*\n/config.old\n/state.db*\n/tmp\n/remotes\n";
+	"/cache\n/config.l*\n/config.old\n/saved\n/state.db*\n/tmp\n/remotes\n";
 
-static int write_new(const char *root, const char *name, const char *text, bool replace)
+static int write_new(const dv_scratch *s, const char *root, const char *name, const char *text,
+		     bool replace)
 {
 	dv_autofree char *path = dv_path_join(root, name);
 
 	if (!path)
 		return dv_err_nomem();
-	int rc = dv_fs_write_file(path, text, strlen(text),
+	int rc = dv_scratch_write(s, path, text, strlen(text),
 				  DV_ATOMIC_SYNC | (replace ? 0 : DV_ATOMIC_NOREPLACE));
 	if (rc == DV_EEXISTS) {
 		dv_error_clear();
@@ -140,24 +141,30 @@ static int check_git(const char *root, const dv_init_options *o, dv_git_dirs *d)
 	return 0;
 }
 
-static int write_files(const char *root, const dv_init_options *o)
+static int write_files(const char *root, const dv_git_dirs *d, const dv_init_options *o)
 {
+	dv_auto(dv_scratch) tmp = DV_SCRATCH_INIT;
 	dv_autofree char *dot = dv_path_join(root, ".dv");
+	dv_autofree char *own = d->workdir ? dv_path_join(d->commondir, "dv") :
+					     dv_path_join(root, ".dv");
 	struct stat st;
 
-	if (!dot)
+	if (!dot || !own)
 		return dv_err_nomem();
 	if (!lstat(dot, &st) && !S_ISDIR(st.st_mode))
 		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' is not a folder", dot), "remove it");
 	int rc = dv_fs_mkdirs(dot);
-	if (!rc && o->no_scm)
-		rc = write_new(dot, ".gitignore", own_ignore_text, true);
-	if (!rc && o->no_scm)
-		rc = write_new(dot, "no-scm", "This repository was made without git.\n", true);
 	if (!rc)
-		rc = write_new(root, DV_IGNORE_FILE, ignore_text, false);
+		rc = dv_scratch_open(&tmp, own);
+	if (!rc && o->no_scm)
+		rc = write_new(&tmp, dot, ".gitignore", own_ignore_text, true);
+	if (!rc && o->no_scm)
+		rc = write_new(&tmp, dot, "no-scm", "This repository was made without git.\n",
+			       true);
+	if (!rc)
+		rc = write_new(&tmp, root, DV_IGNORE_FILE, ignore_text, false);
 	/* Last: this file makes the folder a repository. */
-	return rc ? rc : write_new(dot, "config", config_text, o->force);
+	return rc ? rc : write_new(&tmp, dot, "config", config_text, o->force);
 }
 
 static int stage_files(const char *root)
@@ -194,7 +201,7 @@ int dv_init(const char *path, const dv_init_options *options)
 	if (!rc && o->force)
 		rc = forget(root);
 	if (!rc)
-		rc = write_files(root, o);
+		rc = write_files(root, &dirs, o);
 	return rc || o->no_scm ? rc : stage_files(root);
 }
 

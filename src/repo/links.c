@@ -13,12 +13,12 @@
 
 static const char *const names[] = { "copy", "reflink", "hardlink", "symlink" };
 
-void dv_links_init(dv_links *l, const dv_repo *r, dv_store *s)
+void dv_links_init(dv_links *l, dv_repo *r, dv_store *s)
 {
 	const char *p = dv_config_string(&r->config, "cache.type", NULL);
 	int n = 0;
 
-	*l = (dv_links){ .store = s, .lock = PTHREAD_MUTEX_INITIALIZER };
+	*l = (dv_links){ .store = s, .scratch = &r->scratch, .lock = PTHREAD_MUTEX_INITIALIZER };
 	while (p && *p && n < DV_LINKS_MAX) {
 		size_t len = strcspn(p, ",");
 
@@ -95,12 +95,13 @@ static int refused(const char *path)
 	return DV_LINK_REFUSED + errno;
 }
 
-static int put_clone(const char *path, char kind, int dirfd, const char *name, const dv_seen *was,
-		     struct stat *st)
+static int put_clone(dv_links *l, const char *path, char kind, int dirfd, const char *name,
+		     const dv_seen *was, struct stat *st)
 {
 	dv_auto(dv_newfile) f = DV_NEWFILE_INIT;
 	dv_autoclose int in = dv_fs_openat(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, 0);
-	int rc = in < 0 ? dv_err_sys("cannot open '%s'", path) : dv_newfile_open(&f, dirfd);
+	int rc = in < 0 ? dv_err_sys("cannot open '%s'", path)
+			: dv_newfile_open(&f, l->scratch, dirfd);
 
 	if (rc < 0)
 		return rc;
@@ -113,23 +114,24 @@ static int put_clone(const char *path, char kind, int dirfd, const char *name, c
 	return fstat(f.fd, st) < 0 ? dv_err_sys("cannot look at '%s'", name) : 1;
 }
 
-static int put_hardlink(const char *path, const struct stat *whole, int dirfd, const char *name,
-			const dv_seen *was, struct stat *st)
+static int put_hardlink(dv_links *l, const char *path, const struct stat *whole, int dirfd,
+			const char *name, const dv_seen *was, struct stat *st)
 {
 	dv_auto(dv_newfile) f = DV_NEWFILE_INIT;
-	char tmp[40];
 	int rc;
 
 	if (fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) == 0 && st->st_ino == whole->st_ino &&
 	    st->st_dev == whole->st_dev)
 		return 1;	/* and a rename over itself would do nothing */
-	if ((rc = dv_workdir_tmpname(tmp)) < 0)
+	if ((rc = dv_tmp_begin(&f.tmp, l->scratch, dirfd)) < 0)
 		return rc;
-	if (dv_fs_linkat(AT_FDCWD, path, dirfd, tmp) < 0)
-		return errno == EMLINK ? 0 : refused(path);
 	f.dirfd = dirfd;
-	memcpy(f.tmp, tmp, sizeof(tmp));
-	if (fstatat(dirfd, tmp, st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (dv_fs_linkat(AT_FDCWD, path, f.tmp.dir, f.tmp.name) < 0) {
+		rc = errno == EMLINK ? 0 : refused(path);
+		dv_tmp_done(&f.tmp);
+		return rc;
+	}
+	if (fstatat(f.tmp.dir, f.tmp.name, st, AT_SYMLINK_NOFOLLOW) < 0)
 		return dv_err_sys("cannot look at '%s'", name);
 	if (st->st_ino != whole->st_ino || st->st_dev != whole->st_dev)
 		return 0;
@@ -137,10 +139,10 @@ static int put_hardlink(const char *path, const struct stat *whole, int dirfd, c
 	return rc < 0 ? rc : 1;
 }
 
-static int put_symlink(const char *path, int dirfd, const char *name, const dv_seen *was,
-		       struct stat *st)
+static int put_symlink(dv_links *l, const char *path, int dirfd, const char *name,
+		       const dv_seen *was, struct stat *st)
 {
-	int rc = dv_workdir_symlink(dirfd, name, path, was);
+	int rc = dv_workdir_symlink(l->scratch, dirfd, name, path, was);
 
 	if (rc < 0)
 		return rc;
@@ -177,12 +179,12 @@ int dv_links_put(dv_links *l, const dv_oid *oid, char kind, int dirfd, const cha
 		int rc = 0;
 
 		if (mode == DV_LINK_REFLINK) {
-			rc = put_clone(path, kind, dirfd, name, was, st);
+			rc = put_clone(l, path, kind, dirfd, name, was, st);
 		} else if (mode != DV_LINK_COPY) {
 			protect(path, &whole);
 			rc = mode == DV_LINK_HARDLINK
-				     ? put_hardlink(path, &whole, dirfd, name, was, st)
-				     : put_symlink(path, dirfd, name, was, st);
+				     ? put_hardlink(l, path, &whole, dirfd, name, was, st)
+				     : put_symlink(l, path, dirfd, name, was, st);
 		}
 		if (rc < DV_LINK_REFUSED)
 			return rc;
@@ -233,25 +235,25 @@ bool dv_links_is_right(const dv_links *l, const dv_oid *oid, char kind, uint64_t
 
 /* -- what is possible -------------------------------------------------------------------------- */
 
-static int try_mode(enum dv_link_mode mode, const char *path, int in, int dirfd)
+static int try_mode(dv_links *l, enum dv_link_mode mode, const char *path, int in, int dirfd)
 {
 	dv_auto(dv_newfile) f = DV_NEWFILE_INIT;
 	int rc;
 
 	if (mode == DV_LINK_REFLINK) {
-		if ((rc = dv_newfile_open(&f, dirfd)) < 0)
+		if ((rc = dv_newfile_open(&f, l->scratch, dirfd)) < 0)
 			return rc;
 		return dv_fs_clone(in, f.fd) < 0 ? refused(path) : 1;
 	}
-	if ((rc = dv_workdir_tmpname(f.tmp)) < 0)
+	if ((rc = dv_tmp_begin(&f.tmp, l->scratch, dirfd)) < 0)
 		return rc;
-	f.dirfd = dirfd;
-	rc = mode == DV_LINK_HARDLINK ? dv_fs_linkat(AT_FDCWD, path, dirfd, f.tmp)
-				      : dv_fs_symlinkat(path, dirfd, f.tmp);
+	rc = mode == DV_LINK_HARDLINK ? dv_fs_linkat(AT_FDCWD, path, f.tmp.dir, f.tmp.name)
+				      : dv_fs_symlinkat(path, f.tmp.dir, f.tmp.name);
 	if (rc == 0)
 		return 1;
-	f.tmp[0] = '\0';
-	return refused(path);
+	rc = refused(path);
+	dv_tmp_done(&f.tmp);
+	return rc;
 }
 
 static int probe(dv_links *l, const char *path, int dirfd)
@@ -267,7 +269,7 @@ static int probe(dv_links *l, const char *path, int dirfd)
 	while (rc == 0 && dv_links_mode(l) != DV_LINK_COPY) {
 		enum dv_link_mode mode = dv_links_mode(l);
 
-		rc = try_mode(mode, path, fd, dirfd);
+		rc = try_mode(l, mode, path, fd, dirfd);
 		if (rc < DV_LINK_REFUSED)
 			break;
 		dv_links_give_up(l, mode, rc - DV_LINK_REFUSED);

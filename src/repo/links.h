@@ -26,13 +26,14 @@ enum dv_link_mode { DV_LINK_COPY, DV_LINK_REFLINK, DV_LINK_HARDLINK, DV_LINK_SYM
 /** The link modes of one command. Any thread may use it. */
 typedef struct dv_links {
 	dv_store *store;
+	dv_scratch *scratch;
 	enum dv_link_mode modes[DV_LINKS_MAX + 1];	/* the last is copy */
 	_Atomic int at;			/* the mode in use */
 	pthread_mutex_t lock;
 	dv_map claimed;			/* whole files that this command makes */
 } dv_links;
 /** Reads cache.type. */
-void dv_links_init(dv_links *l, const dv_repo *r, dv_store *s);
+void dv_links_init(dv_links *l, dv_repo *r, dv_store *s);
 void dv_links_release(dv_links *l);
 enum dv_link_mode dv_links_mode(const dv_links *l);
 /** Is a file of that length to be linked? */

@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/oid.h"
+#include "repo/scratch.h"
 
 #define DV_POINTER_SUFFIX ".dv"
 #define DV_POINTER_MAX ((size_t)1 << 20)
@@ -49,9 +50,10 @@ int dv_pointer_parse(dv_pointer *out, const char *text, size_t n, const char *na
 int dv_pointer_read(dv_pointer *out, const char *path) DV_MUST_CHECK;
 /** Appends the text of the pointer: always the same for the same fields. */
 int dv_pointer_print(dv_buf *out, const dv_pointer *p) DV_MUST_CHECK;
-/** Writes it atomically; not at all when the file holds the same text already (*changed may be
- *  NULL). */
-int dv_pointer_write(const dv_pointer *p, const char *path, bool *changed) DV_MUST_CHECK;
+/** Writes it atomically, by way of `s` (or NULL); not at all when the file holds the same text
+ *  already (*changed may be NULL). */
+int dv_pointer_write(const dv_pointer *p, const dv_scratch *s, const char *path, bool *changed)
+	DV_MUST_CHECK;
 /** A copy of all fields. */
 int dv_pointer_copy(dv_pointer *out, const dv_pointer *p) DV_MUST_CHECK;
 /** The length of the UTF-8 character at `s` (followed by a NUL somewhere) when YAML can show it as

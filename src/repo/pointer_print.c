@@ -103,7 +103,7 @@ int dv_pointer_print(dv_buf *out, const dv_pointer *p)
 	return out->err;
 }
 
-int dv_pointer_write(const dv_pointer *p, const char *path, bool *changed)
+int dv_pointer_write(const dv_pointer *p, const dv_scratch *s, const char *path, bool *changed)
 {
 	dv_auto(dv_buf) text = DV_BUF_INIT;
 	dv_auto(dv_buf) old = DV_BUF_INIT;
@@ -118,5 +118,5 @@ int dv_pointer_write(const dv_pointer *p, const char *path, bool *changed)
 		return 0;
 	if (changed)
 		*changed = true;
-	return dv_fs_write_file(path, dv_buf_str(&text), text.n, DV_ATOMIC_SYNC);
+	return dv_scratch_write(s, path, dv_buf_str(&text), text.n, DV_ATOMIC_SYNC);
 }

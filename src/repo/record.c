@@ -102,7 +102,8 @@ static int ignore_in_git(dv_record *c, const char *path)
 		return dv_err_nomem();
 	if (!c->repo->has_git)
 		return 0;
-	if ((r = dv_gitignore_add(dir, dv_path_base(path), &changed)) < 0 || !c->stage)
+	if ((r = dv_gitignore_add(&c->repo->scratch, dir, dv_path_base(path), &changed)) < 0 ||
+	    !c->stage)
 		return r;
 	dv_autofree char *file = strcmp(rel_dir, ".") == 0 ? dv_strdup(".gitignore")
 							    : dv_path_join(rel_dir, ".gitignore");
@@ -127,7 +128,8 @@ static int publish(dv_record *c, const char *path, const char *pointer_path, con
 	if (!file)
 		return dv_err_nomem();
 	if ((r = dv_writer_commit(c->writer, &root, 1)) < 0 ||
-	    (r = dv_pointer_write(p, file, &changed)) < 0 || (r = dv_scan_relink(c->scan)) < 0 ||
+	    (r = dv_pointer_write(p, &c->repo->scratch, file, &changed)) < 0 ||
+	    (r = dv_scan_relink(c->scan)) < 0 ||
 	    (r = ignore_in_git(c, path)) < 0 || (r = dv_record_stage(c, pointer_path)) < 0)
 		return r;
 	dv_oid_hex(hex, &p->oid);

@@ -27,7 +27,7 @@ static int unignore(dv_record *c, const char *path, bool *has_file)
 	*has_file = false;
 	if (!c->repo->has_git)
 		return 0;
-	if ((r = dv_gitignore_remove(dir, dv_path_base(path), NULL)) < 0)
+	if ((r = dv_gitignore_remove(&c->repo->scratch, dir, dv_path_base(path), NULL)) < 0)
 		return r;
 	*has_file = lstat(file, &st) == 0;
 	return 0;
@@ -227,10 +227,11 @@ static int move_output(dv_record *c, dv_output *o, const char *to)
 	free(p.path);
 	if (!(p.path = dv_strdup(dv_path_base(to))))
 		return dv_err_nomem();
-	if (c->repo->has_git && ((r = dv_gitignore_add(dir, p.path, NULL)) < 0 ||
+	if (c->repo->has_git && ((r = dv_gitignore_add(&c->repo->scratch, dir, p.path,
+						      NULL)) < 0 ||
 				 (r = dv_record_stage(c, new_ignore)) < 0))
 		return r;
-	if ((r = dv_pointer_write(&p, pointer.p, NULL)) < 0)
+	if ((r = dv_pointer_write(&p, &c->repo->scratch, pointer.p, NULL)) < 0)
 		return r;
 	if (dv_fs_rename_noreplace(AT_FDCWD, from_abs, AT_FDCWD, to_abs) < 0 && errno != ENOENT) {
 		r = dv_err_sys("cannot move '%s' to '%s'", o->path, to);

@@ -13,6 +13,7 @@ void dv_repo_free(dv_repo *r)
 {
 	if (!r)
 		return;
+	dv_scratch_release(&r->scratch);
 	dv_store_free(r->store);
 	dv_statcache_free(r->statcache);
 	dv_git_free(r->git);
@@ -148,6 +149,7 @@ int dv_repo_open(dv_repo **out, const char *path)
 	*out = NULL;
 	if (!r)
 		return DV_ERROR;
+	r->scratch = (dv_scratch)DV_SCRATCH_INIT;
 	int rc = find_root(&r->root, path);
 	if (!rc)
 		rc = set_dirs(r);
@@ -226,7 +228,7 @@ int dv_repo_store(dv_repo *r, dv_store **out)
 	return 0;
 }
 
-int dv_repo_lock(const dv_repo *r, dv_lock *out)
+int dv_repo_lock(dv_repo *r, dv_lock *out)
 {
 	char hex[DV_OID_HEX_SIZE + 1], name[] = "lock-0123456789abcdef";
 	dv_autofree char *path = NULL;
@@ -240,7 +242,9 @@ int dv_repo_lock(const dv_repo *r, dv_lock *out)
 	if (!path)
 		return dv_err_nomem();
 	int rc = dv_fs_mkdirs(r->dvdir);
-	return rc ? rc : dv_lock_take(out, path, true, -1, "this workspace");
+	if (!rc)
+		rc = dv_lock_take(out, path, true, -1, "this workspace");
+	return rc ? rc : dv_scratch_open(&r->scratch, r->dvdir);
 }
 
 bool dv_repo_autostage(const dv_repo *r, bool no_stage)

@@ -10,6 +10,7 @@
 #include "repo/gitglue.h"
 #include "repo/ignore.h"
 #include "repo/pointer.h"
+#include "repo/scratch.h"
 #include "repo/statcache.h"
 #include "store/store.h"
 
@@ -28,6 +29,7 @@ struct dv_repo {
 	dv_git *git;
 	dv_statcache *statcache;
 	dv_store *store;
+	dv_scratch scratch;
 };
 DV_DEFINE_AUTOPTR(dv_repo)
 
@@ -39,8 +41,8 @@ int dv_repo_statcache(dv_repo *r, dv_statcache **out) DV_MUST_CHECK;
 int dv_repo_store(dv_repo *r, dv_store **out) DV_MUST_CHECK;
 /** Keeps other processes from changing the pointers, the ignore lines and git's index of this work
  *  tree until dv_lock_release; waits for them. Reading needs no lock. Taken before the store is
- *  opened, and not twice. */
-int dv_repo_lock(const dv_repo *r, dv_lock *out) DV_MUST_CHECK;
+ *  opened, and not twice. Opens the scratch folder. */
+int dv_repo_lock(dv_repo *r, dv_lock *out) DV_MUST_CHECK;
 /** Reads the settings anew, after a change. */
 int dv_repo_reload_config(dv_repo *r) DV_MUST_CHECK;
 /** Should git's index follow (core.autostage, on by default, and there is git)? */

@@ -87,29 +87,19 @@ int dv_workdir_stat(struct stat *st, int rootfd, const char *path)
 	return 0;
 }
 
-int dv_workdir_tmpname(char out[40])
+int dv_newfile_open(dv_newfile *f, dv_scratch *s, int dirfd)
 {
-	uint64_t id;
-	int r = dv_random(&id, sizeof(id));
-
-	if (r < 0)
-		return r;
-	snprintf(out, 40, DV_TMP_PREFIX "%016llx", (unsigned long long)id);
-	return 0;
-}
-
-int dv_newfile_open(dv_newfile *f, int dirfd)
-{
-	int r = dv_workdir_tmpname(f->tmp);
+	int r = dv_tmp_begin(&f->tmp, s, dirfd);
 
 	if (r < 0)
 		return r;
 	f->dirfd = dirfd;
-	f->fd = dv_fs_openat(dirfd, f->tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			     0600);
+	f->fd = dv_fs_openat(f->tmp.dir, f->tmp.name,
+			     O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (f->fd < 0) {
-		f->tmp[0] = '\0';
-		return dv_err_sys("cannot create a file in the workspace");
+		r = dv_err_sys("cannot create a file in the workspace");
+		dv_tmp_done(&f->tmp);
+		return r;
 	}
 	return 0;
 }
@@ -135,34 +125,60 @@ static int dress(const dv_newfile *f, const char *name, mode_t mode)
 	return 0;
 }
 
-int dv_newfile_commit(dv_newfile *f, const char *name, mode_t mode)
+/* Makes the file anew beside its place, where a rename from the scratch folder is refused although
+ * nothing foretold it. */
+static int move_beside(dv_newfile *f)
 {
-	int r = dress(f, name, mode);
+	dv_tmp from = f->tmp;
+	char target[PATH_MAX];
+	int r = dv_tmp_beside(&f->tmp, f->dirfd);
 
-	if (r < 0)
-		return r;
-	if (dv_fs_renameat(f->dirfd, f->tmp, f->dirfd, name) < 0)
-		return dv_err_sys("cannot put '%s' in place", name);
-	f->tmp[0] = '\0';
+	if (r == 0 && f->fd >= 0) {
+		dv_autoclose int in = dv_steal_fd(&f->fd);
+		struct stat st;
+
+		f->fd = dv_fs_openat(f->tmp.dir, f->tmp.name,
+				     O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (f->fd < 0 || fstat(in, &st) < 0 || lseek(in, 0, SEEK_SET) < 0 ||
+		    dv_fs_copy(in, f->fd, (uint64_t)st.st_size) < 0 ||
+		    dv_fs_fchmod(f->fd, st.st_mode & 07777) < 0)
+			r = dv_err_sys("cannot create a file in the workspace");
+		else if (f->date_back)
+			date_back(f->fd);
+	} else if (r == 0) {
+		ssize_t n = readlinkat(from.dir, from.name, target, sizeof(target) - 1);
+
+		target[n > 0 ? n : 0] = '\0';
+		if (n <= 0 || dv_fs_symlinkat(target, f->tmp.dir, f->tmp.name) < 0)
+			r = dv_err_sys("cannot create a link in the workspace");
+	}
+	dv_fs_unlinkat(from.dir, from.name, 0);
+	return r;
+}
+
+/* How a file comes out of its temporary name: 0, or -1 with errno. */
+static int into_place(dv_newfile *f, const char *name, bool replace)
+{
+	if ((replace ? dv_fs_renameat : dv_fs_rename_noreplace)(f->tmp.dir, f->tmp.name, f->dirfd,
+								name) < 0)
+		return -1;
+	dv_tmp_done(&f->tmp);
 	return 0;
 }
 
+static int put(dv_newfile *f, const char *name, bool replace)
+{
+	int r = into_place(f, name, replace);
+
+	if (r < 0 && errno == EXDEV && f->tmp.s && f->tmp.dir == f->tmp.s->fd) {
+		if ((r = move_beside(f)) < 0)
+			return r;
+		r = into_place(f, name, replace);
+	}
+	return r < 0 ? dv_err_sys("cannot put '%s' in place", name) : 0;
+}
+
 /* -- replacing what was seen ------------------------------------------------------------------- */
-
-static int64_t stamp(struct timespec t)
-{
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* The time of change is left out: links to the same file, made and removed beside it, alter it. */
-static bool is_still(const dv_seen *was, const struct stat *st)
-{
-	if (was->linked)
-		return S_ISLNK(st->st_mode);
-	return was->kind == dv_stat_kind(st) && was->dev == (uint64_t)st->st_dev &&
-	       (!was->ino || was->ino == (uint64_t)st->st_ino) &&
-	       was->size == (uint64_t)st->st_size && was->mtime_ns == stamp(st->st_mtim);
-}
 
 /* The callers know the path and say it. */
 static int changed(void)
@@ -172,138 +188,175 @@ static int changed(void)
 			   "run 'dv add' to record it, or use --force to drop it");
 }
 
-static int saved(const char *tmp)
+static int saved(dv_tmp *tmp)
 {
+	dv_autofree char *path = NULL;
+	int r = dv_tmp_save(tmp, &path);
+
+	if (r < 0)
+		return r;
 	return dv_err_hint(dv_err(DV_EDIRTY, "changed by other programs meanwhile"),
-			   "what was there first is saved beside it as '%s'", tmp);
+			   "what was there first is saved as '%s'", path);
 }
 
-/* Puts back under its name what was taken away too soon. When the name is taken again, both stay:
- * the one that was taken away keeps the name it got. */
-static int put_back(int dirfd, const char *tmp, const char *name)
+/* Puts back under its name what was taken away too soon. When the name is taken again, both
+ * stay. */
+static int put_back(dv_tmp *tmp, int dirfd, const char *name)
 {
-	return dv_fs_rename_noreplace(dirfd, tmp, dirfd, name) == 0 ? changed() : saved(tmp);
+	if (dv_fs_rename_noreplace(tmp->dir, tmp->name, dirfd, name) < 0)
+		return saved(tmp);
+	dv_tmp_done(tmp);
+	return changed();
 }
 
 /* Takes the name of what was seen there. */
 static int exchange(dv_newfile *f, const char *name, const dv_seen *was)
 {
 	struct stat st, own;
+	dv_tmp *t = &f->tmp;
+	int r;
 
-	if (fstatat(f->dirfd, f->tmp, &own, AT_SYMLINK_NOFOLLOW) < 0)
-		return dv_err_sys("cannot look at '%s'", f->tmp);
-	if (dv_fs_rename_exchange(f->dirfd, f->tmp, name) < 0) {
+	if (fstatat(t->dir, t->name, &own, AT_SYMLINK_NOFOLLOW) < 0)
+		return dv_err_sys("cannot look at '%s'", t->name);
+	if ((r = dv_tmp_may_be(t, was, (uint64_t)own.st_ino)) < 0)
+		return r;
+	if (dv_fs_rename_exchange(t->dir, t->name, f->dirfd, name) < 0) {
+		if (errno == EXDEV && t->s && t->dir == t->s->fd)
+			return (r = move_beside(f)) < 0 ? r : exchange(f, name, was);
 		if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
 			return dv_err_sys("cannot put '%s' in place", name);
-		if (dv_fs_renameat(f->dirfd, f->tmp, f->dirfd, name) < 0)
-			return dv_err_sys("cannot put '%s' in place", name);
-		f->tmp[0] = '\0';
-		return 0;
+		return put(f, name, true);
 	}
-	if (fstatat(f->dirfd, f->tmp, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_still(was, &st)) {
-		if (dv_fs_unlinkat(f->dirfd, f->tmp, 0) < 0)
+	if (fstatat(t->dir, t->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    dv_seen_is_still(was, &st)) {
+		if (dv_fs_unlinkat(t->dir, t->name, 0) < 0)
 			return dv_err_sys("cannot remove what '%s' was before", name);
-		f->tmp[0] = '\0';
+		dv_tmp_done(t);
 		return 0;
 	}
-	if (dv_fs_rename_exchange(f->dirfd, f->tmp, name) == 0 &&
-	    fstatat(f->dirfd, f->tmp, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (dv_fs_rename_exchange(t->dir, t->name, f->dirfd, name) == 0 &&
+	    fstatat(t->dir, t->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    st.st_dev == own.st_dev && st.st_ino == own.st_ino)
 		return changed();
 	/* What stands under the temporary name is not ours to remove. */
-	int r = saved(f->tmp);
-	f->tmp[0] = '\0';
-	return r;
+	return saved(t);
 }
 
 int dv_newfile_replace(dv_newfile *f, const char *name, mode_t mode, const dv_seen *was)
 {
 	struct stat st;
-	int r;
+	int r = dress(f, name, mode);
 
-	if (!was)
-		return dv_newfile_commit(f, name, mode);
-	if ((r = dress(f, name, mode)) < 0)
+	if (r < 0)
 		return r;
+	if (!was)
+		return put(f, name, true);
 	if (fstatat(f->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		/* A folder that was seen is gone by now, so nothing may be here. */
-		if (!was->kind || was->kind == 'd' || !is_still(was, &st))
+		if (!was->kind || was->kind == 'd' || !dv_seen_is_still(was, &st))
 			return changed();
 		return exchange(f, name, was);
 	}
 	if (errno != ENOENT)
 		return dv_err_sys("cannot look at '%s'", name);
-	if (dv_fs_rename_noreplace(f->dirfd, f->tmp, f->dirfd, name) < 0)
-		return errno == EEXIST ? changed() :
-					 dv_err_sys("cannot put '%s' in place", name);
-	f->tmp[0] = '\0';
-	return 0;
+	r = put(f, name, false);
+	return r == DV_EEXISTS ? changed() : r;
 }
 
 void dv_newfile_release(dv_newfile *f)
 {
 	if (f->fd >= 0)
 		close(f->fd);
-	if (f->tmp[0])
-		dv_fs_unlinkat(f->dirfd, f->tmp, 0);
 	f->fd = -1;
-	f->tmp[0] = '\0';
+	if (f->tmp.name[0]) {
+		dv_fs_unlinkat(f->tmp.dir, f->tmp.name, 0);
+		dv_tmp_done(&f->tmp);
+	}
 }
 
-int dv_workdir_symlink(int dirfd, const char *name, const char *target, const dv_seen *was)
+int dv_workdir_symlink(dv_scratch *s, int dirfd, const char *name, const char *target,
+		       const dv_seen *was)
 {
 	dv_auto(dv_newfile) f = DV_NEWFILE_INIT;
-	int r = dv_workdir_tmpname(f.tmp);
+	int r = dv_tmp_begin(&f.tmp, s, dirfd);
 
 	if (r < 0)
 		return r;
 	f.dirfd = dirfd;
-	if (dv_fs_symlinkat(target, dirfd, f.tmp) < 0) {
-		f.tmp[0] = '\0';
-		return dv_err_sys("cannot create link '%s'", name);
+	if (dv_fs_symlinkat(target, f.tmp.dir, f.tmp.name) < 0) {
+		r = dv_err_sys("cannot create link '%s'", name);
+		dv_tmp_done(&f.tmp);
+		return r;
 	}
 	return dv_newfile_replace(&f, name, 0, was);
 }
 
+/* What was seen goes to a temporary name. 1: refused there with EXDEV; 2: it is gone already. */
+static int take_away(dv_tmp *t, int dir, const char *name, const dv_seen *was)
+{
+	int r = dv_tmp_may_be(t, was, 0);
+
+	if (r < 0)
+		return r;
+	if (dv_fs_rename_noreplace(dir, name, t->dir, t->name) == 0)
+		return 0;
+	r = errno == ENOENT ? 2 : errno == EXDEV && t->s && t->dir == t->s->fd ? 1 :
+	    dv_err_sys("cannot remove '%s'", name);
+	dv_tmp_done(t);
+	return r;
+}
+
 /* Away from its name first, so that what is removed is what was looked at. */
-static int unlink_seen(int dir, const char *name, const dv_seen *was)
+static int unlink_seen(dv_scratch *s, int dir, const char *name, const dv_seen *was)
 {
 	struct stat st;
-	char tmp[40];
+	dv_tmp t;
 	int r;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : dv_err_sys("cannot look at '%s'", name);
-	if (!is_still(was, &st))
+	if (!dv_seen_is_still(was, &st))
 		return changed();
-	if ((r = dv_workdir_tmpname(tmp)) < 0)
+	if ((r = dv_tmp_begin(&t, s, dir)) < 0)
 		return r;
-	if (dv_fs_rename_noreplace(dir, name, dir, tmp) < 0)
-		return errno == ENOENT ? 0 : dv_err_sys("cannot remove '%s'", name);
-	if (fstatat(dir, tmp, &st, AT_SYMLINK_NOFOLLOW) < 0 || !is_still(was, &st))
-		return put_back(dir, tmp, name);
-	if (dv_fs_unlinkat(dir, tmp, 0) == 0 || errno == ENOENT)
+	r = take_away(&t, dir, name, was);
+	if (r == 1 && (r = dv_tmp_beside(&t, dir)) == 0)
+		r = take_away(&t, dir, name, was);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (fstatat(t.dir, t.name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !dv_seen_is_still(was, &st))
+		return put_back(&t, dir, name);
+	if (dv_fs_unlinkat(t.dir, t.name, 0) == 0 || errno == ENOENT) {
+		dv_tmp_done(&t);
 		return 0;
+	}
 	r = dv_err_sys("cannot remove '%s'", name);
-	if (dv_fs_rename_noreplace(dir, tmp, dir, name) < 0)
-		return dv_err_hint(r, "it is saved as '%s'", tmp);
+	if (dv_fs_rename_noreplace(t.dir, t.name, dir, name) == 0)
+		dv_tmp_done(&t);
 	return r;
 }
 
-int dv_workdir_unlink(int rootfd, const char *path, const dv_seen *was)
+/* The folder of what is to go. 1 when not even that is there. */
+static int open_parent(int *dir, const char **name, int rootfd, const char *path)
+{
+	int r = dv_workdir_parent(dir, name, rootfd, path, false);
+
+	if (r != DV_ENOTFOUND)
+		return r;
+	dv_error_clear();
+	return 1;
+}
+
+int dv_workdir_unlink(dv_scratch *s, int rootfd, const char *path, const dv_seen *was)
 {
 	dv_autoclose int dir = -1;
 	const char *name = path;
-	int r = dv_workdir_parent(&dir, &name, rootfd, path, false);
+	int r = open_parent(&dir, &name, rootfd, path);
 
-	if (r == DV_ENOTFOUND) {
-		dv_error_clear();
-		return 0;
-	}
-	if (r < 0)
-		return r;
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if (was) {
-		r = unlink_seen(dir, name, was);
+		r = unlink_seen(s, dir, name, was);
 		return r < 0 ? dv_err_ctx(r, "'%s'", path) : 0;
 	}
 	if (dv_fs_unlinkat(dir, name, 0) < 0 && errno != ENOENT)
@@ -315,14 +368,10 @@ int dv_workdir_rmdir(int rootfd, const char *path)
 {
 	dv_autoclose int dir = -1;
 	const char *name = path;
-	int r = dv_workdir_parent(&dir, &name, rootfd, path, false);
+	int r = open_parent(&dir, &name, rootfd, path);
 
-	if (r == DV_ENOTFOUND) {
-		dv_error_clear();
-		return 0;
-	}
-	if (r < 0)
-		return r;
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if (dv_fs_unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY &&
 	    errno != EEXIST && errno != ENOTDIR)
 		return dv_err_sys("cannot remove folder '%s'", path);

@@ -11,9 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
-
-/** Prefix of temporary files in the workspace; scans skip them. */
-#define DV_TMP_PREFIX ".dv-tmp-"
+#include "repo/scratch.h"
 
 /** Opens folder `path` below `rootfd` ("" or ".": a duplicate of it). With `create`, missing
  *  folders are made. DV_ENOTFOUND; DV_EUNSAFE when a component is a symbolic link or no folder. */
@@ -24,40 +22,30 @@ int dv_workdir_parent(int *out, const char **name, int rootfd, const char *path,
 /** fstatat without following links; DV_ENOTFOUND when it is not there. */
 int dv_workdir_stat(struct stat *st, int rootfd, const char *path) DV_MUST_CHECK;
 
-/** What was seen under a name when the workspace was scanned. Whoever replaces or removes it makes
- *  sure that it is still that, so that what somebody wrote meanwhile is not lost. */
-typedef struct dv_seen {
-	char kind;		/* 'f' 'x' 'l' 'd', 0: nothing was there */
-	bool linked;		/* a link to the cache, of which only that is known */
-	uint64_t dev, ino, size;	/* ino 0: unknown */
-	int64_t mtime_ns;
-} dv_seen;
-
-/** A file being written in folder `dirfd`. */
+/** A file being written for folder `dirfd`. */
 typedef struct dv_newfile {
 	int dirfd;	/* borrowed */
-	int fd;
-	char tmp[40];	/* "" when none */
+	int fd;		/* -1 for a link */
+	dv_tmp tmp;	/* what it is called until then */
 	bool date_back;	/* see dv_stat_is_dated_back */
 } dv_newfile;
 #define DV_NEWFILE_INIT { .dirfd = -1, .fd = -1 }
-int dv_newfile_open(dv_newfile *f, int dirfd) DV_MUST_CHECK;
-/** Gives it `mode` and its name, replacing a file or link of that name (not a folder). */
-int dv_newfile_commit(dv_newfile *f, const char *name, mode_t mode) DV_MUST_CHECK;
-/** As commit, but what it replaces must be what was seen (NULL: whatever is there), else DV_EDIRTY
- *  and the name keeps what it has, also when that was written in the last moment: the two are
- *  exchanged, and exchanged back when the old one is not the one expected. */
+/** `s` is where it lies while it is written; NULL: beside its place. */
+int dv_newfile_open(dv_newfile *f, dv_scratch *s, int dirfd) DV_MUST_CHECK;
+/** Gives it `mode` and its name, replacing a file or link of that name (not a folder). What it
+ *  replaces must be what was seen (NULL: whatever is there), else DV_EDIRTY and the name keeps what
+ *  it has, also when that was written in the last moment: the two are exchanged, and exchanged back
+ *  when the old one is not the one expected. */
 int dv_newfile_replace(dv_newfile *f, const char *name, mode_t mode, const dv_seen *was)
 	DV_MUST_CHECK;
 /** Removes what was not committed. */
 void dv_newfile_release(dv_newfile *f);
 /** A symbolic link under `name`, replacing a file or link atomically; `was` as above. */
-int dv_workdir_symlink(int dirfd, const char *name, const char *target, const dv_seen *was)
-	DV_MUST_CHECK;
-/** A temporary name in the sense of DV_TMP_PREFIX. */
-int dv_workdir_tmpname(char out[40]) DV_MUST_CHECK;
+int dv_workdir_symlink(dv_scratch *s, int dirfd, const char *name, const char *target,
+		       const dv_seen *was) DV_MUST_CHECK;
 /** Removes a file or link; absent is success. `was` as above. */
-int dv_workdir_unlink(int rootfd, const char *path, const dv_seen *was) DV_MUST_CHECK;
+int dv_workdir_unlink(dv_scratch *s, int rootfd, const char *path, const dv_seen *was)
+	DV_MUST_CHECK;
 /** Removes an empty folder; success when it is absent or not empty. */
 int dv_workdir_rmdir(int rootfd, const char *path) DV_MUST_CHECK;
 /** The mode of a new file less the umask: 0666 or 0777. */

@@ -74,7 +74,7 @@ record() {
 	rm -f .git/index.lock
 	git add -A .
 	git commit -qm "$1" || return 0
-	(cd data && find . -type f ! -name '.dv-tmp-*' -print0 | sort -z | xargs -0 sha256sum) \
+	(cd data && find . -type f -print0 | sort -z | xargs -0 sha256sum) \
 		>"../sums/$(git rev-parse HEAD)"
 }
 
@@ -141,7 +141,7 @@ intact() {
 		rm -rf data
 		dv checkout -q -f
 		(cd data && sha256sum --quiet -c "../../sums/$rev")
-		[ "$(find data -type f ! -name '.dv-tmp-*' | wc -l)" -eq "$(wc -l <"../sums/$rev")" ]
+		[ "$(find data -type f | wc -l)" -eq "$(wc -l <"../sums/$rev")" ]
 	done
 	git checkout -q main
 	rm -rf data

@@ -51,7 +51,7 @@ for mode in hardlink symlink; do
 	test_case "$mode: add, killed at any change" '
 		start '$mode'
 		check() {
-			find data -name ".dv-tmp-*" -delete
+			[ -z "$(find data -name ".dv-tmp-*")" ]
 			diff -r data ../one
 			dv add -q data
 			dv status -q
@@ -82,7 +82,7 @@ for mode in hardlink symlink; do
 			dv checkout -q
 			dv status -q
 			dv fsck -q
-			find data -name ".dv-tmp-*" -delete
+			[ -z "$(find data -name ".dv-tmp-*")" ]
 			diff -r data ../one
 		}
 		attack '$step' die dv checkout'
@@ -96,7 +96,7 @@ test_case 'hardlink: --relink, killed at any change' '
 		dv checkout -q --relink
 		dv status -q
 		dv fsck -q
-		find data -name ".dv-tmp-*" -delete
+		[ -z "$(find data -name ".dv-tmp-*")" ]
 		[ "$(stat -c %h data/big)" = 2 ]
 		diff -r data ../one
 	}

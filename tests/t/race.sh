@@ -51,7 +51,8 @@ meanwhile() {
 			;;
 		*) echo "exit status $code" && cat err && return 1 ;;
 		esac
-		[ -z "$(find . -path ./.git -prune -o -name '.dv-tmp-*' -print)" ] ||
+		[ -z "$(find . -path ./.git/dv/cache -prune -o \
+			'(' -name '.dv-tmp-*' -o -path './.git/dv/tmp/*' ')' -print)" ] ||
 			{ echo "after $n: a temporary file is left"; return 1; }
 		eval "$check" || { echo "after $n: '$check' does not hold"; cat err; return 1; }
 		[ "$n" -lt 200 ] || return 1
@@ -125,5 +126,59 @@ test_case 'with --force the last change is dropped, as it says' '
 	kill -CONT "$pid"
 	wait "$pid"
 	[ "$(cat d/a)" = "old a" ]'
+
+test_case 'killed before it can look at what it took away, dv keeps that for the user' '
+	rm -rf d
+	$DV checkout d
+	n=0
+	saved=
+	while [ -z "$saved" ]; do
+		n=$((n + 1))
+		[ "$n" -lt 100 ]
+		prepare
+		DV_FAULT=stop:$n $DV checkout -q --rev HEAD~3 d 2>/dev/null &
+		pid=$!
+		stopped "$pid" || break
+		# Changed while it has its temporary name.
+		took=$(find .git/dv/tmp -name "old-*")
+		for f in $took; do printf "third version" >"$f"; done
+		kill -KILL "$pid"
+		wait "$pid" || :
+		$DV checkout -qf d 2>err
+		[ -z "$(find .git/dv/tmp -mindepth 1)" ]
+		saved=$(find .git/dv/saved -type f 2>/dev/null) || :
+		[ -z "$saved" ] || contains err "is saved as"
+	done
+	[ "$(cat $saved)" = "third version" ]'
+
+test_case 'what was killed on another file system is found there, too' '
+	unshare -m true 2>/dev/null || exit 0
+	rm -rf far && mkdir far
+	cat >far.sh <<END
+set -e
+mount -t tmpfs none far
+printf "old" >far/f
+$DV add -q far
+printf "new" >far/f
+$DV commit -q far
+n=0
+met=0
+while :; do
+	n=\$((n + 1))
+	printf "older" >far/f
+	printf "old" >far/g
+	code=0
+	DV_FAULT=die:\$n $DV checkout -qf far 2>/dev/null || code=\$?
+	[ -z "\$(find far -name ".dv-tmp-*")" ] || met=\$((met + 1))
+	rm -f far/f
+	$DV checkout -qf far
+	[ -z "\$(find far -name ".dv-tmp-*")" ]
+	[ -z "\$(find .git/dv/tmp -mindepth 1)" ]
+	[ "\$(cat far/f)" = new ]
+	[ "\$code" -ne 0 ] || break
+done
+[ "\$n" -gt 3 ] && [ "\$met" -gt 0 ]
+END
+	unshare -m sh far.sh'
 
 done_testing

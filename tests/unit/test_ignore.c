@@ -132,22 +132,22 @@ static void gitignore_lines(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir)); /* not disk */
 	snprintf(path, sizeof(path), "%s/.gitignore", dir);
-	assert_int_equal(0, dv_gitignore_add(dir, "data", &changed));
+	assert_int_equal(0, dv_gitignore_add(NULL, dir, "data", &changed));
 	assert_true(changed);
-	assert_int_equal(0, dv_gitignore_add(dir, "data", &changed));
+	assert_int_equal(0, dv_gitignore_add(NULL, dir, "data", &changed));
 	assert_false(changed);
 	assert_text(path, "/data\n");
 	assert_int_equal(0, dv_fs_write_file(path, "*.o", 3, 0));
-	assert_int_equal(0, dv_gitignore_add(dir, "a*[b] ", &changed));
+	assert_int_equal(0, dv_gitignore_add(NULL, dir, "a*[b] ", &changed));
 	assert_text(path, "*.o\n/a\\*\\[b]\\ \n");
-	assert_int_equal(0, dv_gitignore_remove(dir, "a*[b] ", &changed));
+	assert_int_equal(0, dv_gitignore_remove(NULL, dir, "a*[b] ", &changed));
 	assert_text(path, "*.o\n");
 	assert_int_equal(0, dv_fs_remove_tree(path));
-	assert_int_equal(0, dv_gitignore_add(dir, "x", NULL));
-	assert_int_equal(0, dv_gitignore_remove(dir, "x", NULL));
+	assert_int_equal(0, dv_gitignore_add(NULL, dir, "x", NULL));
+	assert_int_equal(0, dv_gitignore_remove(NULL, dir, "x", NULL));
 	assert_int_equal(-1, access(path, F_OK));
 	assert_int_equal(0, symlink("elsewhere", path)); /* not disk */
-	assert_int_equal(DV_EUNSAFE, dv_gitignore_add(dir, "x", NULL));
+	assert_int_equal(DV_EUNSAFE, dv_gitignore_add(NULL, dir, "x", NULL));
 	assert_int_equal(0, dv_fs_remove_tree(dir));
 }
 
