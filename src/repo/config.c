@@ -264,8 +264,9 @@ int dv_config_remote(const dv_config *c, const char *root, const char *name, cha
 				   "see 'dv remote list', or add it with 'dv remote add %s URL'",
 				   name);
 	if (*value == '-' || !*value)
-		return dv_err(DV_EUNSAFE, "the remote '%s' has the url '%s', which is none", name,
-			      value);
+		return dv_err_hint(dv_err(DV_EUNSAFE,
+					  "the remote '%s' has the url '%s', which is none", name,
+					  value), "'dv remote modify %s url URL' mends it", name);
 	int rc = make_url(root, value, url);
 	if (!rc && name_out && !(*name_out = dv_strdup(name))) {
 		free(*url);

@@ -411,6 +411,8 @@ int dv_pointer_parse(dv_pointer *out, const char *text, size_t n, const char *na
 		dv_pointer_release(&f.p);
 	}
 	dv_buf_release(&f.extra);
+	if (rc == DV_ECORRUPT && !*dv_error_last()->hint)
+		dv_err_hint(rc, "correct it, or take it back from git: 'git checkout -- %s'", name);
 	return rc;
 }
 

@@ -194,10 +194,12 @@ static int destination(dv_record *c, const dv_output *o, const char *dst, char *
 		}
 	}
 	if (lstat(abs, &st) == 0)
-		return dv_err(DV_EEXISTS, "'%s' is there already", rel);
+		return dv_err_hint(dv_err(DV_EEXISTS, "'%s' is there already", rel),
+				   "choose another name, or move that away first");
 	const char *rest;
 	if (dv_output_list_holding(&c->outputs, rel, &rest))
-		return dv_err(DV_EUSAGE, "'%s' would be inside an output", rel);
+		return dv_err_hint(dv_err(DV_EUSAGE, "'%s' would be inside an output", rel),
+				   "an output cannot lie in another; choose a place outside");
 	*out = dv_steal(&rel);
 	return 0;
 }

@@ -451,8 +451,10 @@ static int check_inner(sync_t *s, const item *it)
 
 	if (rc != DV_ENOTFOUND)
 		return rc;
-	return has_revisions(s->o) ? 0 : dv_err(rc, "'%s' is not in the output '%s'", it->inner,
-						it->o->path);
+	if (has_revisions(s->o))
+		return 0;
+	return dv_err_hint(dv_err(rc, "'%s' is not in the output '%s'", it->inner, it->o->path),
+			   "run 'dv ls %s' to see what is", it->o->path);
 }
 
 static int fetch_group(sync_t *s, const char *remote, const item *items, size_t n)
@@ -490,8 +492,12 @@ static int fetch(dv_repo *r, const char *const *targets, size_t n, const dv_tran
 		 bool workspace, dv_transfer_summary *out)
 {
 	__attribute__((cleanup(sync_release))) sync_t s = { .repo = r, .o = o, .sum = out };
-	int rc = sync_open(&s, workspace);
+	dv_autofree char *url = NULL;
+	/* What is named must be there, even where it turns out not to be needed. */
+	int rc = o->remote ? dv_config_remote(&r->config, r->root, o->remote, NULL, &url) : 0;
 
+	if (rc == 0)
+		rc = sync_open(&s, workspace);
 	if (rc == 0)
 		rc = choose(&s, targets, n, true);
 	if (rc == 0)

@@ -11,7 +11,7 @@
 
 const char dv_store_description[] = "{\"chunker\":\"" CHUNKER "\",\"features\":[],\"format\":1}\n";
 
-int dv_store_check_description(const dv_buf *text, const char *where)
+static int check(const dv_buf *text, const char *where)
 {
 	dv_autoptr(dv_json) obj = NULL;
 	dv_json *features = NULL;
@@ -41,4 +41,14 @@ int dv_store_check_description(const dv_buf *text, const char *where)
 		return dv_err_hint(DV_ERROR, NEWER);
 	}
 	return 0;
+}
+
+int dv_store_check_description(const dv_buf *text, const char *where)
+{
+	int rc = check(text, where);
+
+	if (rc != DV_ECORRUPT)
+		return rc;
+	return dv_err_hint(rc, "it is to hold this line: %.*s",
+			   (int)strcspn(dv_store_description, "\n"), dv_store_description);
 }

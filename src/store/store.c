@@ -52,6 +52,9 @@ char *dv_store_segment_path(const dv_store *s, const dv_oid *name)
 	return dv_store_path(s, "index", name, false);
 }
 
+#define DV_HINT_LOG "bring it back from a copy of the store; else move the store away and fill " \
+		    "a new one with 'dv pull' or 'dv push'"
+
 /* -- the description --------------------------------------------------------------------- */
 
 /* The description comes last: where it is, the folders are. */
@@ -116,7 +119,7 @@ static int read_entry(const dv_store *s, uint64_t number, dv_log_entry *e)
 	if (rc)
 		rc = dv_err_ctx(rc, "log entry '%s'", path);
 	if (rc == DV_ECORRUPT)
-		dv_err_hint(rc, "run 'dv fsck' to see what is left");
+		dv_err_hint(rc, DV_HINT_LOG);
 	return rc;
 }
 
@@ -178,7 +181,7 @@ static int read_log(dv_store *s, uint64_t upto, bool *condemned)
 		if (rc == DV_ENOTFOUND) {
 			dv_err(DV_ECORRUPT, "log entry %" PRIu64 " is missing in '%s'", number,
 			       s->dir);
-			return dv_err_hint(DV_ECORRUPT, "run 'dv fsck' to see what is left");
+			return dv_err_hint(DV_ECORRUPT, DV_HINT_LOG);
 		}
 		if (!rc)
 			rc = dv_log_apply(&s->state, number, &e);

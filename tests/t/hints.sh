@@ -143,4 +143,36 @@ test_case 'the keys of version --json have no blanks' '
 	contains out "\"store_format\""
 	[ "$($DV -v version | grep -c "^dv ")" -eq 1 ]'
 
+test_case 'a remote that is named must be there, and so must a file' '
+	for command in fetch pull "fetch --dry"; do
+		must_fail 2 $DV $command -r nowhere 2>err
+		contains err "dv remote list"
+	done
+	must_fail 2 $DV fetch d/nothing 2>err
+	contains err "hint: "'
+
+test_case 'what is spoiled says how to mend it' '
+	for text in garbage "outs: [" "outs: []" "outs: [{path: a, oid: 1, size: 1}]"; do
+		echo "$text" >bad.dv
+		must_fail 12 $DV status 2>err
+		contains err "git checkout -- bad.dv"
+	done
+	rm bad.dv
+	printf 1 >taken
+	must_fail 2 $DV move d taken 2>err
+	contains err "hint: choose another name"
+	$DV add -q taken
+	must_fail 129 $DV move taken d/in 2>err
+	contains err "hint: an output cannot"
+	for file in dv-store.json log/000000000001; do
+		cp .git/dv/cache/$file saved
+		echo "{" >.git/dv/cache/$file
+		must_fail 12 $DV status 2>err
+		contains err "hint: "
+		lacks err "fsck"
+		cp -f saved .git/dv/cache/$file
+	done
+	rm saved
+	$DV status'
+
 done_testing
