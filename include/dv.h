@@ -168,7 +168,8 @@ enum dv_change_kind {
 	DV_MODIFIED,
 	DV_DELETED,
 	DV_RENAMED,
-	DV_NOT_IN_CACHE,	/* the pointer's content is not in the local store */
+	DV_NOT_IN_CACHE,	/* the pointer's content is not in the local store; new_oid is what
+				   stands in the workspace */
 	DV_NOT_IN_REMOTE
 };
 
@@ -193,7 +194,9 @@ typedef struct dv_status_options {
 typedef struct dv_status_summary {
 	uint64_t outputs, changed, not_in_cache, not_in_remote;
 } dv_status_summary;
-/** Workspace against pointers (all outputs when n is 0). Writes nothing but the stat cache. */
+/** Workspace against pointers (all outputs when n is 0). Writes nothing but the stat cache. An
+ *  output that cannot be read stops only itself: DV_EPARTIAL in the end, or its code when it was
+ *  all. */
 DV_API int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_options *o,
 		     dv_change_cb cb, void *payload, dv_status_summary *out);
 

@@ -21,14 +21,12 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Opens the lock file; a shared lock needs no right to write. */
+/* Opens the lock file; a shared lock needs no right to write, unless the file is to be made. */
 static int open_lock(const char *path, bool exclusive)
 {
-	int fd = dv_fs_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOCTTY, 0666);
+	int fd = exclusive ? -1 : dv_fs_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0);
 
-	if (fd < 0 && !exclusive && (errno == EACCES || errno == EROFS || errno == EPERM))
-		fd = dv_fs_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0);
-	return fd;
+	return fd >= 0 ? fd : dv_fs_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOCTTY, 0666);
 }
 
 /* 0 when taken, 1 when somebody else holds it, or a negative dv_errcode. */

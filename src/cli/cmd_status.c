@@ -35,12 +35,19 @@ static int start_output(status_state *s, const char *output)
 static int on_change(const dv_change *c, void *payload)
 {
 	status_state *s = payload;
-	bool own = !strcmp(c->path, c->output);
+	bool own = !strcmp(c->path, c->output), modified = false;
 
 	if (c->kind == DV_UNCHANGED)
 		return 0;
 	if ((size_t)c->kind <= DV_NOT_IN_REMOTE)
 		s->n[c->kind]++;
+	/* What is not in the cache may be changed or gone in the workspace, too. */
+	if (c->kind == DV_NOT_IN_CACHE && own) {
+		modified = c->new_oid && strcmp(c->new_oid, c->old_oid) != 0;
+		s->n[DV_MODIFIED] += modified;
+		s->n[DV_DELETED] += !c->new_oid;
+		s->work += modified && !c->is_dir;
+	}
 	s->work += c->kind == DV_ADDED || c->kind == DV_RENAMED ||
 		   (c->kind == DV_MODIFIED && !(own && c->is_dir));
 	if (s->list) {
@@ -52,8 +59,8 @@ static int on_change(const dv_change *c, void *payload)
 	if (own) {
 		start_output(s, c->output);
 		dv_out_name(c->output);
-		dv_out(": %s%s%s\n", dv_cli_kind_color(c->kind), dv_cli_kind(c->kind),
-		       dv_out_color_end());
+		dv_out(": %s%s%s%s\n", dv_cli_kind_color(c->kind), modified ? "modified, " : "",
+		       dv_cli_kind(c->kind), dv_out_color_end());
 	} else {
 		dv_cli_autofree char *word = NULL;
 
@@ -119,13 +126,15 @@ static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 		return rc;
 	rc = dv_status(r, dv_cli_targets(argv), (size_t)argc, &o, on_change, &s, &sum);
 	free(s.output);
-	if (rc)
+	if (rc && rc != DV_EPARTIAL)
 		return dv_out_fail(rc);
 	any = sum.changed || sum.not_in_cache || sum.not_in_remote;
 	for (size_t i = DV_ADDED; i <= DV_NOT_IN_REMOTE; i++)
 		any |= s.n[i] != 0;
 	if (cli->json)
 		status_json(&list, &sum);
+	if (rc)
+		return dv_out_fail(rc);
 	if (cli->quiet)
 		return any ? DV_EXIT_NO : DV_EXIT_OK;
 	if (cli->json)

@@ -38,7 +38,7 @@ static int diff_open(diff *d, const char *a, const char *b)
 {
 	int r;
 
-	if ((r = dv_repo_store(d->repo, &d->store)) < 0 ||
+	if ((r = dv_repo_store_look(d->repo, &d->store)) < 0 ||
 	    (r = dv_reader_new(&d->reader, d->store)) < 0 ||
 	    (r = dv_repo_outputs_at(d->repo, a ? a : "HEAD", &d->a)) < 0)
 		return r;

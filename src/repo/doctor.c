@@ -213,7 +213,7 @@ static int check_cache(doctor *d)
 
 	if (rc != 0 || access(d->repo->cache_dir, F_OK) != 0)
 		return rc;
-	if (dv_repo_store(d->repo, &s) < 0)
+	if (dv_repo_store_look(d->repo, &s) < 0)
 		return tell_failure(d, "cache content", d->repo->cache_dir);
 	st = dv_store_state(s);
 	for (size_t i = 0; i < st->ncontainers; i++)

@@ -156,7 +156,7 @@ int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entr
 	int rc;
 
 	if ((rc = user_rel(r, path, &rel)) < 0 || (rc = load_outputs(r, rev, &all)) < 0 ||
-	    (rc = dv_repo_store(r, &s)) < 0 || (rc = dv_reader_new(&reader, s)) < 0)
+	    (rc = dv_repo_store_look(r, &s)) < 0 || (rc = dv_reader_new(&reader, s)) < 0)
 		return rc;
 	l.reader = reader;
 	o = *rel ? dv_output_list_holding(&all, rel, &rest) : NULL;
@@ -180,7 +180,7 @@ int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint6
 	int rc;
 
 	if ((rc = user_rel(r, path, &rel)) < 0 || (rc = load_outputs(r, rev, &all)) < 0 ||
-	    (rc = dv_repo_store(r, &s)) < 0 || (rc = dv_reader_new(&reader, s)) < 0)
+	    (rc = dv_repo_store_look(r, &s)) < 0 || (rc = dv_reader_new(&reader, s)) < 0)
 		return rc;
 	o = dv_output_list_holding(&all, rel, &rest);
 	if (!o)

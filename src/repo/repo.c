@@ -210,22 +210,42 @@ static int register_in_cache(const dv_repo *r)
 	return rc;
 }
 
-int dv_repo_store(dv_repo *r, dv_store **out)
+static int open_store(dv_repo *r, unsigned flags)
 {
-	*out = r->store;
-	/* Taken already, but for an operation before this one that failed to keep it. */
-	if (r->store)
-		return dv_store_lock(r->store, false, -1);
 	dv_autoptr(dv_store) s = NULL;
-	int rc = dv_store_open(&s, r->cache_dir, DV_STORE_CREATE);
+	int rc = dv_store_open(&s, r->cache_dir, flags);
+
 	if (!rc)
 		rc = dv_store_lock(s, false, -1);
 	if (!rc)
+		r->store = dv_steal(&s);
+	return rc;
+}
+
+int dv_repo_store_look(dv_repo *r, dv_store **out)
+{
+	/* Taken already, but for an operation before this one that failed to keep it. */
+	int rc = r->store ? dv_store_lock(r->store, false, -1) : open_store(r, DV_STORE_LOOK);
+
+	*out = r->store;
+	return rc;
+}
+
+int dv_repo_store(dv_repo *r, dv_store **out)
+{
+	int rc;
+
+	*out = NULL;
+	if (r->store && dv_store_is_absent(r->store)) {
+		/* An operation before this one only looked. */
+		dv_store_free(r->store);
+		r->store = NULL;
+	}
+	rc = r->store ? dv_store_lock(r->store, false, -1) : open_store(r, DV_STORE_CREATE);
+	if (!rc)
 		rc = register_in_cache(r);
-	if (rc)
-		return rc;
-	*out = r->store = dv_steal(&s);
-	return 0;
+	*out = rc ? NULL : r->store;
+	return rc;
 }
 
 int dv_repo_lock(dv_repo *r, dv_lock *out)

@@ -39,6 +39,8 @@ int dv_repo_git(dv_repo *r, dv_git **out) DV_MUST_CHECK;
 int dv_repo_statcache(dv_repo *r, dv_statcache **out) DV_MUST_CHECK;
 /** The local store, made when absent, with the shared lock taken. Borrowed. */
 int dv_repo_store(dv_repo *r, dv_store **out) DV_MUST_CHECK;
+/** As above for who only reads: one that is not there is empty, and nothing is written. */
+int dv_repo_store_look(dv_repo *r, dv_store **out) DV_MUST_CHECK;
 /** Keeps other processes from changing the pointers, the ignore lines and git's index of this work
  *  tree until dv_lock_release; waits for them. Reading needs no lock. Taken before the store is
  *  opened, and not twice. Opens the scratch folder. */

@@ -72,7 +72,7 @@ int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer)
 	s->pool = pool;
 	s->writer = writer;
 	if ((r = dv_repo_statcache(repo, &s->cache)) < 0 ||
-	    (r = dv_repo_store(repo, &s->store)) < 0)
+	    (r = (writer ? dv_repo_store : dv_repo_store_look)(repo, &s->store)) < 0)
 		return r;
 	dv_links_init(&s->links, repo, s->store);
 	if (writer && (r = dv_ingest_new(&s->ingest, writer, pool)) < 0)

@@ -24,6 +24,8 @@ typedef struct status {
 	dv_change_cb cb;
 	void *payload;
 	dv_status_summary *sum;
+	dv_error failed;	/* the first failure of an output */
+	size_t nfailed;
 } status;
 
 static void status_release(status *s)
@@ -37,7 +39,7 @@ static int status_open(status *s)
 {
 	int r;
 
-	if ((r = dv_repo_store(s->repo, &s->store)) < 0 ||
+	if ((r = dv_repo_store_look(s->repo, &s->store)) < 0 ||
 	    (r = dv_reader_new(&s->reader, s->store)) < 0 ||
 	    (r = dv_repo_pool(&s->pool, s->repo, s->o->jobs)) < 0)
 		return r;
@@ -68,33 +70,52 @@ static int tell_files(status *s, const dv_output *o, const dv_oid *now)
 	return r;
 }
 
+/* An output that cannot be read stops only itself: the first such failure is kept, the others are
+ * warned of. */
+static int note_failure(status *s, const dv_output *o, int r)
+{
+	if (r != DV_ERROR && r != DV_EUNSAFE && r != DV_ETRANSIENT)
+		return r;
+	if (!s->nfailed++) {
+		dv_err_ctx(r, "output '%s'", o->path);
+		dv_error_take(&s->failed);
+	} else {
+		dv_warn("output '%s': %s", o->path, dv_error_last()->message);
+	}
+	return 0;
+}
+
 static int output_status(status *s, const dv_output *o)
 {
 	dv_tree_entry want = dv_pointer_entry(&o->pointer);
 	dv_scanned now;
-	bool cached;
+	bool cached, same;
 	int r;
 
 	s->sum->outputs++;
 	if ((r = dv_sync_is_cached(s->reader, &o->pointer.oid, o->pointer.is_dir,
-				   &cached)) < 0)
-		return r;
-	if (!cached) {
-		s->sum->not_in_cache++;
-		r = dv_changes_tell_output(DV_NOT_IN_CACHE, o, NULL, 0, s->cb, s->payload);
-		if (r != 0)
-			return r;
-	}
-	if ((r = dv_scan_path(s->scan, o->path, &now)) < 0 || (r = dv_scan_remember(s->scan)) < 0)
-		return r;
-	if (now.kind == want.kind && dv_oid_eq(&now.oid, &want.oid))
+				   &cached)) < 0 ||
+	    (r = dv_scan_path(s->scan, o->path, &now)) < 0 || (r = dv_scan_remember(s->scan)) < 0)
+		return note_failure(s, o, r);
+	same = now.kind == want.kind && dv_oid_eq(&now.oid, &want.oid);
+	s->sum->changed += !same;
+	s->sum->not_in_cache += !cached;
+	if (cached && same)
 		return 0;
-	s->sum->changed++;
-	r = dv_changes_tell_output(now.kind ? DV_MODIFIED : DV_DELETED, o,
-				   now.kind ? &now.oid : NULL, now.size, s->cb, s->payload);
-	if (r == 0 && now.kind == 'd' && want.kind == 'd' && !s->o->quick)
+	r = dv_changes_tell_output(!cached ? DV_NOT_IN_CACHE : now.kind ? DV_MODIFIED : DV_DELETED,
+				   o, now.kind ? &now.oid : NULL, now.size, s->cb, s->payload);
+	if (r == 0 && !same && now.kind == 'd' && want.kind == 'd' && !s->o->quick)
 		r = tell_files(s, o, &now.oid);
 	return r;
+}
+
+static int finish(status *s, uint64_t wanted)
+{
+	if (!s->nfailed)
+		return 0;
+	if (s->nfailed < wanted)
+		s->failed.code = DV_EPARTIAL;
+	return dv_error_put(&s->failed);
 }
 
 /* What the remote lacks of the outputs that are wanted. */
@@ -145,5 +166,7 @@ int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_
 			break;
 	}
 	dv_progress_end();
-	return e == 0 && o->remote ? remote_status(&s, &l) : e;
+	if (e == 0 && o->remote)
+		e = remote_status(&s, &l);
+	return e != 0 ? e : finish(&s, out->outputs);
 }

@@ -551,7 +551,7 @@ int dv_sync_missing(dv_repo *r, const char *remote, const dv_output_list *l, dv_
 {
 	dv_autofree bool *done = dv_calloc(l->n + 1, sizeof(*done));
 	dv_store *s = NULL;
-	int rc = done ? dv_repo_store(r, &s) : DV_ERROR;
+	int rc = done ? dv_repo_store_look(r, &s) : DV_ERROR;
 
 	*n = 0;
 	for (size_t i = 0; rc == 0 && i < l->n; i++) {

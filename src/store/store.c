@@ -313,20 +313,24 @@ int dv_store_open(dv_store **out, const char *dir, unsigned flags)
 	dv_autoptr(dv_store) s = NULL;
 	uint64_t head = 0;
 	int rc = open_description(dir, flags);
+	bool absent = rc == DV_ENOTFOUND && (flags & DV_STORE_LOOK);
 
-	if (rc)
+	if (rc && !absent)
 		return rc;
+	if (absent)
+		dv_error_clear();
 	s = dv_calloc(1, sizeof(*s));
 	if (!s)
 		return DV_ERROR;
 	s->flock = (dv_lock)DV_LOCK_INIT;
 	s->flags = flags;
+	s->absent = absent;
 	pthread_rwlock_init(&s->lock, NULL);
 	pthread_mutex_init(&s->whole_lock, NULL);
 	s->dir = dv_strdup(dir);
 	if (!s->dir)
 		return DV_ERROR;
-	rc = find_head(s, &head);
+	rc = absent ? 0 : find_head(s, &head);
 	if (!rc)
 		rc = load_checkpoint(s, head);
 	if (!rc && head)
@@ -337,6 +341,11 @@ int dv_store_open(dv_store **out, const char *dir, unsigned flags)
 		return rc;
 	*out = dv_steal(&s);
 	return 0;
+}
+
+bool dv_store_is_absent(const dv_store *s)
+{
+	return s->absent;
 }
 
 void dv_store_free(dv_store *s)
@@ -362,7 +371,7 @@ int dv_store_lock(dv_store *s, bool exclusive, int timeout_ms)
 	dv_autofree char *path = NULL;
 	int rc;
 
-	if (s->flock.fd >= 0 && (s->exclusive || !exclusive))
+	if (s->absent || (s->flock.fd >= 0 && (s->exclusive || !exclusive)))
 		return 0;
 	path = dv_path_join(s->dir, "lock");
 	if (!path)

@@ -23,6 +23,7 @@ typedef struct dv_store dv_store;
 enum dv_store_flags {
 	DV_STORE_CREATE = 1u << 0,	/* make it when it is not there */
 	DV_STORE_TOLERATE = 1u << 1,	/* skip segments that are missing or damaged (fsck) */
+	DV_STORE_LOOK = 1u << 2,	/* one that is not there is empty; only to be read then */
 };
 /** The file that says what a store is, and what it says in a new one. */
 #define DV_STORE_DESCRIPTION "dv-store.json"
@@ -36,6 +37,8 @@ int dv_store_check_description(const dv_buf *text, const char *where) DV_MUST_CH
 int dv_store_open(dv_store **out, const char *dir, unsigned flags) DV_MUST_CHECK;
 void dv_store_free(dv_store *s);
 DV_DEFINE_AUTOPTR(dv_store)
+/** Opened with DV_STORE_LOOK, and not there. */
+bool dv_store_is_absent(const dv_store *s);
 const char *dv_store_dir(const dv_store *s);
 const dv_log_state *dv_store_state(const dv_store *s);
 /** Reads log entries that others created since, and maps their segments. Not while others read. */

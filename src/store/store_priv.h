@@ -15,6 +15,7 @@ typedef struct dv_mapped {
 struct dv_store {
 	char *dir;
 	unsigned flags;
+	bool absent;		/* nothing of it is on the disk */
 	dv_log_state state;
 	dv_mapped *segs;	/* live segments that could be mapped, oldest first */
 	size_t nsegs, segs_cap;

@@ -80,6 +80,14 @@ test_case 'what the cache lost is told, and how to get it' '
 	$DV status >out 2>err
 	contains out "not in cache"
 	contains err "dv pull"
+	mv file elsewhere
+	$DV status file >out
+	[ "$(cat out)" = "file: not in cache" ]
+	echo other >file
+	$DV status file >out
+	[ "$(cat out)" = "file: modified, not in cache" ]
+	mv elsewhere file
+	[ ! -e .git/dv/cache ]
 	rm -rf .git/dv/cache
 	mv saved .git/dv/cache'
 
@@ -115,5 +123,48 @@ test_case 'files that come and go meanwhile are no error' '
 	wait
 	[ "$failed" -eq 0 ]
 	"$DV" status -q busy'
+
+test_case 'an output that cannot be read does not stop the others' '
+	$DV status -q
+	mkfifo busy/pipe
+	echo more >>file
+	must_fail 3 $DV status >out 2>err
+	contains err "busy/pipe"
+	contains out "file: modified"
+	must_fail 3 $DV status --json >out 2>err
+	contains out "\"file\""
+	must_fail 2 $DV status busy 2>err
+	rm busy/pipe
+	$DV commit -q file'
+
+test_case 'what only looks creates no cache' '
+	mv .git/dv/cache saved
+	$DV status >out
+	$DV diff >out
+	$DV ls >out
+	$DV doctor >out || :
+	[ ! -e .git/dv/cache ]
+	mv saved .git/dv/cache
+	$DV status -q'
+
+test_case 'a repository that can only be read is looked at all the same' '
+	cat >look.sh <<END
+set -e
+touch probe 2>/dev/null && exit 0
+$DV status -q
+$DV diff >/dev/null
+$DV ls -R >/dev/null
+[ "\$($DV cat file | wc -c)" -gt 0 ]
+END
+	if unshare -m true 2>/dev/null; then
+		unshare -m sh -c "mount --bind . . && mount -o remount,ro,bind . &&
+			cd \"\$PWD\" && ! touch probe 2>/dev/null && sh look.sh"
+	else
+		chmod -R a-w .
+		code=0
+		sh look.sh || code=$?
+		chmod -R u+w .
+		[ "$code" -eq 0 ]
+	fi'
 
 done_testing
