@@ -248,8 +248,10 @@ void dv_cli_checkout_line(const dv_checkout_summary *s)
 	if (s->relinked)
 		dv_out("%s %s made anew as cache.type asks\n", dv_cli_count(a, s->relinked),
 		       dv_out_plural(s->relinked, "file", "files"));
-	if (!s->added && !s->modified && !s->deleted && !s->relinked)
+	if (!s->added && !s->modified && !s->deleted && !s->relinked && !s->outputs)
 		dv_out("Nothing changed.\n");
+	else if (!s->added && !s->modified && !s->deleted && !s->relinked)
+		dv_out("Only empty directories changed\n");
 	else if (s->added || s->modified || s->deleted)
 		dv_out("%s %s added, %s modified, %s deleted\n", dv_cli_count(a, s->added),
 		       dv_out_plural(s->added, "file", "files"), dv_cli_count(m, s->modified),

@@ -87,7 +87,7 @@ static int compare(diff *d, const char *path, const dv_tree_entry *old, const dv
 		return 0;
 	if (od || nd)
 		r = dv_treediff(&inner, &stored, od ? &od->oid : NULL, side, nd ? &nd->oid : NULL,
-				0);
+				DV_TREEDIFF_EMPTY);
 	if (r == DV_ENOTFOUND)
 		return dv_err_hint(r, "run 'dv fetch' with the revision to bring its listing here");
 	if (r < 0 || (r = take(d, path, &inner)) < 0)

@@ -50,7 +50,8 @@ static int tell_files(status *s, const dv_output *o, const dv_oid *now)
 {
 	dv_auto(dv_deltas) d = DV_DELTAS_INIT;
 	dv_side old = { dv_list_stored, s->reader }, cur = dv_scan_side(s->scan);
-	int r = dv_treediff(&d, &old, &o->pointer.oid, &cur, now, DV_TREEDIFF_RENAMES);
+	int r = dv_treediff(&d, &old, &o->pointer.oid, &cur, now,
+			    DV_TREEDIFF_RENAMES | DV_TREEDIFF_EMPTY);
 
 	if (r == DV_ENOTFOUND) {
 		/* Without the recorded listing only the whole can be told from what it was. */

@@ -97,6 +97,17 @@ static char *child_path(const char *dir, const char *name)
 }
 
 /* One name of a directory: x on the old side, y on the new; either may be NULL. */
+/* What stands there, when it is told: directories speak through what is in them. */
+static const dv_tree_entry *told(const work *w, const dv_tree_entry *e)
+{
+	bool dir = e && e->kind == 'd';
+	bool empty = dir && e->nfiles == 0;
+
+	if (!dir || (w->flags & DV_TREEDIFF_DIRS) || (empty && (w->flags & DV_TREEDIFF_EMPTY)))
+		return e;
+	return NULL;
+}
+
 static int compare_entry(work *w, const pair *p, const dv_tree_entry *x, const dv_tree_entry *y)
 {
 	if (x && y && x->kind == y->kind && dv_oid_eq(&x->oid, &y->oid))
@@ -115,12 +126,10 @@ static int compare_entry(work *w, const pair *p, const dv_tree_entry *x, const d
 		return r;
 	if (xd && yd)
 		return 0;
-	if ((w->flags & DV_TREEDIFF_DIRS) == 0) {
-		x = xd ? NULL : x;
-		y = yd ? NULL : y;
-		if (!x && !y)
-			return 0;
-	}
+	x = told(w, x);
+	y = told(w, y);
+	if (!x && !y)
+		return 0;
 	return w->fn(w->payload, path, x, y);
 }
 

@@ -34,6 +34,7 @@ void dv_deltas_release(dv_deltas *d);
 enum dv_treediff_flags {
 	DV_TREEDIFF_DIRS = 1u << 0,	/* also directories that appear or go */
 	DV_TREEDIFF_RENAMES = 1u << 1,	/* pair deleted and added files of equal content */
+	DV_TREEDIFF_EMPTY = 1u << 2,	/* directories that appear or go without a file in them */
 };
 /** Lists the differences of two directories (NULL side or oid: empty) in path order. */
 int dv_treediff(dv_deltas *out, const dv_side *a, const dv_oid *a_oid, const dv_side *b,

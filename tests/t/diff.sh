@@ -108,4 +108,27 @@ test_case 'a revision is read by its own .dvignore, as the workspace is' '
 	$DV ls -R HEAD >out
 	lacks out "skip/deep/a"'
 
+test_case 'empty directories that appear or go are told' '
+	mkdir -p "$TEST_DIR/hollow"
+	cd "$TEST_DIR/hollow"
+	git init -q
+	$DV init -q
+	mkdir d d/gone
+	printf x >d/f
+	$DV add -q d -m one
+	rmdir d/gone
+	mkdir -p d/new/deep
+	$DV status >out
+	contains out "added: d/new/deep/"
+	contains out "deleted: d/gone/"
+	must_fail 1 $DV diff --exit-code >out
+	contains out "A d/new/"
+	contains out "D d/gone/"
+	$DV checkout >out
+	contains out "Only empty directories changed"
+	[ -d d/gone ]
+	[ ! -e d/new ]
+	$DV checkout >out
+	contains out "Nothing changed"'
+
 done_testing
