@@ -155,10 +155,13 @@ typedef struct dv_remove_options {
 /** Stops tracking: pointer and .gitignore line go, the data stays unless `outs`. */
 DV_API int dv_remove(dv_repo *r, const char *const *targets, size_t n, const dv_remove_options *o,
 		     dv_output_cb cb, void *payload);
+typedef struct dv_move_output_options {
+	bool no_stage;
+} dv_move_output_options;
 /** Renames an output with its pointer, ignore line and stat cache; src may be a file in a tracked
  *  directory's output only as a whole output. */
-DV_API int dv_move(dv_repo *r, const char *src, const char *dst, bool no_stage, dv_output_cb cb,
-		   void *payload);
+DV_API int dv_move(dv_repo *r, const char *src, const char *dst,
+		   const dv_move_output_options *o, dv_output_cb cb, void *payload);
 
 /* -- looking ----------------------------------------------------------------------------------- */
 
@@ -350,10 +353,14 @@ typedef struct dv_remote_info {
 } dv_remote_info;
 typedef int (*dv_remote_cb)(const dv_remote_info *i, void *payload);
 DV_API int dv_remote_list(dv_repo *r, dv_remote_cb cb, void *payload);
+typedef struct dv_remote_add_options {
+	bool make_default;
+	bool force;	/* replace one of that name */
+} dv_remote_add_options;
 /** Adds a remote; a relative folder is taken relative to the working folder and stored relative to
  *  the root of the workspace. */
 DV_API int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, const char *url,
-			 bool make_default, bool force);
+			 const dv_remote_add_options *o);
 /** value NULL unsets the option. */
 DV_API int dv_remote_modify(dv_repo *r, enum dv_config_level level, const char *name,
 			    const char *option, const char *value);

@@ -52,7 +52,8 @@ static int move_run(dv_cli *cli, void *args, int argc, char **argv)
 	s.from = argv[0];
 	if (cli->json)
 		s.doc = json_object();
-	rc = dv_move(r, argv[0], argv[1], a->no_stage, on_output, &s);
+	rc = dv_move(r, argv[0], argv[1],
+		     &(dv_move_output_options){ .no_stage = a->no_stage }, on_output, &s);
 	if (!rc && cli->json)
 		return dv_out_json(s.doc);
 	json_decref(s.doc);

@@ -78,7 +78,8 @@ static int add_run(dv_cli *cli, void *args, int argc, char **argv)
 
 	if (rc)
 		return rc;
-	rc = dv_remote_add(r, level, argv[0], argv[1], a->make_default, a->force);
+	rc = dv_remote_add(r, level, argv[0], argv[1],
+			   &(dv_remote_add_options){ a->make_default, a->force });
 	if (rc)
 		return dv_out_fail(rc);
 	if (a->make_default)

@@ -122,6 +122,13 @@ void dv_completion_bash(void)
 	       "complete -o default -o bashdefault -F _dv dv\n");
 }
 
+/* Is the first operand the name of a remote that is there? */
+static bool takes_remote(const dv_cmd *cmd, const dv_cmd *parent)
+{
+	return parent && !strcmp(parent->name, "remote") && strcmp(cmd->name, "add") != 0 &&
+	       strcmp(cmd->name, "list") != 0;
+}
+
 /* -- zsh --------------------------------------------------------------------------------------- */
 
 /* One line of _arguments: '(-j --jobs)'{-j+,--jobs=}'[help]:N:_files' */
@@ -143,7 +150,7 @@ static void zsh_option(const dv_opt *o)
 	if (o->argname) {
 		dv_out(":");
 		quoted(o->argname, ':');
-		dv_out(":_files");
+		dv_out(o->letter == 'r' ? ":_dv_remotes" : ":_files");
 	}
 	dv_out("'");
 }
@@ -174,14 +181,17 @@ static void zsh_case(const dv_cmd *cmd, const dv_cmd *parent)
 	       cmd->name);
 	zsh_options(cmd->opts, true);
 	zsh_options(dv_global_opts, cmd->flags & DV_CMD_JSON);
-	if (!strcmp(cmd->name, "completion"))
+	if (!strcmp(cmd->name, "completion")) {
 		dv_out(" \\\n\t\t\t'1:shell:(bash zsh fish)'");
-	else if (!strcmp(cmd->name, "help")) {
+	} else if (!strcmp(cmd->name, "help")) {
 		dv_out(" \\\n\t\t\t'1:command:(exit-codes ");
 		names(dv_commands);
 		dv_out(")'");
-	} else if (!cmd->subcommands)
+	} else if (takes_remote(cmd, parent)) {
+		dv_out(" \\\n\t\t\t'1:remote:_dv_remotes'");
+	} else if (!cmd->subcommands) {
 		dv_out(" \\\n\t\t\t'*:file:_files'");
+	}
 	dv_out("\n");
 	if (cmd->subcommands)
 		zsh_describe(cmd->subcommands, "command");
@@ -192,6 +202,10 @@ void dv_completion_zsh(void)
 {
 	dv_out("#compdef dv\n"
 	       "# zsh completion for dv; put it as '_dv' into a folder of $fpath\n\n"
+	       "_dv_remotes() {\n"
+	       "\tlocal -a names=(${(f)\"$(dv remote list 2>/dev/null | cut -f 1)\"})\n"
+	       "\tcompadd -a names\n"
+	       "}\n\n"
 	       "_dv() {\n"
 	       "\tlocal cmd='' sub='' i=2 two=' ");
 	for (const dv_cmd *const *c = dv_commands; *c; c++)
@@ -239,6 +253,8 @@ void dv_completion_zsh(void)
 
 /* -- fish -------------------------------------------------------------------------------------- */
 
+#define LIST_REMOTES "dv remote list 2>/dev/null | cut -f 1"
+
 static void fish_option(const dv_opt *o, const char *condition)
 {
 	dv_out("complete -c dv%s%s", *condition ? " -n " : "", condition);
@@ -247,7 +263,7 @@ static void fish_option(const dv_opt *o, const char *condition)
 	if (o->name)
 		dv_out(" -l %s", o->name);
 	if (o->argname)
-		dv_out(" -r");
+		dv_out(o->letter == 'r' ? " -x -a '(" LIST_REMOTES ")'" : " -r");
 	dv_out(" -d '");
 	for (const char *p = o->help; *p; p++)
 		dv_out(*p == '\'' || *p == '\\' ? "\\%c" : "%c", *p);
@@ -285,6 +301,8 @@ static void fish_subcommands(const dv_cmd *cmd)
 			 "'__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s'",
 			 cmd->name, (*s)->name);
 		fish_options(*s, condition);
+		if (takes_remote(*s, cmd))
+			dv_out("complete -c dv -n %s -f -a '(" LIST_REMOTES ")'\n", condition);
 	}
 }
 

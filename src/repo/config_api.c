@@ -308,8 +308,9 @@ static void warn_unreachable(const char *url)
 }
 
 int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, const char *url,
-		  bool make_default, bool force)
+		  const dv_remote_add_options *o)
 {
+	o = DV_OR_ZERO(o);
 	dv_auto_edit e = EDIT_INIT;
 	dv_autofree char *key = NULL;
 	dv_autofree char *stored = NULL;
@@ -321,11 +322,11 @@ int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, cons
 		rc = edit_begin(&e, r, level);
 	if (rc)
 		return rc;
-	if (!force && value_at(r ? &r->config : &e.own, e.level, key))
+	if (!o->force && value_at(r ? &r->config : &e.own, e.level, key))
 		return dv_err_hint(dv_err(DV_EEXISTS, "there is a remote '%s' already", name),
 				   "use '--force' to replace it, or 'dv remote modify'");
 	rc = edit_set(&e, key, stored);
-	if (!rc && make_default)
+	if (!rc && o->make_default)
 		rc = edit_set(&e, "core.remote", name);
 	if (!rc)
 		warn_unreachable(url);

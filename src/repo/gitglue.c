@@ -126,6 +126,24 @@ static int open_repository(git_repository **out, const dv_git_dirs *d)
 	return 0;
 }
 
+/* Git's hooks are told of another index than the repository's own, as 'git commit FILE' makes one.
+ * A relative name starts at the root of the work tree. */
+static int use_index(git_repository *repo, const char *workdir)
+{
+	const char *name = getenv("GIT_INDEX_FILE");
+	dv_autofree char *path = name && *name ? dv_path_join(workdir, name) : NULL;
+	dv_autoptr(git_index) index = NULL;
+
+	if (!name || !*name)
+		return 0;
+	if (!path)
+		return dv_err_nomem();
+	int gc = git_index_open(&index, path);
+	if (!gc)
+		gc = git_repository_set_index(repo, index);
+	return gc ? dv_git_fail(gc, "cannot open git's index '%s'", path) : 0;
+}
+
 int dv_git_open(dv_git **out, const dv_git_dirs *d, const char *root)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -149,6 +167,8 @@ int dv_git_open(dv_git **out, const dv_git_dirs *d, const char *root)
 	if (!g->root || !g->workdir || !g->commondir || !g->prefix)
 		return dv_err_nomem();
 	int rc = open_repository(&g->repo, d);
+	if (!rc)
+		rc = use_index(g->repo, d->workdir);
 	if (rc)
 		return rc;
 	*out = dv_steal(&g);

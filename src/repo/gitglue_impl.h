@@ -4,6 +4,7 @@
 #define DV_REPO_GITGLUE_IMPL_H
 
 #include <git2.h>
+#include <git2/sys/repository.h>
 
 #include "repo/gitglue.h"
 

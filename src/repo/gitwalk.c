@@ -479,13 +479,10 @@ static int read_reflog(struct hidden *h, git_repository *repo, const char *name)
 	return rc;
 }
 
-static int read_index(struct hidden *h, git_repository *repo)
+static int read_index(struct hidden *h, git_index *index)
 {
-	dv_autoptr(git_index) index = NULL;
-	int rc = 0, gc = git_repository_index(&index, repo);
+	int rc = 0, gc = git_index_read(index, 1);
 
-	if (!gc)
-		gc = git_index_read(index, 1);
 	if (gc)
 		return dv_git_fail(gc, "cannot read git's index");
 	h->w.where = "the index";
@@ -499,10 +496,28 @@ static int read_index(struct hidden *h, git_repository *repo)
 	return rc;
 }
 
+/* The repository's own, and with GIT_INDEX_FILE the one that is in use. */
+static int read_indexes(struct hidden *h, git_repository *repo)
+{
+	dv_autoptr(git_index) index = NULL;
+	dv_autoptr(git_index) own = NULL;
+	dv_autofree char *path = dv_path_join(git_repository_path(repo), "index");
+
+	if (!path)
+		return dv_err_nomem();
+	int gc = git_repository_index(&index, repo);
+	if (!gc && strcmp(git_index_path(index), path) != 0)
+		gc = git_index_open(&own, path);
+	if (gc)
+		return dv_git_fail(gc, "cannot read git's index");
+	int rc = read_index(h, index);
+	return rc || !own ? rc : read_index(h, own);
+}
+
 static int read_worktree(git_repository *repo, void *payload)
 {
 	struct hidden *h = payload;
-	int rc = git_repository_is_bare(repo) ? 0 : read_index(h, repo);
+	int rc = git_repository_is_bare(repo) ? 0 : read_indexes(h, repo);
 
 	if (!rc)
 		rc = add_head(&h->s, repo);

@@ -271,15 +271,16 @@ static int no_output(dv_output_list *l, const char *path)
 	return dv_err_hint(DV_ENOTFOUND, "move it with 'mv', then run 'dv add %s'", o->path);
 }
 
-int dv_move(dv_repo *r, const char *src, const char *dst, bool no_stage, dv_output_cb cb,
-	    void *payload)
+int dv_move(dv_repo *r, const char *src, const char *dst, const dv_move_output_options *opt,
+	    dv_output_cb cb, void *payload)
 {
+	opt = DV_OR_ZERO(opt);
 	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
 	dv_autofree char *from = NULL;
 	dv_autofree char *to = NULL;
 	int e;
 
-	if ((e = dv_record_open(&c, r, 0, no_stage)) < 0 ||
+	if ((e = dv_record_open(&c, r, 0, opt->no_stage)) < 0 ||
 	    (e = dv_repo_rel(r, src, &from)) < 0)
 		return e;
 	dv_output *o = dv_output_list_find(&c.outputs, from);

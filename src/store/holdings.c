@@ -93,7 +93,7 @@ static int borrow_all(dv_holdings *all, const dv_store *s)
 }
 
 /* A whole file holds what its recipe lists; the index may have led to copies elsewhere. */
-static bool load_whole(dv_holding *h, dv_reader **r, const dv_store *s)
+static int load_whole(dv_holding *h, dv_reader **r, const dv_store *s)
 {
 	dv_auto(dv_recipe) recipe = DV_RECIPE_INIT;
 	int rc = *r ? 0 : dv_reader_new(r, (dv_store *)(uintptr_t)s);
@@ -104,9 +104,12 @@ static bool load_whole(dv_holding *h, dv_reader **r, const dv_store *s)
 		rc = dv_whole_table(&h->f, &recipe);
 	else if (!rc)
 		rc = DV_ECORRUPT;
-	if (rc)
-		dv_error_clear();
-	return rc == 0;
+	h->readable = rc == 0;
+	h->suspect = !dv_whole_intact(s, &h->c);
+	if (rc != DV_ENOTFOUND && !dv_is_damage(rc))
+		return rc;
+	dv_error_clear();
+	return 0;
 }
 
 int dv_holdings_load(dv_holdings *out, const dv_store *s)
@@ -135,12 +138,12 @@ int dv_holdings_load(dv_holdings *out, const dv_store *s)
 		h->readable = !rc && h->c.kind == DV_CONTAINER_PACK;
 		if (dv_is_damage(rc))
 			rc = 0;
-		if (!rc && h->c.kind == DV_CONTAINER_FILE) {
-			h->readable = load_whole(h, &reader, s);
-			h->suspect = !dv_whole_intact(s, &h->c);
-		}
+		if (!rc && h->c.kind == DV_CONTAINER_FILE)
+			rc = load_whole(h, &reader, s);
 		borrow |= !h->readable;
 	}
+	if (!rc)
+		rc = dv_whole_check_looks((dv_store *)(uintptr_t)s);
 	if (!rc && borrow)
 		rc = borrow_all(&all, s);
 	if (rc < 0)

@@ -24,6 +24,7 @@ struct dv_store {
 	bool exclusive;		/* the kind of lock held, when one is */
 	pthread_mutex_t whole_lock;	/* wholes; taken last */
 	dv_map wholes;		/* whole files that were looked at -> what was found */
+	int unlooked;		/* why one could not be opened (errno), though it may be there */
 };
 
 /** "<store>/<folder>/<hex>" or, with `fan`, "<store>/<folder>/ab/<hex>"; owned. */
@@ -41,8 +42,11 @@ int dv_store_load_footer(const dv_store *s, const dv_container *c, dv_pack_foote
 /** Deletes temporary files older than `seconds`; the exclusive lock must be held. */
 int dv_store_clean(dv_store *s, int64_t seconds) DV_MUST_CHECK;
 
-/** Is a whole file as it was stored? Looks once, and warns when it is not. */
+/** Is a whole file as it was stored? Looks once, and warns when it is not. One that is there and
+ *  cannot be opened counts as whole: who reads it fails with the reason. */
 bool dv_whole_intact(const dv_store *s, const dv_container *c);
+/** Fails when that happened: nothing new may rely on such a file. */
+int dv_whole_check_looks(dv_store *s) DV_MUST_CHECK;
 /** Forgets what was found of a file that was replaced. */
 void dv_whole_forget(dv_store *s, const dv_oid *oid);
 /** Gives a file that was changed, and is about to be replaced, a second name in damaged/. */

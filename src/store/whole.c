@@ -16,7 +16,7 @@
 
 #define SETTLED_S 2	/* seconds after which a time of change is certain to be old */
 
-enum { INTACT = 1, CHANGED = 2 };
+enum { UNKNOWN, INTACT, CHANGED };
 
 long dv_whole_stamp(const dv_oid *oid)
 {
@@ -100,7 +100,13 @@ static bool has_its_bytes(int fd, const char *path, const dv_container *c, struc
 	return true;
 }
 
-static bool look(const dv_store *s, const dv_container *c)
+/* Only what is not there is missing: that a file cannot be opened says nothing of its content. */
+static bool is_gone(int err)
+{
+	return err == ENOENT || err == ENOTDIR || err == ELOOP;
+}
+
+static uint64_t look(dv_store *s, const dv_container *c)
 {
 	dv_autofree char *path = dv_store_container_path(s, c);
 	dv_autoclose int fd = -1;
@@ -109,8 +115,14 @@ static bool look(const dv_store *s, const dv_container *c)
 	bool good;
 
 	if (!path)
-		return false;
+		return UNKNOWN;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 && !is_gone(errno)) {
+		if (!s->unlooked)
+			dv_warn("cannot look at '%s' in the cache: %s", path, strerror(errno));
+		s->unlooked = errno;
+		return UNKNOWN;
+	}
 	dv_error_take(&kept);
 	good = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	       (uint64_t)st.st_size == c->size &&
@@ -120,24 +132,39 @@ static bool look(const dv_store *s, const dv_container *c)
 	if (!good)
 		dv_warn("'%s' in the cache %s, so what it held counts as missing; "
 			"'dv fsck --repair' brings back what a remote has",
-			path, fd < 0 ? "cannot be read" : "was changed by another program");
-	return good;
+			path, fd < 0 ? "is gone" : "was changed by another program");
+	return good ? INTACT : CHANGED;
 }
 
 bool dv_whole_intact(const dv_store *s, const dv_container *c)
 {
 	/* The memory of earlier looks is no part of what a const store promises. */
 	dv_store *own = (dv_store *)(uintptr_t)s;
-	uint64_t known = 0;
+	uint64_t known = UNKNOWN;
 
 	pthread_mutex_lock(&own->whole_lock);
 	if (!dv_map_get(&own->wholes, &c->id, &known)) {
-		known = look(s, c) ? INTACT : CHANGED;
-		if (dv_map_put(&own->wholes, &c->id, known) < 0)
+		known = look(own, c);
+		if (known != UNKNOWN && dv_map_put(&own->wholes, &c->id, known) < 0)
 			dv_error_clear();
 	}
 	pthread_mutex_unlock(&own->whole_lock);
-	return known == INTACT;
+	return known != CHANGED;
+}
+
+int dv_whole_check_looks(dv_store *s)
+{
+	int err;
+
+	pthread_mutex_lock(&s->whole_lock);
+	err = s->unlooked;
+	pthread_mutex_unlock(&s->whole_lock);
+	if (!err)
+		return 0;
+	return dv_err_hint(dv_err(DV_ERROR, "cannot tell what the files kept whole in '%s' hold: "
+				  "%s", s->dir, strerror(err)),
+			   "make the files readable, or allow more open files, and run the "
+			   "command again");
 }
 
 void dv_whole_forget(dv_store *s, const dv_oid *oid)

@@ -350,7 +350,10 @@ static int commit(dv_writer *w, const dv_root *roots, size_t nroots)
 
 int dv_writer_commit(dv_writer *w, const dv_root *roots, size_t nroots)
 {
-	int rc = commit(w, roots, nroots);
+	int rc = dv_whole_check_looks(w->store);
+
+	if (!rc)
+		rc = commit(w, roots, nroots);
 
 	pthread_mutex_lock(&w->lock);
 	if (rc) {

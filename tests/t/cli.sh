@@ -122,6 +122,13 @@ test_case 'the completions for zsh and fish parse' '
 	contains dv.fish "complete -c dv"
 	! command -v zsh || zsh -n dv.zsh
 	! command -v fish || fish --no-execute dv.fish
+	contains dv.zsh "1:remote:_dv_remotes"
+	contains dv.fish "dv remote list"
+	mkdir named
+	(cd named && $DV init -q --no-scm && $DV remote add -q near /near)
+	! command -v fish || [ "$(cd named && PATH=${DV%/*}:$PATH fish -c \
+		"source ../dv.fish; complete -C \"dv push -r \"; complete -C \"dv remote remove \"" |
+		grep -c "^near")" = 2 ]
 	must_fail 129 $DV completion tcsh
 	must_fail 129 $DV completion'
 

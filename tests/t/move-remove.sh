@@ -22,6 +22,20 @@ test_case 'move takes everything along' '
 	$DV status -q
 	git check-ignore -q "new name"'
 
+test_case 'the index that GIT_INDEX_FILE names is the one that is staged in' '
+	printf other >other
+	git status --porcelain >before
+	cp .git/index other.index
+	GIT_INDEX_FILE=other.index $DV add -q other
+	git ls-files >out
+	lacks out "other.dv"
+	GIT_INDEX_FILE=other.index git ls-files >out
+	contains out "other.dv"
+	rm other.index
+	$DV add -q other
+	git ls-files >out
+	contains out "other.dv"'
+
 test_case 'move into another folder' '
 	mkdir sub
 	$DV move "new name" sub/file

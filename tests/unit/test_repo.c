@@ -284,15 +284,16 @@ static void remotes(void **state)
 	dv_autoptr(dv_repo) r = NULL;
 	dv_auto(dv_buf) list = DV_BUF_INIT;
 	dv_init_options o = { .no_scm = true };
+	dv_remote_add_options first = { .make_default = true };
 
 	(void)state;
 	assert_int_equal(0, dv_init(NULL, &o));
 	assert_int_equal(0, dv_repo_open(&r, NULL));
-	assert_int_equal(0, dv_remote_add(r, 0, "up", "../up", true, false));
-	assert_int_equal(DV_EEXISTS, dv_remote_add(r, 0, "up", "../up", true, false));
-	assert_int_equal(DV_EUSAGE, dv_remote_add(r, 0, "a b", "/x", true, false));
-	assert_int_equal(DV_EUSAGE, dv_remote_add(r, 0, "ab", "-x", true, false));
-	assert_int_equal(0, dv_remote_add(r, DV_CONFIG_LOCAL, "far", "ssh://h/p", false, false));
+	assert_int_equal(0, dv_remote_add(r, 0, "up", "../up", &first));
+	assert_int_equal(DV_EEXISTS, dv_remote_add(r, 0, "up", "../up", &first));
+	assert_int_equal(DV_EUSAGE, dv_remote_add(r, 0, "a b", "/x", &first));
+	assert_int_equal(DV_EUSAGE, dv_remote_add(r, 0, "ab", "-x", &first));
+	assert_int_equal(0, dv_remote_add(r, DV_CONFIG_LOCAL, "far", "ssh://h/p", NULL));
 	assert_int_equal(0, dv_remote_list(r, count, &list));
 	assert_string_equal("up=../up*;far=ssh://h/p;", dv_buf_str(&list));
 	assert_int_equal(0, dv_remote_rename(r, 0, "up", "down"));
