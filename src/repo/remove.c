@@ -59,7 +59,67 @@ static int check_kept(dv_record *c, const dv_output *o)
 			   o->path);
 }
 
-static int delete_data(dv_record *c, const dv_output *o)
+/* Removing what was looked at. Folders go last, from the end. */
+typedef struct removal {
+	dv_record *c;
+	dv_scan *scan;
+	const dv_output *o;
+	int root;
+	dv_deltas folders;
+} removal;
+
+static void removal_release(removal *m)
+{
+	dv_deltas_release(&m->folders);
+	dv_scan_free(m->scan);
+}
+
+static int remove_seen(removal *m, const char *path, const dv_tree_entry *e)
+{
+	dv_seen was;
+	int r;
+
+	if (e->kind == 'd')
+		return dv_deltas_add(&m->folders, path, e, NULL);
+	r = dv_scan_seen(m->scan, path, &was, NULL);
+	return r < 0 ? r : dv_workdir_unlink(&m->c->repo->scratch, m->root, path, &was);
+}
+
+static int remove_one(void *payload, const char *inner, const dv_tree_entry *old,
+		      const dv_tree_entry *new_)
+{
+	removal *m = payload;
+	dv_autofree char *path = dv_path_join(m->o->path, inner);
+
+	(void)new_;
+	return !path ? dv_err_nomem() : old ? remove_seen(m, path, old) : 0;
+}
+
+/* What came after the check stays, and stops the command; what .dvignore hides stays too. */
+static int delete_seen(dv_record *c, const dv_output *o, int root)
+{
+	dv_auto(removal) m = { .c = c, .o = o, .root = root };
+	dv_tree_entry top = dv_pointer_entry(&o->pointer);
+	dv_scanned now;
+	dv_side side;
+	int r;
+
+	if ((r = dv_scan_new(&m.scan, c->repo, c->pool, NULL)) < 0 ||
+	    (r = dv_scan_path(m.scan, o->path, &now)) < 0 || !now.kind)
+		return r;
+	if (!dv_oid_eq(&now.oid, &o->pointer.oid))
+		return dv_err_hint(dv_err(DV_EDIRTY, "'%s': changed by another program meanwhile",
+					  o->path), "run the command again");
+	if ((r = remove_seen(&m, o->path, &top)) < 0 || top.kind != 'd')
+		return r;
+	side = dv_scan_side(m.scan);
+	r = dv_treediff_each(&side, &now.oid, &side, NULL, DV_TREEDIFF_DIRS, remove_one, &m);
+	for (size_t i = m.folders.n; r == 0 && i-- > 0;)
+		r = dv_workdir_rmdir(root, m.folders.d[i].path);
+	return r;
+}
+
+static int delete_data(dv_record *c, const dv_output *o, bool force)
 {
 	dv_autofree char *abs = dv_repo_abs(c->repo, o->path);
 	dv_autoclose int root = dv_fs_openat(AT_FDCWD, c->repo->root, O_RDONLY | O_DIRECTORY, 0);
@@ -76,7 +136,9 @@ static int delete_data(dv_record *c, const dv_output *o)
 		dv_error_clear();
 		return 0;
 	}
-	return r < 0 ? r : dv_fs_remove_tree(abs);
+	if (r < 0)
+		return r;
+	return force ? dv_fs_remove_tree(abs) : delete_seen(c, o, root);
 }
 
 static int stage_removed(dv_record *c, const char *pointer, const char *ignore, bool has_ignore)
@@ -104,7 +166,7 @@ static int remove_output(dv_record *c, const dv_output *o, const dv_remove_optio
 		return dv_err_nomem();
 	if (opt->outs && !opt->force && (r = check_kept(c, o)) < 0)
 		return r;
-	if (opt->outs && (r = delete_data(c, o)) < 0)
+	if (opt->outs && (r = delete_data(c, o, opt->force)) < 0)
 		return r;
 	if (dv_fs_unlinkat(AT_FDCWD, pointer, 0) < 0 && errno != ENOENT)
 		return dv_err_sys("cannot remove '%s'", o->pointer_path);

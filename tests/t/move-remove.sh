@@ -36,6 +36,22 @@ test_case 'the index that GIT_INDEX_FILE names is the one that is staged in' '
 	git ls-files >out
 	contains out "other.dv"'
 
+test_case 'remove --outs takes folders, and leaves what .dvignore hides' '
+	mkdir -p deep/a/b deep/c/empty
+	printf x >deep/a/b/f
+	$DV add -q deep
+	$DV remove -q --outs deep
+	[ ! -e deep ]
+	mkdir -p deep/a
+	printf x >deep/a/f
+	printf y >deep/a/f.log
+	printf "*.log\n" >.dvignore
+	$DV add -q deep
+	$DV remove -q --outs deep
+	[ "$(find deep -type f)" = deep/a/f.log ]
+	rm -r deep
+	git checkout -q HEAD .dvignore'
+
 test_case 'move into another folder' '
 	mkdir sub
 	$DV move "new name" sub/file

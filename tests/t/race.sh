@@ -46,7 +46,8 @@ meanwhile() {
 		2)
 			contains err 'hint: ' || return 1
 			# Changes before the scan are found by it.
-			grep -q 'not in the store' err || contains err 'changed by ' || return 1
+			grep -qE 'not in the store|never recorded' err ||
+				contains err 'changed by ' || return 1
 			! grep -q 'changed by ' err || refused=$((refused + 1))
 			;;
 		*) echo "exit status $code" && cat err && return 1 ;;
@@ -89,6 +90,13 @@ test_case 'a file that appears meanwhile is not lost' '
 test_case 'a file that is to be deleted and is edited meanwhile is not lost' '
 	meanwhile "[ ! -e d/c ] || printf mine >d/c" \
 		"[ ! -e d/c ] || [ \"\$(cat d/c)\" = mine ]" $DV checkout --rev HEAD~1 d'
+
+test_case 'remove --outs does not delete what is written meanwhile' '
+	prepare() { git checkout -q HEAD -- . && rm -rf d && $DV checkout -q d; }
+	meanwhile "[ ! -e d/c ] || printf mine >d/c" \
+		"[ ! -e d/c ] || [ \"\$(cat d/c)\" = mine ] || [ \"\$(cat d/c)\" = \"new c\" ]" \
+		$DV remove --outs d
+	prepare'
 
 test_case 'an output that is one file is not lost either' '
 	printf one >f

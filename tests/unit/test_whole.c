@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -103,6 +104,34 @@ static void set_byte(const char *path, off_t at, uint8_t b)
 	close(fd);
 }
 
+/* That a file cannot be opened does not make it missing; nothing new relies on it, though. */
+static void test_unlooked(void **state)
+{
+	dv_autofree uint8_t *p = malloc(SIZE);
+	dv_autoptr(dv_store) s = NULL;
+	dv_autoptr(dv_store) other = NULL;
+	dv_autoptr(dv_writer) w = NULL;
+	struct rlimit was, none;
+	dv_oid oid;
+
+	(void)state;
+	fill(p);
+	ok(dv_store_open(&s, "unlooked", DV_STORE_CREATE));
+	put_whole(s, p, &oid);
+	ok(dv_store_open(&other, "unlooked", 0));
+	ok(dv_writer_new(&w, other, 1));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(dv_store_has_object(other, &oid));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(dv_writer_commit(w, NULL, 0), DV_ERROR);
+	assert_non_null(strstr(dv_error_last()->message, "cannot tell"));
+	/* The answer was not kept. */
+	assert_true(dv_store_has_whole(other, &oid, NULL));
+}
+
 static void test_changed(void **state)
 {
 	dv_autofree uint8_t *p = malloc(SIZE);
@@ -158,6 +187,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stamp),
+		cmocka_unit_test(test_unlooked),
 		cmocka_unit_test(test_changed),
 	};
 
