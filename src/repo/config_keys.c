@@ -76,6 +76,7 @@ static const struct known {
 	{ "cache.dir", check_text, "a folder" },
 	{ "cache.type", check_type,
 	  "a list of copy, reflink, hardlink and symlink with commas between" },
+	{ "cache.delta", check_bool, "true or false" },
 	{ "cache.compression", check_compression, "a number from 0 to 19" },
 	{ "remote.*.url", check_url, "a folder or a URL" },
 	{ NULL, NULL, NULL },

@@ -14,6 +14,11 @@ int dv_repo_compression(const dv_repo *r)
 	return (int)dv_config_int(&r->config, "cache.compression", 1, 0, 19);
 }
 
+bool dv_repo_deltas(const dv_repo *r)
+{
+	return dv_config_bool(&r->config, "cache.delta", true);
+}
+
 int dv_repo_pool(dv_pool **out, const dv_repo *r, int jobs)
 {
 	if (jobs <= 0)

@@ -42,5 +42,7 @@ int dv_record_stage(dv_record *c, const char *path) DV_MUST_CHECK;
 int dv_repo_pool(dv_pool **out, const dv_repo *r, int jobs) DV_MUST_CHECK;
 /** zstd's level for new chunks (cache.compression). */
 int dv_repo_compression(const dv_repo *r);
+/** Whether new chunks may be stored as deltas (cache.delta). */
+bool dv_repo_deltas(const dv_repo *r);
 
 #endif

@@ -77,6 +77,8 @@ int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer)
 	dv_links_init(&s->links, repo, s->store);
 	if (writer && (r = dv_ingest_new(&s->ingest, writer, pool)) < 0)
 		return r;
+	if (writer)
+		dv_ingest_deltas(s->ingest, dv_repo_deltas(repo));
 	s->enc = dv_calloc((size_t)dv_pool_threads(pool) + 1, sizeof(*s->enc));
 	if (!s->enc)
 		return DV_ERROR;
@@ -129,6 +131,10 @@ static bool is_kept(dv_scan *s, const dv_oid *oid)
 static bool remembered(dv_scan *s, const dv_dircache *row, const dv_cached_file *old, entry *e,
 		       const struct stat *st)
 {
+	if (old && (old->kind == 'f' || old->kind == 'x')) {
+		e->f.oid = old->oid;
+		e->had = true;
+	}
 	if (!old || old->ino == 0 || !dv_cached_file_is(row, old, st))
 		return false;
 	e->f.oid = old->oid;
@@ -461,9 +467,10 @@ static int walk_job(void *arg, int worker)
 	return r < 0 ? r : complete(s, d, worker);
 }
 
-/* Reads or stores what `name` in `dirfd` is. A dv_take or negative. */
+/* Reads or stores what `name` in `dirfd` is; `before`: what it was, or NULL. A dv_take or
+ * negative. */
 static int read_once(dv_scan *s, int dirfd, const char *name, const char *path, entry *e,
-		     bool take, int worker, struct stat *st)
+		     const dv_oid *before, bool take, int worker, struct stat *st)
 {
 	int r = take ? dv_links_take(&s->links, s->ingest, s->writer, worker, dirfd, name, path,
 				     &e->f.oid, st) : DV_TAKE_NOT;
@@ -478,9 +485,9 @@ static int read_once(dv_scan *s, int dirfd, const char *name, const char *path, 
 	if (!s->ingest)
 		r = dv_hash_file(fd, path, &e->f.oid, st);
 	else if (worker < 0)
-		r = dv_ingest_large(s->ingest, fd, path, &e->f.oid, st);
+		r = dv_ingest_large(s->ingest, fd, path, before, &e->f.oid, st);
 	else
-		r = dv_ingest_small(s->ingest, worker, fd, path, &e->f.oid, st);
+		r = dv_ingest_small(s->ingest, worker, fd, path, before, &e->f.oid, st);
 	return r;
 }
 
@@ -503,6 +510,7 @@ static int read_file(dv_scan *s, int dirfd, const char *dir, node *d, size_t i, 
 	dv_autofree char *path = dv_path_join(dir, e->f.name);
 	dv_autofree char *whole = e->linked ? dv_store_whole_path(s->store, &e->f.oid) : NULL;
 	const char *name = e->linked ? whole : e->f.name;
+	const dv_oid was = e->f.oid, *before = e->had ? &was : NULL;
 	struct stat st;
 	int r = 0;
 
@@ -516,7 +524,8 @@ static int read_file(dv_scan *s, int dirfd, const char *dir, node *d, size_t i, 
 		bool take = s->writer && try + 1 < READ_TRIES &&
 			    dv_links_wanted(&s->links, e->f.size);
 
-		r = read_once(s, e->linked ? AT_FDCWD : dirfd, name, path, e, take, worker, &st);
+		r = read_once(s, e->linked ? AT_FDCWD : dirfd, name, path, e, before, take, worker,
+			      &st);
 		if (r == DV_ETRANSIENT)
 			continue;
 		if (r < 0)

@@ -14,6 +14,7 @@ typedef struct entry {
 	dv_cached_file f;
 	uint64_t nfiles;
 	bool todo;		/* the content must be read */
+	bool had;		/* f.oid is what the file was before, until it is read */
 	bool linked;		/* a symbolic link to the whole file f.oid of the cache */
 } entry;
 

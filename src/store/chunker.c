@@ -49,8 +49,6 @@ const dv_chunker_params *dv_chunker_for_size(uint64_t file_size)
 {
 	if (file_size <= DV_CHUNKER_WHOLE_MAX)
 		return dv_chunker_by_id(DV_CHUNKER_WHOLE);
-	if (file_size < DV_CHUNKER_LARGE_MIN)
-		return dv_chunker_by_id(DV_CHUNKER_GEAR64_16K);
 	return dv_chunker_by_id(DV_CHUNKER_GEAR64_64K);
 }
 

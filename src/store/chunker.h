@@ -24,15 +24,13 @@
 
 /* Files up to this many bytes are one chunk, whatever they hold. */
 #define DV_CHUNKER_WHOLE_MAX ((uint64_t)64 << 10)
-/* Files from this many bytes on use the larger chunks. */
-#define DV_CHUNKER_LARGE_MIN ((uint64_t)64 << 20)
 /* No parameter set ever makes a larger chunk; a reader may refuse one. */
 #define DV_CHUNK_SIZE_MAX ((size_t)256 << 10)
 
 /* Ids are part of the format: never reused, never changed in meaning. */
 enum dv_chunker_id {
 	DV_CHUNKER_WHOLE = 0,	   /* the file is one chunk */
-	DV_CHUNKER_GEAR64_16K = 1, /* "gear64-1-16k" */
+	DV_CHUNKER_GEAR64_16K = 1, /* "gear64-1-16k"; no file is cut by it at present */
 	DV_CHUNKER_GEAR64_64K = 2, /* "gear64-1-64k" */
 };
 

@@ -16,16 +16,40 @@
 #define PROBE_MIN 16384u /* chunks from this length on are probed first when in doubt */
 #define MISSES 4	 /* misses in a row after which chunks are skipped */
 #define SKIPS 16	 /* how many before the next probe */
+#define WINDOW_LOG_MIN 17 /* of a delta: the window holds its bases and the chunk */
+#define WINDOW_LOG_MAX 24
+#define LONG_MATCH 32	 /* bytes of the long matches that deltas are made of */
 
 struct dv_encoder {
 	ZSTD_CCtx *cctx;
 	uint8_t *out;
 	size_t cap;
+	int level;
+	ZSTD_CCtx *based;	/* set up for deltas; made when it is first needed */
+	uint8_t *delta;
+	size_t delta_cap;
 };
+
+/* No content size, checksum and dictionary id: see above. */
+static int new_context(ZSTD_CCtx **out, int level)
+{
+	ZSTD_CCtx *c = ZSTD_createCCtx();
+
+	*out = c;
+	if (!c)
+		return dv_err_nomem();
+	if (ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, level)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 0)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 0)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_dictIDFlag, 0)))
+		return dv_err(DV_ERROR, "cannot set up compression");
+	return 0;
+}
 
 int dv_encoder_new(dv_encoder **out, int level)
 {
 	dv_autoptr(dv_encoder) enc = dv_calloc(1, sizeof(*enc));
+	int rc;
 
 	if (!enc)
 		return DV_ERROR;
@@ -33,14 +57,10 @@ int dv_encoder_new(dv_encoder **out, int level)
 		level = 1;
 	if (level > ZSTD_maxCLevel())
 		level = ZSTD_maxCLevel();
-	enc->cctx = ZSTD_createCCtx();
-	if (!enc->cctx)
-		return dv_err_nomem();
-	if (ZSTD_isError(ZSTD_CCtx_setParameter(enc->cctx, ZSTD_c_compressionLevel, level)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(enc->cctx, ZSTD_c_contentSizeFlag, 0)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(enc->cctx, ZSTD_c_checksumFlag, 0)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(enc->cctx, ZSTD_c_dictIDFlag, 0)))
-		return dv_err(DV_ERROR, "cannot set up compression");
+	enc->level = level;
+	rc = new_context(&enc->cctx, level);
+	if (rc)
+		return rc;
 	*out = dv_steal(&enc);
 	return 0;
 }
@@ -50,7 +70,9 @@ void dv_encoder_free(dv_encoder *enc)
 	if (!enc)
 		return;
 	ZSTD_freeCCtx(enc->cctx);
+	ZSTD_freeCCtx(enc->based);
 	free(enc->out);
+	free(enc->delta);
 	free(enc);
 }
 
@@ -130,5 +152,57 @@ int dv_encode(dv_encoder *enc, const uint8_t *raw, size_t n, dv_sticky *sticky,
 		*stored_len = len;
 		*codec = DV_CODEC_ZSTD;
 	}
+	return 0;
+}
+
+/* -- deltas ------------------------------------------------------------------------------ */
+
+/* Long matches are looked for first: two versions share long stretches, and finding these by a
+ * table of their own makes a delta smaller and costs little. */
+static int based_context(dv_encoder *enc, size_t n)
+{
+	int log = WINDOW_LOG_MIN, rc = 0;
+
+	while (log < WINDOW_LOG_MAX && ((size_t)1 << log) < n)
+		log++;
+	if (!enc->based) {
+		rc = new_context(&enc->based, enc->level);
+		if (!rc &&
+		    (ZSTD_isError(ZSTD_CCtx_setParameter(
+			    enc->based, ZSTD_c_enableLongDistanceMatching, 1)) ||
+		     ZSTD_isError(ZSTD_CCtx_setParameter(enc->based, ZSTD_c_ldmMinMatch,
+							 LONG_MATCH))))
+			rc = dv_err(DV_ERROR, "cannot set up compression");
+	}
+	if (!rc && ZSTD_isError(ZSTD_CCtx_setParameter(enc->based, ZSTD_c_windowLog, log)))
+		rc = dv_err(DV_ERROR, "cannot set up compression");
+	return rc;
+}
+
+int dv_encode_based(dv_encoder *enc, const uint8_t *raw, size_t n, const uint8_t *prefix,
+		    size_t prefix_len, bool sure, dv_sticky *sticky, const uint8_t **stored,
+		    size_t *stored_len, uint8_t *codec)
+{
+	size_t want = ZSTD_compressBound(n), len;
+	int rc = based_context(enc, n + prefix_len);
+
+	if (!rc)
+		rc = dv_grow(&enc->delta, &enc->delta_cap, want, 1);
+	if (!rc && ZSTD_isError(ZSTD_CCtx_refPrefix(enc->based, prefix, prefix_len)))
+		rc = dv_err(DV_ERROR, "cannot set up compression");
+	if (rc)
+		return rc;
+	len = ZSTD_compress2(enc->based, enc->delta, enc->delta_cap, raw, n);
+	if (ZSTD_isError(len))
+		return dv_err(DV_ERROR, "cannot compress: %s", ZSTD_getErrorName(len));
+	if (!sure || len > n / 2) {
+		rc = dv_encode(enc, raw, n, sticky, stored, stored_len, codec);
+		/* A chain must be worth its decoding. */
+		if (rc || len > *stored_len - *stored_len / 8)
+			return rc;
+	}
+	*stored = enc->delta;
+	*stored_len = len;
+	*codec = DV_CODEC_ZSTD_DELTA;
 	return 0;
 }

@@ -23,11 +23,14 @@
 #define CARRY DV_CHUNK_SIZE_MAX		/* room in front for a chunk that began earlier */
 #define SLOTS_MAX 16
 #define HASH_BATCH 64
+#define BASES_ROOM ((size_t)48 << 20)	/* for decoded bases of all workers together, but */
+#define BASES_LEAST ((size_t)2 << 20)	/* at least so many each */
 #define HASH_BUFFER ((size_t)256 << 10)
 
 /* Scratch of one worker. */
 typedef struct station {
 	dv_encoder *enc;
+	dv_delta *delta;
 	uint8_t *buf;
 	size_t buf_cap;
 	dv_cuts cuts;
@@ -61,6 +64,8 @@ typedef struct large {
 	dv_sha256_ctx hash;
 	dv_buf recipe;
 	dv_sticky sticky;
+	dv_likeness like;
+	dv_basis *basis;	/* NULL: no previous version */
 	dv_pack_footer *table;	/* takes the chunks instead of the store; or NULL */
 } large;
 
@@ -69,6 +74,7 @@ struct dv_ingest {
 	dv_pool *pool;
 	station *stations;	/* one a worker, and one for the thread that owns the pool */
 	int nstations;
+	bool deltas;
 	slot slots[SLOTS_MAX];
 	size_t nslots;
 	pthread_mutex_t lock;	/* slot states and users, the sticky verdict, the recipe */
@@ -105,6 +111,7 @@ void dv_ingest_free(dv_ingest *in)
 		return;
 	for (int i = 0; i < in->nstations; i++) {
 		dv_encoder_free(in->stations[i].enc);
+		dv_delta_free(in->stations[i].delta);
 		free(in->stations[i].buf);
 		dv_cuts_release(&in->stations[i].cuts);
 		dv_buf_release(&in->stations[i].recipe);
@@ -115,6 +122,7 @@ void dv_ingest_free(dv_ingest *in)
 		dv_cuts_release(&in->slots[i].cuts);
 	}
 	dv_buf_release(&in->f.recipe);
+	dv_basis_free(in->f.basis);
 	free(in->stations);
 	pthread_mutex_destroy(&in->lock);
 	pthread_cond_destroy(&in->changed);
@@ -129,6 +137,35 @@ static int station_encoder(dv_ingest *in, int worker, dv_encoder **enc)
 
 	*enc = s->enc;
 	return rc;
+}
+
+void dv_ingest_deltas(dv_ingest *in, bool on)
+{
+	in->deltas = on;
+}
+
+static int station_delta(dv_ingest *in, int worker, dv_delta **delta)
+{
+	station *s = &in->stations[worker];
+	size_t room = BASES_ROOM / (size_t)in->nstations;
+	int rc = s->delta ? 0 : dv_delta_new(&s->delta, dv_writer_store(in->w),
+					     room > BASES_LEAST ? room : BASES_LEAST);
+
+	*delta = s->delta;
+	return rc;
+}
+
+/* Loads what the file was, when that is of any use; *out is NULL otherwise. */
+static int open_basis(dv_ingest *in, int worker, const dv_oid *before, dv_basis **out)
+{
+	dv_delta *d;
+	int rc;
+
+	*out = NULL;
+	if (!in->deltas || !before)
+		return 0;
+	rc = station_delta(in, worker, &d);
+	return rc ? rc : dv_basis_open(out, dv_delta_reader(d), before);
 }
 
 /* -- reading files that may change ------------------------------------------------------------- */
@@ -275,39 +312,51 @@ static int table_small(dv_ingest *in, station *s, size_t n, dv_pack_footer *tabl
 	return rc ? rc : table_from(table, &s->recipe);
 }
 
-static int ingest_small(dv_ingest *in, int worker, int fd, const char *name, dv_pack_footer *table,
-			dv_oid *oid, struct stat *st)
+/* Reads the file into the station's buffer. */
+static int read_small(dv_ingest *in, int worker, int fd, const char *name, struct stat *st)
 {
 	station *s = &in->stations[worker];
-	dv_sticky sticky = { 0 };
-	dv_encoder *enc = NULL;
-	size_t n;
 	int rc = stat_file(fd, name, st);
 
 	if (!rc && st->st_size > (off_t)DV_INGEST_SMALL)
 		rc = changed(name); /* the caller chose by an older size */
 	if (!rc)
-		rc = station_encoder(in, worker, &enc);
+		rc = station_room(s, (size_t)st->st_size);
+	if (!rc)
+		rc = read_exact(fd, name, s->buf, (size_t)st->st_size, 0);
+	/* A file that grew shows in its size now; the read never goes past the old one. */
+	return rc ? rc : check_unchanged(fd, name, st);
+}
+
+static int ingest_small(dv_ingest *in, int worker, int fd, const char *name, const dv_oid *before,
+			dv_pack_footer *table, dv_oid *oid, struct stat *st)
+{
+	station *s = &in->stations[worker];
+	dv_autoptr(dv_basis) basis = NULL;
+	dv_sticky sticky = { 0 };
+	dv_likeness like = { 0 };
+	dv_putting put = { .w = in->w, .sticky = &sticky, .like = &like };
+	int rc = read_small(in, worker, fd, name, st);
+
+	if (!rc)
+		rc = station_encoder(in, worker, &put.enc);
 	if (rc < 0)
 		return rc;
-	n = (size_t)st->st_size;
-	rc = station_room(s, n);
+	if (table)
+		return table_small(in, s, (size_t)st->st_size, table, oid);
+	rc = open_basis(in, worker, before, &basis);
+	put.basis = basis;
+	put.delta = s->delta;
 	if (!rc)
-		rc = read_exact(fd, name, s->buf, n, 0);
-	/* A file that grew shows in its size now; the read never goes past the old one. */
-	if (!rc)
-		rc = check_unchanged(fd, name, st);
-	if (!rc && table)
-		rc = table_small(in, s, n, table, oid);
-	else if (!rc)
-		rc = dv_object_put_with(in->w, enc, &s->cuts, &s->recipe, &sticky, s->buf, n, oid);
+		rc = dv_object_put_with(&put, &s->cuts, &s->recipe, s->buf, (size_t)st->st_size,
+					oid);
 	return rc;
 }
 
-int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, dv_oid *oid,
-		    struct stat *st)
+int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, const dv_oid *before,
+		    dv_oid *oid, struct stat *st)
 {
-	return ingest_small(in, worker, fd, name, NULL, oid, st);
+	return ingest_small(in, worker, fd, name, before, NULL, oid, st);
 }
 
 /* -- large files ------------------------------------------------------------------------------- */
@@ -401,29 +450,45 @@ static void hash_cuts(slot *s)
 	pthread_mutex_unlock(&in->lock);
 }
 
+/* Stores the slot's chunks, whose ids are known. */
+static int put_slot(slot *s, int worker)
+{
+	dv_ingest *in = s->in;
+	const large *f = &in->f;
+	uint64_t begin = s->offset - (uint64_t)(s->buf + CARRY - s->first), end = begin;
+	dv_sticky sticky;
+	dv_likeness like;
+	dv_putting put = { .w = in->w, .sticky = &sticky, .basis = f->basis, .like = &like };
+	int rc = station_encoder(in, worker, &put.enc);
+
+	if (!rc && f->basis)
+		rc = station_delta(in, worker, &put.delta);
+	pthread_mutex_lock(&in->lock);
+	sticky = f->sticky;
+	like = f->like;
+	pthread_mutex_unlock(&in->lock);
+	for (size_t i = 0; i < s->cuts.n; i++)
+		end += s->cuts.lens[i];
+	if (!rc)
+		rc = dv_put_chunks(&put, begin, s->cuts.ids, s->cuts.lens, s->cuts.n, s->first,
+				   end == f->size);
+	pthread_mutex_lock(&in->lock);
+	in->f.sticky = sticky;
+	in->f.like = like;
+	pthread_mutex_unlock(&in->lock);
+	return rc;
+}
+
 static int put_job(void *arg, int worker)
 {
 	slot *s = arg;
-	dv_ingest *in = s->in;
-	const uint8_t *p = s->first;
-	dv_sticky sticky;
-	dv_encoder *enc;
-	int rc = station_encoder(in, worker, &enc);
+	int rc = 0;
 
 	hash_cuts(s);
-	pthread_mutex_lock(&in->lock);
-	sticky = in->f.sticky;
-	pthread_mutex_unlock(&in->lock);
-	for (size_t i = 0; i < s->cuts.n && !rc && !in->f.table; i++) {
-		rc = dv_writer_put(in->w, enc, DV_KIND_CHUNK, &s->cuts.ids[i], p, s->cuts.lens[i],
-				   &sticky, NULL);
-		p += s->cuts.lens[i];
-	}
+	if (!s->in->f.table)
+		rc = put_slot(s, worker);
 	if (rc < 0)
-		return job_failed(in, rc);
-	pthread_mutex_lock(&in->lock);
-	in->f.sticky = sticky;
-	pthread_mutex_unlock(&in->lock);
+		return job_failed(s->in, rc);
 	release_slot(s);
 	return 0;
 }
@@ -596,17 +661,13 @@ static int quiesce(dv_ingest *in, int rc)
 	return dv_error_put(&own);
 }
 
-static int ingest_large(dv_ingest *in, int fd, const char *name, dv_pack_footer *table, dv_oid *oid,
-			struct stat *st)
+/* Sets out on a file of which `st` was just taken. */
+static int begin_large(dv_ingest *in, int fd, const char *name, const dv_oid *before,
+		       dv_pack_footer *table, const struct stat *st)
 {
 	large *f = &in->f;
-	dv_encoder *enc = NULL;
-	int rc = stat_file(fd, name, st);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
-	if (st->st_size <= (off_t)DV_INGEST_SMALL)
-		return ingest_small(in, in->nstations - 1, fd, name, table, oid, st);
 	f->table = table;
 	f->fd = fd;
 	f->name = name;
@@ -615,11 +676,32 @@ static int ingest_large(dv_ingest *in, int fd, const char *name, dv_pack_footer 
 	f->nsegments = (f->size + SEGMENT - 1) / SEGMENT;
 	f->issued = f->cut = f->start = 0;
 	f->sticky = (dv_sticky){ 0 };
+	f->like = (dv_likeness){ 0 };
+	dv_basis_free(f->basis);
+	f->basis = NULL;
+	if (!table)
+		rc = open_basis(in, in->nstations - 1, before, &f->basis);
+	if (!rc)
+		rc = dv_recipe_begin(&f->recipe, 0, f->params->id, f->size);
 	dv_sha256_init(&f->hash);
-	rc = dv_recipe_begin(&f->recipe, 0, f->params->id, f->size);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	return rc;
+}
+
+static int ingest_large(dv_ingest *in, int fd, const char *name, const dv_oid *before,
+			dv_pack_footer *table, dv_oid *oid, struct stat *st)
+{
+	large *f = &in->f;
+	dv_encoder *enc = NULL;
+	int rc = stat_file(fd, name, st);
+
 	if (rc < 0)
 		return rc;
-	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (st->st_size <= (off_t)DV_INGEST_SMALL)
+		return ingest_small(in, in->nstations - 1, fd, name, before, table, oid, st);
+	rc = begin_large(in, fd, name, before, table, st);
+	if (rc < 0)
+		return rc;
 	rc = run_large(in);
 	if (rc)
 		return quiesce(in, rc);
@@ -633,12 +715,15 @@ static int ingest_large(dv_ingest *in, int fd, const char *name, dv_pack_footer 
 		rc = table_from(table, &f->recipe);
 	if (f->recipe.cap > (size_t)1 << 20)
 		dv_buf_release(&f->recipe);
+	dv_basis_free(f->basis);
+	f->basis = NULL;
 	return rc;
 }
 
-int dv_ingest_large(dv_ingest *in, int fd, const char *name, dv_oid *oid, struct stat *st)
+int dv_ingest_large(dv_ingest *in, int fd, const char *name, const dv_oid *before, dv_oid *oid,
+		    struct stat *st)
 {
-	return ingest_large(in, fd, name, NULL, oid, st);
+	return ingest_large(in, fd, name, before, NULL, oid, st);
 }
 
 int dv_ingest_whole(dv_ingest *in, int worker, int fd, const char *name, dv_pack_footer *table,
@@ -646,6 +731,6 @@ int dv_ingest_whole(dv_ingest *in, int worker, int fd, const char *name, dv_pack
 {
 	dv_pack_footer_release(table);
 	*table = (dv_pack_footer)DV_PACK_FOOTER_INIT;
-	return worker < 0 ? ingest_large(in, fd, name, table, oid, st)
-			  : ingest_small(in, worker, fd, name, table, oid, st);
+	return worker < 0 ? ingest_large(in, fd, name, NULL, table, oid, st)
+			  : ingest_small(in, worker, fd, name, NULL, table, oid, st);
 }

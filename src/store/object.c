@@ -45,8 +45,8 @@ int dv_cuts_make(dv_cuts *c, const dv_chunker_params *params, const uint8_t *p, 
 	return 0;
 }
 
-int dv_object_put_with(dv_writer *w, dv_encoder *enc, dv_cuts *cuts, dv_buf *recipe,
-		       dv_sticky *sticky, const uint8_t *p, size_t n, dv_oid *oid)
+int dv_object_put_with(const dv_putting *put, dv_cuts *cuts, dv_buf *recipe, const uint8_t *p,
+		       size_t n, dv_oid *oid)
 {
 	const dv_chunker_params *params = dv_chunker_for_size(n);
 	int rc;
@@ -60,16 +60,14 @@ int dv_object_put_with(dv_writer *w, dv_encoder *enc, dv_cuts *cuts, dv_buf *rec
 	if (cuts->n < 2) {
 		if (!cuts->n)
 			dv_sha256(oid, p, n);
-		return n ? dv_writer_put(w, enc, DV_KIND_CHUNK, oid, p, n, sticky, NULL) : 0;
+		return n ? dv_put_chunks(put, 0, oid, &n, 1, p, true) : 0;
 	}
-	rc = dv_recipe_begin(recipe, 0, params->id, n);
-	for (size_t i = 0; i < cuts->n && !rc; i++) {
-		rc = dv_writer_put(w, enc, DV_KIND_CHUNK, &cuts->ids[i], p, cuts->lens[i], sticky,
-				   NULL);
+	rc = dv_put_chunks(put, 0, cuts->ids, cuts->lens, cuts->n, p, true);
+	if (!rc)
+		rc = dv_recipe_begin(recipe, 0, params->id, n);
+	for (size_t i = 0; i < cuts->n && !rc; i++)
 		dv_recipe_append(recipe, &cuts->ids[i], cuts->lens[i]);
-		p += cuts->lens[i];
-	}
-	return rc < 0 ? rc : dv_recipe_put(w, enc, oid, recipe);
+	return rc < 0 ? rc : dv_recipe_put(put->w, put->enc, oid, recipe);
 }
 
 int dv_object_put(dv_writer *w, dv_encoder *enc, const void *p, size_t n, dv_oid *oid)
@@ -77,8 +75,9 @@ int dv_object_put(dv_writer *w, dv_encoder *enc, const void *p, size_t n, dv_oid
 	dv_auto(dv_cuts) cuts = DV_CUTS_INIT;
 	dv_auto(dv_buf) recipe = DV_BUF_INIT;
 	dv_sticky sticky = { 0 };
+	dv_putting put = { .w = w, .enc = enc, .sticky = &sticky };
 
-	return dv_object_put_with(w, enc, &cuts, &recipe, &sticky, p, n, oid);
+	return dv_object_put_with(&put, &cuts, &recipe, p, n, oid);
 }
 
 /* -- reading ----------------------------------------------------------------------------------- */

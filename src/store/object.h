@@ -48,16 +48,19 @@ typedef struct dv_ingest dv_ingest;
 int dv_ingest_new(dv_ingest **out, dv_writer *w, dv_pool *pool) DV_MUST_CHECK;
 void dv_ingest_free(dv_ingest *in);
 DV_DEFINE_AUTOPTR(dv_ingest)
+/** Whether chunks may be stored as deltas to those of a previous version; not to begin with. */
+void dv_ingest_deltas(dv_ingest *in, bool on);
 #define DV_INGEST_SMALL (4u << 20)
 /** Stores a file of at most DV_INGEST_SMALL bytes; call from pool workers (worker: its index), many
  *  at once. `size` is from fstat; *oid and *stored_size tell what was read. Returns DV_ETRANSIENT
- *  when the file changed under the read (size, mtime or ctime differ afterwards): read it again. */
-int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, dv_oid *oid,
-		    struct stat *st) DV_MUST_CHECK;
+ *  when the file changed under the read (size, mtime or ctime differ afterwards): read it again.
+ *  `before`: the object that the file was, as far as anybody knows; may be NULL. */
+int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, const dv_oid *before,
+		    dv_oid *oid, struct stat *st) DV_MUST_CHECK;
 /** Stores a file of any size using the whole pool; call from the thread that owns the pool, while
  *  no other large file is in work. Memory is bounded whatever the size. */
-int dv_ingest_large(dv_ingest *in, int fd, const char *name, dv_oid *oid, struct stat *st)
-	DV_MUST_CHECK;
+int dv_ingest_large(dv_ingest *in, int fd, const char *name, const dv_oid *before, dv_oid *oid,
+		    struct stat *st) DV_MUST_CHECK;
 /** Only hashes: the oid a file would get. Any thread. */
 int dv_hash_file(int fd, const char *name, dv_oid *oid, struct stat *st) DV_MUST_CHECK;
 

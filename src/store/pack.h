@@ -109,5 +109,10 @@ typedef struct dv_sticky {
  *  until the next call. sticky may be NULL. */
 int dv_encode(dv_encoder *enc, const uint8_t *raw, size_t n, dv_sticky *sticky,
 	      const uint8_t **stored, size_t *stored_len, uint8_t *codec) DV_MUST_CHECK;
+/** As dv_encode against the bytes of bases; `sure`: without comparing with what it takes by itself.
+ *  *codec says whether the bases are needed. */
+int dv_encode_based(dv_encoder *enc, const uint8_t *raw, size_t n, const uint8_t *prefix,
+		    size_t prefix_len, bool sure, dv_sticky *sticky, const uint8_t **stored,
+		    size_t *stored_len, uint8_t *codec) DV_MUST_CHECK;
 
 #endif

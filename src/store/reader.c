@@ -40,6 +40,7 @@ typedef struct base_chunk {
 	uint8_t *p; /* NULL: free */
 	size_t n;
 	uint64_t used;
+	bool verified;
 } base_chunk;
 
 struct dv_reader {
@@ -50,6 +51,7 @@ struct dv_reader {
 	size_t bases_bytes;
 	uint64_t clock;
 	unsigned budget;
+	bool trusting;	/* what is read now is verified as a whole: bases need not be */
 	uint8_t *win;
 	size_t win_len, win_cap;
 	dv_container win_in;
@@ -282,6 +284,11 @@ static int find_bases(dv_reader *r, const dv_oid *id, const dv_place *at, const 
 	return 0;
 }
 
+int dv_reader_bases(dv_reader *r, const dv_oid *id, const dv_place *at, const dv_oid **bases)
+{
+	return find_bases(r, id, at, bases);
+}
+
 int dv_reader_stored(dv_reader *r, const dv_oid *id, const dv_place *at, const uint8_t **p,
 		     const dv_oid **bases)
 {
@@ -312,7 +319,7 @@ static void drop_base(dv_reader *r, base_chunk *b)
 }
 
 /* Keeps a decoded base, which is taken over, and drops the oldest ones for it. */
-static void keep_base(dv_reader *r, const dv_oid *id, uint8_t *p, size_t n)
+static base_chunk *keep_base(dv_reader *r, const dv_oid *id, uint8_t *p, size_t n, bool verified)
 {
 	base_chunk *oldest = NULL;
 
@@ -330,8 +337,10 @@ static void keep_base(dv_reader *r, const dv_oid *id, uint8_t *p, size_t n)
 		}
 		drop_base(r, oldest);
 	} while (r->bases_bytes + n > BASES_BYTES);
-	*oldest = (base_chunk){ .id = *id, .p = p, .n = n, .used = ++r->clock };
+	*oldest = (base_chunk){ .id = *id, .p = p, .n = n, .used = ++r->clock,
+				.verified = verified };
 	r->bases_bytes += n;
+	return oldest;
 }
 
 static int verify(const dv_oid *id, const dv_place *at, const uint8_t *p)
@@ -342,37 +351,43 @@ static int verify(const dv_oid *id, const dv_place *at, const uint8_t *p)
 	return dv_oid_eq(&got, id) ? 0 : damaged(id, &at->in);
 }
 
-static int append_base(dv_reader *r, const dv_oid *id, int depth, dv_buf *prefix)
+/* Decodes a base that is not kept yet, and keeps it. */
+static int read_base(dv_reader *r, const dv_oid *id, int depth, base_chunk **out)
 {
-	const base_chunk *known = find_base(r, id);
 	dv_autofree uint8_t *p = NULL;
 	char hex[DV_OID_HEX_SIZE + 1];
 	dv_place at;
-	size_t n;
 	int rc;
 
-	if (!known) {
-		if (!dv_store_find(r->s, DV_KIND_CHUNK, id, &at)) {
-			dv_oid_hex(hex, id);
-			dv_err(DV_ECORRUPT, "chunk %s, which others build on, is missing", hex);
-			return dv_err_hint(DV_ECORRUPT, "run 'dv fsck --repair'");
-		}
-		p = dv_malloc(at.raw);
-		rc = p ? decode(r, id, &at, depth, p) : DV_ERROR;
-		if (!rc)
-			rc = verify(id, &at, p);
-		if (rc)
-			return rc;
-		n = at.raw;
-	} else {
-		n = known->n;
+	if (!dv_store_find(r->s, DV_KIND_CHUNK, id, &at)) {
+		dv_oid_hex(hex, id);
+		dv_err(DV_ECORRUPT, "chunk %s, which others build on, is missing", hex);
+		return dv_err_hint(DV_ECORRUPT, "run 'dv fsck --repair'");
 	}
-	if (n > DV_PREFIX_MAX - prefix->n)
-		return dv_err(DV_ECORRUPT, "the bases of a delta are too long");
-	rc = dv_buf_add(prefix, known ? known->p : p, n);
-	if (!rc && !known)
-		keep_base(r, id, dv_steal(&p), n);
+	p = dv_malloc(at.raw);
+	rc = p ? decode(r, id, &at, depth, p) : DV_ERROR;
+	if (!rc && !r->trusting)
+		rc = verify(id, &at, p);
+	if (!rc)
+		*out = keep_base(r, id, dv_steal(&p), at.raw, !r->trusting);
 	return rc;
+}
+
+static int append_base(dv_reader *r, const dv_oid *id, int depth, dv_buf *prefix)
+{
+	base_chunk *known = find_base(r, id);
+	int rc = 0;
+
+	/* One that was read on trust is not good enough where damage is to be named. */
+	if (known && !known->verified && !r->trusting) {
+		drop_base(r, known);
+		known = NULL;
+	}
+	if (!known)
+		rc = read_base(r, id, depth, &known);
+	if (!rc && known->n > DV_PREFIX_MAX - prefix->n)
+		rc = dv_err(DV_ECORRUPT, "the bases of a delta are too long");
+	return rc ? rc : dv_buf_add(prefix, known->p, known->n);
 }
 
 static int decode(dv_reader *r, const dv_oid *id, const dv_place *at, int depth, uint8_t *out)
@@ -405,8 +420,7 @@ static int decode(dv_reader *r, const dv_oid *id, const dv_place *at, int depth,
 	return 0;
 }
 
-int dv_reader_get_at(dv_reader *r, const dv_oid *id, const dv_place *at, const uint8_t **p,
-		     size_t *n)
+static int get_at(dv_reader *r, const dv_oid *id, const dv_place *at, const uint8_t **p, size_t *n)
 {
 	int rc;
 
@@ -420,6 +434,17 @@ int dv_reader_get_at(dv_reader *r, const dv_oid *id, const dv_place *at, const u
 		*p = r->out;
 	}
 	*n = at->raw;
+	return rc;
+}
+
+int dv_reader_get_at(dv_reader *r, const dv_oid *id, const dv_place *at, const uint8_t **p,
+		     size_t *n)
+{
+	int rc;
+
+	r->trusting = true;
+	rc = get_at(r, id, at, p, n);
+	r->trusting = false;
 	return rc;
 }
 
@@ -440,7 +465,7 @@ int dv_reader_get(dv_reader *r, uint8_t kind, const dv_oid *id, const uint8_t **
 		return dv_err(DV_ENOTFOUND, "%s %s is not in the store",
 			      kind == DV_KIND_RECIPE ? "recipe" : "chunk", hex);
 	}
-	rc = dv_reader_get_at(r, id, &at, p, n);
+	rc = get_at(r, id, &at, p, n);
 	if (rc)
 		return rc;
 	if (kind == DV_KIND_RECIPE)

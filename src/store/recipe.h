@@ -5,7 +5,7 @@
 
 #include "base/sha256.h"
 #include "store/chunker.h"
-#include "store/object.h"
+#include "store/delta.h"
 
 #define DV_RECIPE_BYTES_MAX ((uint64_t)1 << 31)	/* one level of a recipe: some 60 million chunks */
 
@@ -31,7 +31,7 @@ int dv_cuts_reserve(dv_cuts *c, size_t need) DV_MUST_CHECK;
 int dv_cuts_make(dv_cuts *c, const dv_chunker_params *params, const uint8_t *p, size_t n,
 		 dv_oid *oid) DV_MUST_CHECK;
 /** Stores bytes as an object with the caller's scratch. */
-int dv_object_put_with(dv_writer *w, dv_encoder *enc, dv_cuts *cuts, dv_buf *recipe,
-		       dv_sticky *sticky, const uint8_t *p, size_t n, dv_oid *oid) DV_MUST_CHECK;
+int dv_object_put_with(const dv_putting *put, dv_cuts *cuts, dv_buf *recipe,
+		       const uint8_t *p, size_t n, dv_oid *oid) DV_MUST_CHECK;
 
 #endif

@@ -80,6 +80,10 @@ int dv_reader_get_at(dv_reader *r, const dv_oid *id, const dv_place *at, const u
 int dv_reader_stored(dv_reader *r, const dv_oid *id, const dv_place *at, const uint8_t **p,
 		     const dv_oid **bases) DV_MUST_CHECK;
 
+/** The base ids of a place (nbases of them), borrowed until the next call. */
+int dv_reader_bases(dv_reader *r, const dv_oid *id, const dv_place *at, const dv_oid **bases)
+	DV_MUST_CHECK;
+
 /* -- writing ---------------------------------------------------------------------------------- */
 
 /** A batch of new entries, visible to others all at once by dv_writer_commit, and not at all when
@@ -91,6 +95,8 @@ void dv_writer_free(dv_writer *w);
 DV_DEFINE_AUTOPTR(dv_writer)
 /** The compression level given to dv_writer_new, for the encoders of its users. */
 int dv_writer_level(const dv_writer *w);
+/** The store it adds to. Borrowed. */
+dv_store *dv_writer_store(const dv_writer *w);
 /** True when the store or this batch has the entry. */
 bool dv_writer_has(dv_writer *w, uint8_t kind, const dv_oid *id);
 /** Adds an entry that is not there yet (a second put of the same is a no-op). enc: the calling

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
+#include "store/delta.h"
 #include "store/writer_priv.h"
 
 #define BUFFER ((size_t)4 << 20)
@@ -47,6 +48,11 @@ int dv_writer_new(dv_writer **out, dv_store *s, int level)
 int dv_writer_level(const dv_writer *w)
 {
 	return w->level;
+}
+
+dv_store *dv_writer_store(const dv_writer *w)
+{
+	return w->store;
 }
 
 static void buffer_free(dv_wbuf *b)
@@ -355,6 +361,33 @@ int dv_writer_put(dv_writer *w, dv_encoder *enc, uint8_t kind, const dv_oid *id,
 	if (!rc && added)
 		*added = true;
 	return rc;
+}
+
+int dv_writer_put_based(dv_writer *w, dv_encoder *enc, const dv_oid *id, const uint8_t *raw,
+			size_t n, dv_sticky *sticky, const dv_bases *bases)
+{
+	dv_pack_entry e = { .id = *id, .kind = DV_KIND_CHUNK, .raw = (uint32_t)n };
+	const uint8_t *stored;
+	size_t len;
+	bool fresh;
+	int rc;
+
+	if (!n || n > DV_RAW_MAX)
+		return dv_err(DV_EUSAGE, "a chunk of %zu bytes cannot be stored", n);
+	/* The batch may take the chunk for deeper than it becomes: that does no harm. */
+	rc = reserve_new(w, DV_KIND_CHUNK, id, bases->depth, &fresh);
+	if (rc || !fresh)
+		return rc;
+	rc = dv_encode_based(enc, raw, n, bases->prefix, bases->prefix_len, bases->sure, sticky,
+			     &stored, &len, &e.codec);
+	if (rc)
+		return give_up(w, rc);
+	e.stored = (uint32_t)len;
+	if (e.codec == DV_CODEC_ZSTD_DELTA) {
+		e.nbases = bases->n;
+		e.depth = bases->depth;
+	}
+	return append(w, &e, stored, bases->ids);
 }
 
 int dv_writer_put_stored(dv_writer *w, const dv_pack_entry *e, const uint8_t *stored,

@@ -325,6 +325,21 @@ static int add_roots(const dv_store *s, dv_log_entry *e, const dv_root *roots, s
 	return rc;
 }
 
+/* Merged segments are of no use to anybody: a reader that misses one finds that the log has grown.
+ * A file that stays behind is litter for the next collection. */
+static void unlink_merged(const dv_store *s, const dv_log_entry *e)
+{
+	for (size_t i = 0; i < e->nseg_drop; i++) {
+		dv_autofree char *path = dv_store_segment_path(s, &e->seg_drop[i]);
+		bool live = false;
+
+		for (size_t k = 0; k < s->state.nsegments; k++)
+			live |= dv_oid_eq(&s->state.segments[k], &e->seg_drop[i]);
+		if (path && !live)
+			dv_fs_unlinkat(AT_FDCWD, path, 0);
+	}
+}
+
 static int commit(dv_writer *w, const dv_root *roots, size_t nroots)
 {
 	dv_auto(dv_log_entry) e = { .kind = DV_LOG_COMMIT };
@@ -345,7 +360,10 @@ static int commit(dv_writer *w, const dv_root *roots, size_t nroots)
 	if (rc)
 		return rc;
 	w->named = true;
-	return dv_store_append(w->store, &e);
+	rc = dv_store_append(w->store, &e);
+	if (!rc)
+		unlink_merged(w->store, &e);
+	return rc;
 }
 
 int dv_writer_commit(dv_writer *w, const dv_root *roots, size_t nroots)

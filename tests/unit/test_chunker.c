@@ -226,8 +226,7 @@ static void test_parameter_sets(void **state)
 	assert_null(dv_chunker_by_name("gear64-1-17k"));
 	assert_int_equal(dv_chunker_for_size(0)->id, DV_CHUNKER_WHOLE);
 	assert_int_equal(dv_chunker_for_size(64 * KIB)->id, DV_CHUNKER_WHOLE);
-	assert_int_equal(dv_chunker_for_size(64 * KIB + 1)->id, DV_CHUNKER_GEAR64_16K);
-	assert_int_equal(dv_chunker_for_size(64 * MIB - 1)->id, DV_CHUNKER_GEAR64_16K);
+	assert_int_equal(dv_chunker_for_size(64 * KIB + 1)->id, DV_CHUNKER_GEAR64_64K);
 	assert_int_equal(dv_chunker_for_size(64 * MIB)->id, DV_CHUNKER_GEAR64_64K);
 	assert_int_equal(dv_chunker_for_size(UINT64_MAX)->id, DV_CHUNKER_GEAR64_64K);
 }

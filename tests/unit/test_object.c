@@ -139,13 +139,13 @@ static void test_sizes(void **state)
 		dv_oid want, is;
 
 		dv_sha256(&want, p, sizes[i]);
-		ok(dv_ingest_large(in, fd, "in", &oids[i], &st));
+		ok(dv_ingest_large(in, fd, "in", NULL, &oids[i], &st));
 		assert_memory_equal(oids[i].b, want.b, sizeof(want.b));
 		ok(dv_hash_file(fd, "in", &is, &st));
 		assert_memory_equal(is.b, want.b, sizeof(want.b));
 		assert_int_equal(st.st_size, sizes[i]);
 		if (sizes[i] <= DV_INGEST_SMALL) {
-			ok(dv_ingest_small(in, 0, fd, "in", &is, &st));
+			ok(dv_ingest_small(in, 0, fd, "in", NULL, &is, &st));
 			assert_memory_equal(is.b, want.b, sizeof(want.b));
 		}
 		ok(dv_object_put(w, enc, p, sizes[i], &is));
@@ -228,7 +228,7 @@ static void test_same_cuts(void **state)
 	ok(dv_encoder_new(&enc, 1));
 	ok(dv_object_put(w, enc, p, n, &oid));
 	before = dv_writer_bytes(w);
-	ok(dv_ingest_large(in, fd, "in", &oid, &st));
+	ok(dv_ingest_large(in, fd, "in", NULL, &oid, &st));
 	assert_int_equal(dv_writer_bytes(w), before);
 	close(fd);
 	free(p);

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The choice of bases. Two chunks are compared by samples: the values of the gear hash over 64
+ * bytes wherever it is small, so that about one window in `rate` counts, and the same windows count
+ * in both, whatever was inserted or removed elsewhere.
+ */
+#include "store/delta.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "store/chunker.h"
+
+#define KEPT 48			/* chunks in the cache */
+#define NEAR 6			/* chunks around the place that are looked at */
+#define REACH ((uint64_t)64 << 10)	/* how far beyond the place one looks */
+#define WINDOW 64		/* bytes that a sample stands for */
+#define LEAST 32		/* of this many samples about one is enough to call it alike */
+#define MISSES 4		/* unlike chunks in a row, after which */
+#define SKIPS 32		/* so many are not looked at, and */
+#define SKIPS_MAX 128		/* each time after that more, up to this many */
+#define CLIMB 64		/* chunks in work while climbing; a bound, hardly ever reached */
+
+/* A chunk that was read. */
+typedef struct old_chunk {
+	dv_oid id;
+	uint8_t *p;		/* NULL: free place */
+	size_t n;
+	dv_place at;
+	dv_oid bases[DV_BASES_MAX];
+	uint64_t *samples;	/* sorted, each once */
+	size_t nsamples;
+	uint64_t used;
+} old_chunk;
+
+struct dv_delta {
+	dv_store *s;
+	dv_reader *r;
+	old_chunk kept[KEPT];
+	size_t bytes, room;
+	uint64_t clock, pinned;	/* places used since `pinned` are not given away */
+	uint64_t *samples;	/* of the new chunk */
+	size_t nsamples, samples_cap;
+	uint8_t *covered;	/* for each of them: a chosen chunk has it too */
+	size_t covered_cap;
+	dv_buf prefix;
+};
+
+int dv_delta_new(dv_delta **out, dv_store *s, size_t cache_bytes)
+{
+	dv_autoptr(dv_delta) d = dv_calloc(1, sizeof(*d));
+	int rc = d ? dv_reader_new(&d->r, s) : DV_ERROR;
+
+	if (rc)
+		return rc;
+	d->s = s;
+	d->room = cache_bytes;
+	*out = dv_steal(&d);
+	return 0;
+}
+
+static void drop(dv_delta *d, old_chunk *c)
+{
+	d->bytes -= c->n + c->nsamples * sizeof(*c->samples);
+	free(c->p);
+	free(c->samples);
+	*c = (old_chunk){ 0 };
+}
+
+void dv_delta_free(dv_delta *d)
+{
+	if (!d)
+		return;
+	for (int i = 0; i < KEPT; i++)
+		drop(d, &d->kept[i]);
+	dv_reader_free(d->r);
+	dv_buf_release(&d->prefix);
+	free(d->samples);
+	free(d->covered);
+	free(d);
+}
+
+dv_reader *dv_delta_reader(dv_delta *d)
+{
+	return d->r;
+}
+
+unsigned dv_delta_rung(const dv_oid *id)
+{
+	uint64_t end = dv_get_u64(id->b + DV_OID_RAW_SIZE - sizeof(end));
+
+	return end ? (unsigned)__builtin_ctzll(end) : 64;
+}
+
+/* -- samples ------------------------------------------------------------------------------- */
+
+/* One window in 2^shift is a sample: fewer for long chunks, so that the number stays near 256. */
+static unsigned sample_shift(size_t n)
+{
+	return n >= 32768 ? 8 : n >= 8192 ? 6 : 4;
+}
+
+static int compare_samples(const void *pa, const void *pb)
+{
+	uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
+
+	return a < b ? -1 : a > b;
+}
+
+static int take_samples(const uint8_t *p, size_t n, uint64_t **samples, size_t *cap, size_t *count)
+{
+	const uint64_t *gear = dv_chunker_gear();
+	uint64_t h = 0, below = UINT64_MAX >> sample_shift(n);
+	size_t found = 0, kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		h = 2 * h + gear[p[i]];
+		if (h > below || i < WINDOW - 1)
+			continue;
+		if (found == *cap) {
+			int rc = dv_grow(samples, cap, found + 256, sizeof(**samples));
+
+			if (rc)
+				return rc;
+		}
+		(*samples)[found++] = h;
+	}
+	if (found)
+		qsort(*samples, found, sizeof(**samples), compare_samples);
+	for (size_t i = 0; i < found; i++)
+		if (!i || (*samples)[i] != (*samples)[i - 1])
+			(*samples)[kept++] = (*samples)[i];
+	*count = kept;
+	return 0;
+}
+
+/* How many samples of the new chunk that nothing covers yet are in `c`; `mark` covers them. */
+static size_t overlap(dv_delta *d, const old_chunk *c, bool mark)
+{
+	size_t n = 0;
+
+	for (size_t i = 0, j = 0; i < d->nsamples && j < c->nsamples;) {
+		if (d->samples[i] < c->samples[j]) {
+			i++;
+		} else if (d->samples[i] > c->samples[j]) {
+			j++;
+		} else {
+			n += !d->covered[i];
+			d->covered[i] |= mark;
+			i++, j++;
+		}
+	}
+	return n;
+}
+
+/* -- old chunks ---------------------------------------------------------------------------- */
+
+static old_chunk *free_place(dv_delta *d, size_t need)
+{
+	for (;;) {
+		old_chunk *place = NULL, *oldest = NULL;
+
+		for (int i = 0; i < KEPT; i++) {
+			old_chunk *c = &d->kept[i];
+
+			if (!c->p)
+				place = c;
+			else if (c->used <= d->pinned && (!oldest || c->used < oldest->used))
+				oldest = c;
+		}
+		if (place && (d->bytes + need <= d->room || !oldest))
+			return place;
+		if (!oldest)
+			return NULL;
+		drop(d, oldest);
+	}
+}
+
+static int fill(dv_delta *d, old_chunk *c, const dv_oid *id, const dv_place *at)
+{
+	const dv_oid *bases;
+	const uint8_t *p;
+	size_t n, cap = 0;
+	int rc = dv_reader_bases(d->r, id, at, &bases);
+
+	if (!rc && at->nbases)
+		memcpy(c->bases, bases, at->nbases * sizeof(*bases));
+	if (!rc)
+		rc = dv_reader_get(d->r, DV_KIND_CHUNK, id, &p, &n);
+	if (!rc)
+		rc = take_samples(p, n, &c->samples, &cap, &c->nsamples);
+	if (!rc && !(c->p = dv_malloc(n)))
+		rc = DV_ERROR;
+	if (rc) {
+		free(c->samples);
+		*c = (old_chunk){ 0 };
+		return rc;
+	}
+	memcpy(c->p, p, n);
+	c->n = n;
+	c->id = *id;
+	c->at = *at;
+	d->bytes += n + c->nsamples * sizeof(*c->samples);
+	return 0;
+}
+
+/* The old chunk, or NULL when it cannot be had. */
+static old_chunk *get(dv_delta *d, const dv_oid *id)
+{
+	old_chunk *c = NULL;
+	dv_place at;
+
+	for (int i = 0; i < KEPT; i++)
+		if (d->kept[i].p && dv_oid_eq(&d->kept[i].id, id)) {
+			d->kept[i].used = ++d->clock;
+			return &d->kept[i];
+		}
+	if (!dv_store_find(d->s, DV_KIND_CHUNK, id, &at))
+		return NULL;
+	c = free_place(d, at.raw);
+	if (!c)
+		return NULL;
+	if (fill(d, c, id, &at)) {
+		dv_error_clear();
+		return NULL;
+	}
+	c->used = ++d->clock;
+	return c;
+}
+
+/* -- the choice ---------------------------------------------------------------------------- */
+
+typedef struct choice {
+	const old_chunk *c[CLIMB];
+	size_t n;
+} choice;
+
+static void add_once(choice *to, const old_chunk *c)
+{
+	for (size_t i = 0; i < to->n; i++)
+		if (to->c[i] == c)
+			return;
+	if (c && to->n < CLIMB)
+		to->c[to->n++] = c;
+}
+
+/* Keeps the few that together have most of the new chunk's samples, in the order they are in.
+ * Returns how many samples they have. */
+static size_t pick(dv_delta *d, choice *from)
+{
+	size_t least = d->nsamples / LEAST + 1, all = 0, kept = 0, npicked = 0;
+	bool picked[CLIMB] = { false };
+
+	memset(d->covered, 0, d->nsamples);
+	while (npicked < DV_DELTA_BASES) {
+		size_t best = from->n, most = 0;
+
+		for (size_t i = 0; i < from->n; i++) {
+			size_t has = picked[i] ? 0 : overlap(d, from->c[i], false);
+
+			if (has > most) {
+				most = has;
+				best = i;
+			}
+		}
+		if (best == from->n || most < least)
+			break;
+		picked[best] = true;
+		npicked++;
+		all += overlap(d, from->c[best], true);
+	}
+	for (size_t i = 0; i < from->n; i++)
+		if (picked[i])
+			from->c[kept++] = from->c[i];
+	from->n = kept;
+	return all;
+}
+
+static bool may_carry(const old_chunk *c, unsigned rung)
+{
+	return !c->at.nbases || (c->at.depth < DV_DELTA_DEPTH && dv_delta_rung(&c->id) > rung);
+}
+
+/* Replaces what must not be built on by what it builds on itself. True when anything changed. */
+static bool climb(dv_delta *d, choice *from, unsigned rung)
+{
+	bool changed = false, again = true;
+
+	for (int step = 0; again && step <= DV_DEPTH_MAX; step++) {
+		choice up = { .n = 0 };
+
+		again = false;
+		for (size_t i = 0; i < from->n; i++) {
+			const old_chunk *c = from->c[i];
+
+			if (may_carry(c, rung)) {
+				add_once(&up, c);
+				continue;
+			}
+			for (int k = 0; k < c->at.nbases; k++)
+				add_once(&up, get(d, &c->bases[k]));
+			changed = again = true;
+		}
+		*from = up;
+	}
+	/* Whatever happened: nothing that would make the chain too long. */
+	for (size_t i = 0; i < from->n;)
+		if (from->c[i]->at.depth >= DV_DELTA_DEPTH)
+			from->c[i] = from->c[--from->n];
+		else
+			i++;
+	return changed;
+}
+
+static size_t look(dv_delta *d, const dv_basis *basis, dv_stretch where, choice *out)
+{
+	dv_oid ids[NEAR];
+	size_t n = dv_basis_chunks(basis, where, ids, NEAR);
+
+	out->n = 0;
+	for (size_t i = 0; i < n; i++)
+		add_once(out, get(d, &ids[i]));
+	return pick(d, out);
+}
+
+static int finish(dv_delta *d, const choice *chosen, dv_bases *out)
+{
+	dv_buf_clear(&d->prefix);
+	for (size_t i = 0; i < chosen->n; i++) {
+		const old_chunk *c = chosen->c[i];
+
+		out->ids[i] = c->id;
+		if (out->depth <= c->at.depth)
+			out->depth = (uint8_t)(c->at.depth + 1);
+		dv_buf_add(&d->prefix, c->p, c->n);
+	}
+	out->n = (uint8_t)chosen->n;
+	out->prefix = (const uint8_t *)d->prefix.p;
+	out->prefix_len = d->prefix.n;
+	return d->prefix.err;
+}
+
+static void learn(dv_likeness *like, bool alike)
+{
+	if (alike) {
+		*like = (dv_likeness){ 0 };
+		return;
+	}
+	if (like->misses < MISSES + SKIPS_MAX / SKIPS)
+		like->misses++;
+	if (like->misses >= MISSES)
+		like->skip = (uint8_t)((like->misses - MISSES + 1) * SKIPS);
+	if (like->skip > SKIPS_MAX)
+		like->skip = SKIPS_MAX;
+}
+
+int dv_delta_choose(dv_delta *d, const dv_basis *basis, dv_stretch where, const dv_oid *id,
+		    const uint8_t *raw, size_t n, dv_likeness *like, dv_bases *out)
+{
+	choice chosen = { .n = 0 };
+	size_t covered;
+	int rc;
+
+	*out = (dv_bases){ 0 };
+	if (like->skip) {
+		like->skip--;
+		return 0;
+	}
+	rc = take_samples(raw, n, &d->samples, &d->samples_cap, &d->nsamples);
+	if (!rc)
+		rc = dv_grow(&d->covered, &d->covered_cap, d->nsamples + 1, 1);
+	if (rc || !d->nsamples)
+		return rc;
+	d->pinned = d->clock;
+	covered = look(d, basis, where, &chosen);
+	if (covered < d->nsamples - d->nsamples / 8 && like->misses < MISSES) {
+		where.from -= where.from < REACH ? where.from : REACH;
+		where.to += REACH;
+		covered = look(d, basis, where, &chosen);
+	}
+	if (chosen.n && climb(d, &chosen, dv_delta_rung(id)))
+		covered = pick(d, &chosen);
+	learn(like, chosen.n > 0);
+	out->sure = covered >= d->nsamples / 2;
+	return chosen.n ? finish(d, &chosen, out) : 0;
+}
+
+/* -- storing ------------------------------------------------------------------------------- */
+
+static int put_chunk(const dv_putting *put, dv_stretch where, const dv_oid *id, const uint8_t *raw,
+		     size_t n)
+{
+	dv_bases bases;
+	int rc;
+
+	if (dv_writer_has(put->w, DV_KIND_CHUNK, id))
+		return 0;
+	rc = dv_delta_choose(put->delta, put->basis, where, id, raw, n, put->like, &bases);
+	if (rc < 0)
+		return rc;
+	if (bases.n)
+		return dv_writer_put_based(put->w, put->enc, id, raw, n, put->sticky, &bases);
+	return dv_writer_put(put->w, put->enc, DV_KIND_CHUNK, id, raw, n, put->sticky, NULL);
+}
+
+int dv_put_chunks(const dv_putting *put, uint64_t offset, const dv_oid *ids, const size_t *lens,
+		  size_t n, const uint8_t *p, bool last)
+{
+	bool based = put->delta && put->basis;
+	dv_autofree dv_stretch *where = based ? dv_reallocarray(NULL, n + 1, sizeof(*where)) : NULL;
+	int rc = based && !where ? DV_ERROR : 0;
+
+	if (where)
+		dv_basis_walk(put->basis, offset, ids, lens, n, last, where);
+	for (size_t i = 0; i < n && !rc; i++) {
+		if (where)
+			rc = put_chunk(put, where[i], &ids[i], p, lens[i]);
+		else
+			rc = dv_writer_put(put->w, put->enc, DV_KIND_CHUNK, &ids[i], p, lens[i],
+					   put->sticky, NULL);
+		p += lens[i];
+	}
+	return rc;
+}
