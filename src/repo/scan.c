@@ -75,10 +75,9 @@ int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer)
 	    (r = (writer ? dv_repo_store : dv_repo_store_look)(repo, &s->store)) < 0)
 		return r;
 	dv_links_init(&s->links, repo, s->store);
-	if (writer && (r = dv_ingest_new(&s->ingest, writer, pool)) < 0)
+	if (writer && ((r = dv_ingest_new(&s->ingest, writer, pool)) < 0 ||
+		       (r = dv_ingest_deltas(s->ingest, dv_repo_deltas(repo))) < 0))
 		return r;
-	if (writer)
-		dv_ingest_deltas(s->ingest, dv_repo_deltas(repo));
 	s->enc = dv_calloc((size_t)dv_pool_threads(pool) + 1, sizeof(*s->enc));
 	if (!s->enc)
 		return DV_ERROR;

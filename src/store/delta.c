@@ -44,6 +44,7 @@ struct dv_delta {
 	uint8_t *covered;	/* for each of them: a chosen chunk has it too */
 	size_t covered_cap;
 	dv_buf prefix;
+	dv_oid ids[DV_DELTA_BASES];	/* of the bases chosen last */
 };
 
 int dv_delta_new(dv_delta **out, dv_store *s, size_t cache_bytes)
@@ -281,11 +282,30 @@ static bool may_carry(const old_chunk *c, unsigned rung)
 	return !c->at.nbases || (c->at.depth < DV_DELTA_DEPTH && dv_delta_rung(&c->id) > rung);
 }
 
+/* Adds what `c` builds on. False when that is unlike the new chunk: then the old one has other
+ * kinds of bases, its peers. */
+static bool add_below(dv_delta *d, choice *to, const old_chunk *c)
+{
+	size_t own = overlap(d, c, false), has = 0, n = to->n;
+
+	for (int k = 0; k < c->at.nbases; k++) {
+		const old_chunk *b = get(d, &c->bases[k]);
+
+		add_once(to, b);
+		has += b ? overlap(d, b, false) : 0;
+	}
+	if (has >= own / 2)
+		return true;
+	to->n = n;
+	return false;
+}
+
 /* Replaces what must not be built on by what it builds on itself. True when anything changed. */
 static bool climb(dv_delta *d, choice *from, unsigned rung)
 {
 	bool changed = false, again = true;
 
+	memset(d->covered, 0, d->nsamples);
 	for (int step = 0; again && step <= DV_DEPTH_MAX; step++) {
 		choice up = { .n = 0 };
 
@@ -293,13 +313,10 @@ static bool climb(dv_delta *d, choice *from, unsigned rung)
 		for (size_t i = 0; i < from->n; i++) {
 			const old_chunk *c = from->c[i];
 
-			if (may_carry(c, rung)) {
+			if (!may_carry(c, rung) && add_below(d, &up, c))
+				changed = again = true;
+			else
 				add_once(&up, c);
-				continue;
-			}
-			for (int k = 0; k < c->at.nbases; k++)
-				add_once(&up, get(d, &c->bases[k]));
-			changed = again = true;
 		}
 		*from = up;
 	}
@@ -329,11 +346,12 @@ static int finish(dv_delta *d, const choice *chosen, dv_bases *out)
 	for (size_t i = 0; i < chosen->n; i++) {
 		const old_chunk *c = chosen->c[i];
 
-		out->ids[i] = c->id;
+		d->ids[i] = c->id;
 		if (out->depth <= c->at.depth)
 			out->depth = (uint8_t)(c->at.depth + 1);
 		dv_buf_add(&d->prefix, c->p, c->n);
 	}
+	out->ids = d->ids;
 	out->n = (uint8_t)chosen->n;
 	out->prefix = (const uint8_t *)d->prefix.p;
 	out->prefix_len = d->prefix.n;
@@ -387,37 +405,55 @@ int dv_delta_choose(dv_delta *d, const dv_basis *basis, dv_stretch where, const 
 
 /* -- storing ------------------------------------------------------------------------------- */
 
+/* With the peers there are, or alone. */
+static int put_among_peers(const dv_putting *put, const dv_oid *id, const uint8_t *raw, size_t n)
+{
+	bool compare;
+	const dv_peer_set *set = dv_peers_get(put->peers, &compare);
+	dv_bases bases = { 0 };
+	dv_outcome out;
+	int rc;
+
+	if (set)
+		bases = (dv_bases){ .ids = set->ids, .n = set->n, .depth = 1, .sure = !compare,
+				    .prefix = set->p, .prefix_len = set->len,
+				    .number = set->number };
+	rc = dv_writer_put_based(put->w, put->enc, id, raw, n, put->sticky, &bases, &out);
+	if (rc || !out.fresh)
+		return rc;
+	if (out.alone)
+		dv_peers_learn(put->peers, set, out.with, out.alone);
+	return set ? 0 : dv_peers_offer(put->peers, id, raw, n, out.stored);
+}
+
 static int put_chunk(const dv_putting *put, dv_stretch where, const dv_oid *id, const uint8_t *raw,
 		     size_t n)
 {
-	dv_bases bases;
-	int rc;
+	dv_bases bases = { 0 };
+	dv_outcome out;
+	int rc = 0;
 
 	if (dv_writer_has(put->w, DV_KIND_CHUNK, id))
 		return 0;
-	rc = dv_delta_choose(put->delta, put->basis, where, id, raw, n, put->like, &bases);
+	if (put->delta && put->basis)
+		rc = dv_delta_choose(put->delta, put->basis, where, id, raw, n, put->like, &bases);
 	if (rc < 0)
 		return rc;
-	if (bases.n)
-		return dv_writer_put_based(put->w, put->enc, id, raw, n, put->sticky, &bases);
-	return dv_writer_put(put->w, put->enc, DV_KIND_CHUNK, id, raw, n, put->sticky, NULL);
+	if (!bases.n && put->peers)
+		return put_among_peers(put, id, raw, n);
+	return dv_writer_put_based(put->w, put->enc, id, raw, n, put->sticky, &bases, &out);
 }
 
 int dv_put_chunks(const dv_putting *put, uint64_t offset, const dv_oid *ids, const size_t *lens,
 		  size_t n, const uint8_t *p, bool last)
 {
-	bool based = put->delta && put->basis;
-	dv_autofree dv_stretch *where = based ? dv_reallocarray(NULL, n + 1, sizeof(*where)) : NULL;
-	int rc = based && !where ? DV_ERROR : 0;
+	dv_autofree dv_stretch *where = dv_calloc(n + 1, sizeof(*where));
+	int rc = where ? 0 : DV_ERROR;
 
-	if (where)
+	if (!rc && put->delta && put->basis)
 		dv_basis_walk(put->basis, offset, ids, lens, n, last, where);
 	for (size_t i = 0; i < n && !rc; i++) {
-		if (where)
-			rc = put_chunk(put, where[i], &ids[i], p, lens[i]);
-		else
-			rc = dv_writer_put(put->w, put->enc, DV_KIND_CHUNK, &ids[i], p, lens[i],
-					   put->sticky, NULL);
+		rc = put_chunk(put, where[i], &ids[i], p, lens[i]);
 		p += lens[i];
 	}
 	return rc;

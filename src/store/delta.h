@@ -12,6 +12,7 @@
 #define DV_STORE_DELTA_H
 
 #include "store/basis.h"
+#include "store/peers.h"
 
 #define DV_DELTA_DEPTH 8	/* chains that are written; longer ones are only read */
 #define DV_DELTA_BASES 3
@@ -33,21 +34,30 @@ typedef struct dv_likeness {
 
 /** The bases of one chunk. */
 typedef struct dv_bases {
-	dv_oid ids[DV_DELTA_BASES];
+	const dv_oid *ids;	/* borrowed like the prefix */
 	uint8_t n;		/* 0: store the chunk by itself */
 	uint8_t depth;		/* of the new chunk, if it builds on them */
 	bool sure;		/* so alike that compressing without them need not be tried */
 	const uint8_t *prefix;	/* their bytes, one after the other; borrowed until the next call */
 	size_t prefix_len;
+	uint64_t number;	/* of the set of peers that they are, or 0 */
 } dv_bases;
 /** Chooses bases for the chunk `raw` with `id` that stood at `where` in `basis`. Failures to read
  *  an old chunk only make it no candidate. */
 int dv_delta_choose(dv_delta *d, const dv_basis *basis, dv_stretch where, const dv_oid *id,
 		    const uint8_t *raw, size_t n, dv_likeness *like, dv_bases *out) DV_MUST_CHECK;
 
-/** As dv_writer_put for a chunk that may become a delta to `bases`, which the store has. */
+/** What became of a chunk that was put. */
+typedef struct dv_outcome {
+	bool fresh;		/* it was not there before; the rest is only set then */
+	uint8_t codec;
+	size_t stored;
+	size_t with, alone;	/* lengths with bases and without, where both were tried; else 0 */
+} dv_outcome;
+/** As dv_writer_put for a chunk that may become a delta to `bases`, which store or batch have. */
 int dv_writer_put_based(dv_writer *w, dv_encoder *enc, const dv_oid *id, const uint8_t *raw,
-			size_t n, dv_sticky *sticky, const dv_bases *bases) DV_MUST_CHECK;
+			size_t n, dv_sticky *sticky, const dv_bases *bases, dv_outcome *out)
+	DV_MUST_CHECK;
 
 /** How the chunks of one file are stored, one thread at a time. */
 typedef struct dv_putting {
@@ -57,6 +67,7 @@ typedef struct dv_putting {
 	dv_delta *delta;	/* NULL without deltas */
 	dv_basis *basis;	/* NULL: there is no previous version */
 	dv_likeness *like;
+	dv_peers *peers;	/* NULL without them */
 } dv_putting;
 /** Stores chunks in a row, as deltas to what stood in their place where that pays. Their bytes
  *  follow each other from `p`; they begin at `offset` of the file; `last`: they reach its end. */

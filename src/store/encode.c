@@ -19,16 +19,24 @@
 #define WINDOW_LOG_MIN 17 /* of a delta: the window holds its bases and the chunk */
 #define WINDOW_LOG_MAX 24
 #define LONG_MATCH 32	 /* bytes of the long matches that deltas are made of */
+#define LONG_PEERS 65536u /* peers of so many bytes are pieces of long files */
 
 struct dv_encoder {
 	ZSTD_CCtx *cctx;
 	uint8_t *out;
 	size_t cap;
 	int level;
-	ZSTD_CCtx *based;	/* set up for deltas; made when it is first needed */
+	ZSTD_CCtx *based;	/* set up for old versions; made when it is first needed */
+	ZSTD_CCtx *peers;	/* has taken in the peers of this number: */
+	uint64_t standing;
 	uint8_t *delta;
 	size_t delta_cap;
 };
+
+static int setup_failed(void)
+{
+	return dv_err(DV_ERROR, "cannot set up compression");
+}
 
 /* No content size, checksum and dictionary id: see above. */
 static int new_context(ZSTD_CCtx **out, int level)
@@ -42,7 +50,7 @@ static int new_context(ZSTD_CCtx **out, int level)
 	    ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 0)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 0)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_dictIDFlag, 0)))
-		return dv_err(DV_ERROR, "cannot set up compression");
+		return setup_failed();
 	return 0;
 }
 
@@ -71,6 +79,7 @@ void dv_encoder_free(dv_encoder *enc)
 		return;
 	ZSTD_freeCCtx(enc->cctx);
 	ZSTD_freeCCtx(enc->based);
+	ZSTD_freeCCtx(enc->peers);
 	free(enc->out);
 	free(enc->delta);
 	free(enc);
@@ -157,48 +166,89 @@ int dv_encode(dv_encoder *enc, const uint8_t *raw, size_t n, dv_sticky *sticky,
 
 /* -- deltas ------------------------------------------------------------------------------ */
 
-/* Long matches are looked for first: two versions share long stretches, and finding these by a
- * table of their own makes a delta smaller and costs little. */
-static int based_context(dv_encoder *enc, size_t n)
+static bool set(ZSTD_CCtx *c, ZSTD_cParameter what, int value)
 {
-	int log = WINDOW_LOG_MIN, rc = 0;
+	return !ZSTD_isError(ZSTD_CCtx_setParameter(c, what, value));
+}
+
+static int window_log(size_t n)
+{
+	int log = WINDOW_LOG_MIN;
 
 	while (log < WINDOW_LOG_MAX && ((size_t)1 << log) < n)
 		log++;
+	return log;
+}
+
+/* For the old versions of a chunk, which are others every time. Long matches are looked for first:
+ * two versions share long stretches, and finding these by a table of their own makes a delta
+ * smaller and costs little. */
+static int take_versions(dv_encoder *enc, const dv_prefix *prefix, size_t n)
+{
+	int rc = 0;
+
 	if (!enc->based) {
 		rc = new_context(&enc->based, enc->level);
-		if (!rc &&
-		    (ZSTD_isError(ZSTD_CCtx_setParameter(
-			    enc->based, ZSTD_c_enableLongDistanceMatching, 1)) ||
-		     ZSTD_isError(ZSTD_CCtx_setParameter(enc->based, ZSTD_c_ldmMinMatch,
-							 LONG_MATCH))))
-			rc = dv_err(DV_ERROR, "cannot set up compression");
+		if (!rc && (!set(enc->based, ZSTD_c_enableLongDistanceMatching, 1) ||
+			    !set(enc->based, ZSTD_c_ldmMinMatch, LONG_MATCH)))
+			rc = setup_failed();
 	}
-	if (!rc && ZSTD_isError(ZSTD_CCtx_setParameter(enc->based, ZSTD_c_windowLog, log)))
-		rc = dv_err(DV_ERROR, "cannot set up compression");
+	if (!rc && (!set(enc->based, ZSTD_c_windowLog, window_log(n + prefix->n)) ||
+		    ZSTD_isError(ZSTD_CCtx_refPrefix(enc->based, prefix->p, prefix->n))))
+		rc = setup_failed();
 	return rc;
 }
 
-int dv_encode_based(dv_encoder *enc, const uint8_t *raw, size_t n, const uint8_t *prefix,
-		    size_t prefix_len, bool sure, dv_sticky *sticky, const uint8_t **stored,
-		    size_t *stored_len, uint8_t *codec)
+/* For peers, which stay the same for many chunks. */
+static int take_peers(dv_encoder *enc, const dv_prefix *prefix)
 {
-	size_t want = ZSTD_compressBound(n), len;
-	int rc = based_context(enc, n + prefix_len);
+	int rc = 0;
 
+	if (enc->standing == prefix->number)
+		return 0;
+	ZSTD_freeCCtx(enc->peers);
+	enc->peers = NULL;
+	enc->standing = 0;
+	rc = new_context(&enc->peers, enc->level);
+	/* In long texts matches of seven bytes and a table for all of the peers are worth it. */
+	if (!rc && enc->level == 1 && prefix->n >= LONG_PEERS &&
+	    (!set(enc->peers, ZSTD_c_strategy, ZSTD_fast) ||
+	     !set(enc->peers, ZSTD_c_minMatch, 7) || !set(enc->peers, ZSTD_c_hashLog, 16)))
+		rc = setup_failed();
+	if (!rc && (!set(enc->peers, ZSTD_c_windowLog, window_log(prefix->n + DV_RAW_MAX / 4)) ||
+		    ZSTD_isError(ZSTD_CCtx_loadDictionary(enc->peers, prefix->p, prefix->n))))
+		rc = setup_failed();
 	if (!rc)
-		rc = dv_grow(&enc->delta, &enc->delta_cap, want, 1);
-	if (!rc && ZSTD_isError(ZSTD_CCtx_refPrefix(enc->based, prefix, prefix_len)))
-		rc = dv_err(DV_ERROR, "cannot set up compression");
+		enc->standing = prefix->number;
+	return rc;
+}
+
+int dv_encode_based(dv_encoder *enc, const uint8_t *raw, size_t n, const dv_prefix *prefix,
+		    dv_sticky *sticky, const uint8_t **stored, size_t *stored_len, uint8_t *codec,
+		    size_t *with, size_t *alone)
+{
+	size_t len;
+	int rc;
+
+	*with = *alone = 0;
+	/* Peers do not help where nothing helped lately. */
+	if (prefix->number && sticky && sticky->misses)
+		return dv_encode(enc, raw, n, sticky, stored, stored_len, codec);
+	rc = prefix->number ? take_peers(enc, prefix) : take_versions(enc, prefix, n);
+	if (!rc)
+		rc = dv_grow(&enc->delta, &enc->delta_cap, ZSTD_compressBound(n), 1);
 	if (rc)
 		return rc;
-	len = ZSTD_compress2(enc->based, enc->delta, enc->delta_cap, raw, n);
+	len = ZSTD_compress2(prefix->number ? enc->peers : enc->based, enc->delta, enc->delta_cap,
+			     raw, n);
 	if (ZSTD_isError(len))
 		return dv_err(DV_ERROR, "cannot compress: %s", ZSTD_getErrorName(len));
-	if (!sure || len > n / 2) {
+	if (!prefix->sure || len > n - n / 8) {
 		rc = dv_encode(enc, raw, n, sticky, stored, stored_len, codec);
+		*with = len;
+		*alone = *stored_len;
 		/* A chain must be worth its decoding. */
-		if (rc || len > *stored_len - *stored_len / 8)
+		if (rc || len > *stored_len - *stored_len / (prefix->number ? 64 : 8))
 			return rc;
 	}
 	*stored = enc->delta;

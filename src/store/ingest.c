@@ -25,6 +25,8 @@
 #define HASH_BATCH 64
 #define BASES_ROOM ((size_t)48 << 20)	/* for decoded bases of all workers together, but */
 #define BASES_LEAST ((size_t)2 << 20)	/* at least so many each */
+#define PEERS_SMALL ((size_t)64 << 10)	/* bytes that small files share as bases */
+#define PEERS_LARGE ((size_t)128 << 10)	/* and the chunks of one large file */
 #define HASH_BUFFER ((size_t)256 << 10)
 
 /* Scratch of one worker. */
@@ -66,6 +68,7 @@ typedef struct large {
 	dv_sticky sticky;
 	dv_likeness like;
 	dv_basis *basis;	/* NULL: no previous version */
+	dv_peers *peers;	/* the file's first chunks */
 	dv_pack_footer *table;	/* takes the chunks instead of the store; or NULL */
 } large;
 
@@ -75,6 +78,7 @@ struct dv_ingest {
 	station *stations;	/* one a worker, and one for the thread that owns the pool */
 	int nstations;
 	bool deltas;
+	dv_peers *peers;	/* of small files, with deltas */
 	slot slots[SLOTS_MAX];
 	size_t nslots;
 	pthread_mutex_t lock;	/* slot states and users, the sticky verdict, the recipe */
@@ -123,6 +127,8 @@ void dv_ingest_free(dv_ingest *in)
 	}
 	dv_buf_release(&in->f.recipe);
 	dv_basis_free(in->f.basis);
+	dv_peers_free(in->f.peers);
+	dv_peers_free(in->peers);
 	free(in->stations);
 	pthread_mutex_destroy(&in->lock);
 	pthread_cond_destroy(&in->changed);
@@ -139,9 +145,12 @@ static int station_encoder(dv_ingest *in, int worker, dv_encoder **enc)
 	return rc;
 }
 
-void dv_ingest_deltas(dv_ingest *in, bool on)
+int dv_ingest_deltas(dv_ingest *in, bool on)
 {
-	in->deltas = on;
+	int rc = on && !in->peers ? dv_peers_new(&in->peers, PEERS_SMALL) : 0;
+
+	in->deltas = on && !rc;
+	return rc;
 }
 
 static int station_delta(dv_ingest *in, int worker, dv_delta **delta)
@@ -347,6 +356,8 @@ static int ingest_small(dv_ingest *in, int worker, int fd, const char *name, con
 	rc = open_basis(in, worker, before, &basis);
 	put.basis = basis;
 	put.delta = s->delta;
+	if (in->deltas && (uint64_t)st->st_size <= DV_CHUNKER_WHOLE_MAX)
+		put.peers = in->peers;
 	if (!rc)
 		rc = dv_object_put_with(&put, &s->cuts, &s->recipe, s->buf, (size_t)st->st_size,
 					oid);
@@ -458,7 +469,8 @@ static int put_slot(slot *s, int worker)
 	uint64_t begin = s->offset - (uint64_t)(s->buf + CARRY - s->first), end = begin;
 	dv_sticky sticky;
 	dv_likeness like;
-	dv_putting put = { .w = in->w, .sticky = &sticky, .basis = f->basis, .like = &like };
+	dv_putting put = { .w = in->w, .sticky = &sticky, .basis = f->basis, .like = &like,
+			   .peers = f->peers };
 	int rc = station_encoder(in, worker, &put.enc);
 
 	if (!rc && f->basis)
@@ -678,8 +690,12 @@ static int begin_large(dv_ingest *in, int fd, const char *name, const dv_oid *be
 	f->sticky = (dv_sticky){ 0 };
 	f->like = (dv_likeness){ 0 };
 	dv_basis_free(f->basis);
+	dv_peers_free(f->peers);
 	f->basis = NULL;
-	if (!table)
+	f->peers = NULL;
+	if (!table && in->deltas)
+		rc = dv_peers_new(&f->peers, PEERS_LARGE);
+	if (!rc && !table)
 		rc = open_basis(in, in->nstations - 1, before, &f->basis);
 	if (!rc)
 		rc = dv_recipe_begin(&f->recipe, 0, f->params->id, f->size);

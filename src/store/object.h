@@ -48,8 +48,9 @@ typedef struct dv_ingest dv_ingest;
 int dv_ingest_new(dv_ingest **out, dv_writer *w, dv_pool *pool) DV_MUST_CHECK;
 void dv_ingest_free(dv_ingest *in);
 DV_DEFINE_AUTOPTR(dv_ingest)
-/** Whether chunks may be stored as deltas to those of a previous version; not to begin with. */
-void dv_ingest_deltas(dv_ingest *in, bool on);
+/** Whether chunks may be stored as deltas, to those of a previous version and to their peers; not
+ *  to begin with. */
+int dv_ingest_deltas(dv_ingest *in, bool on) DV_MUST_CHECK;
 #define DV_INGEST_SMALL (4u << 20)
 /** Stores a file of at most DV_INGEST_SMALL bytes; call from pool workers (worker: its index), many
  *  at once. `size` is from fstat; *oid and *stored_size tell what was read. Returns DV_ETRANSIENT

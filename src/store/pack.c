@@ -228,6 +228,22 @@ const dv_pack_entry *dv_pack_footer_find(const dv_pack_footer *f, uint8_t kind, 
 	return f->n ? bsearch(&key, f->e, f->n, sizeof(*f->e), dv_pack_entry_cmp) : NULL;
 }
 
+#define SHARED_WITHIN 256u /* places of the base table that are looked at for equal ones */
+
+uint32_t dv_pack_add_bases(dv_oid *table, size_t *n, const dv_oid *bases, size_t count)
+{
+	size_t from = *n > SHARED_WITHIN ? *n - SHARED_WITHIN : 0;
+
+	if (!count)
+		return 0;
+	for (size_t i = *n; i-- > from;)
+		if (*n - i >= count && !memcmp(&table[i], bases, count * sizeof(*bases)))
+			return (uint32_t)i;
+	memcpy(&table[*n], bases, count * sizeof(*bases));
+	*n += count;
+	return (uint32_t)(*n - count);
+}
+
 /* -- decoding ---------------------------------------------------------------------------- */
 
 static pthread_key_t dctx_key;

@@ -109,10 +109,20 @@ typedef struct dv_sticky {
  *  until the next call. sticky may be NULL. */
 int dv_encode(dv_encoder *enc, const uint8_t *raw, size_t n, dv_sticky *sticky,
 	      const uint8_t **stored, size_t *stored_len, uint8_t *codec) DV_MUST_CHECK;
-/** As dv_encode against the bytes of bases; `sure`: without comparing with what it takes by itself.
- *  *codec says whether the bases are needed. */
-int dv_encode_based(dv_encoder *enc, const uint8_t *raw, size_t n, const uint8_t *prefix,
-		    size_t prefix_len, bool sure, dv_sticky *sticky, const uint8_t **stored,
-		    size_t *stored_len, uint8_t *codec) DV_MUST_CHECK;
+/** Bytes that a chunk may be compressed against. */
+typedef struct dv_prefix {
+	const uint8_t *p;
+	size_t n;
+	uint64_t number;	/* 0, or the same whenever the bytes are: they are taken in once */
+	bool sure;		/* need not be compared with what the chunk takes alone */
+} dv_prefix;
+/** As dv_encode, against `prefix` where that pays: *codec says whether it is needed. *with and
+ *  *alone are the lengths of both ways when they were compared, else 0. */
+int dv_encode_based(dv_encoder *enc, const uint8_t *raw, size_t n, const dv_prefix *prefix,
+		    dv_sticky *sticky, const uint8_t **stored, size_t *stored_len, uint8_t *codec,
+		    size_t *with, size_t *alone) DV_MUST_CHECK;
+/** Adds the `count` bases of one entry to a base table of *n, which has room for them. Entries in a
+ *  row that have the same bases share their places. Returns the index of the first. */
+uint32_t dv_pack_add_bases(dv_oid *table, size_t *n, const dv_oid *bases, size_t count);
 
 #endif

@@ -51,6 +51,10 @@ struct dv_reader {
 	size_t bases_bytes;
 	uint64_t clock;
 	unsigned budget;
+	dv_oid joined_ids[DV_BASES_MAX];	/* whose bytes `joined` has, one after the other: */
+	uint8_t njoined;			/* peers share their bases with their neighbours */
+	bool joined_verified;
+	dv_buf joined;
 	bool trusting;	/* what is read now is verified as a whole: bases need not be */
 	uint8_t *win;
 	size_t win_len, win_cap;
@@ -91,6 +95,7 @@ void dv_reader_free(dv_reader *r)
 		dv_pack_footer_release(&r->footers[i].f);
 	for (int i = 0; i < NBASES; i++)
 		free(r->bases[i].p);
+	dv_buf_release(&r->joined);
 	free(r->win);
 	free(r->out);
 	free(r);
@@ -390,9 +395,36 @@ static int append_base(dv_reader *r, const dv_oid *id, int depth, dv_buf *prefix
 	return rc ? rc : dv_buf_add(prefix, known->p, known->n);
 }
 
+/* The bytes of all bases, in `own` or kept from the chunk before when that has the same ones. */
+static int join_bases(dv_reader *r, const dv_oid *ids, uint8_t n, int depth, dv_buf *own,
+		      const dv_buf **out)
+{
+	dv_buf *to = depth ? own : &r->joined;
+	int rc = 0;
+
+	*out = to;
+	if (!n)
+		return 0;
+	if (!depth && n == r->njoined && (r->joined_verified || r->trusting) &&
+	    !memcmp(ids, r->joined_ids, n * sizeof(*ids)))
+		return 0;
+	if (!depth)
+		r->njoined = 0;
+	dv_buf_clear(to);
+	for (int i = 0; !rc && i < n; i++)
+		rc = append_base(r, &ids[i], depth + 1, to);
+	if (!rc && !depth) {
+		memcpy(r->joined_ids, ids, n * sizeof(*ids));
+		r->njoined = n;
+		r->joined_verified = !r->trusting;
+	}
+	return rc;
+}
+
 static int decode(dv_reader *r, const dv_oid *id, const dv_place *at, int depth, uint8_t *out)
 {
-	dv_auto(dv_buf) prefix = DV_BUF_INIT;
+	dv_auto(dv_buf) own = DV_BUF_INIT;
+	const dv_buf *prefix;
 	dv_oid ids[DV_BASES_MAX];
 	const dv_oid *bases;
 	const uint8_t *stored;
@@ -409,13 +441,12 @@ static int decode(dv_reader *r, const dv_oid *id, const dv_place *at, int depth,
 	/* The footer they are borrowed from may go while the bases are read. */
 	if (at->nbases)
 		memcpy(ids, bases, at->nbases * sizeof(*ids));
-	for (int i = 0; !rc && i < at->nbases; i++)
-		rc = append_base(r, &ids[i], depth + 1, &prefix);
+	rc = join_bases(r, ids, at->nbases, depth, &own, &prefix);
 	if (!rc)
 		rc = read_stored(r, id, at, &stored);
 	if (rc)
 		return rc;
-	if (dv_pack_decode(out, &e, stored, (const uint8_t *)prefix.p, prefix.n))
+	if (dv_pack_decode(out, &e, stored, (const uint8_t *)prefix->p, at->nbases ? prefix->n : 0))
 		return damaged(id, &at->in);
 	return 0;
 }

@@ -368,9 +368,7 @@ static int pack_add(sweep *w, dv_pack_entry e, const uint8_t *stored, const dv_o
 	if (rc < 0)
 		return rc;
 	e.offset = w->offset;
-	e.bases_at = (uint32_t)w->f.nbases;
-	for (size_t i = 0; i < e.nbases; i++)
-		w->f.bases[w->f.nbases++] = bases[i];
+	e.bases_at = dv_pack_add_bases(w->f.bases, &w->f.nbases, bases, e.nbases);
 	w->f.e[w->f.n++] = e;
 	w->offset += e.stored;
 	dv_pack_name_entry(&w->hash, &e, stored);

@@ -268,13 +268,10 @@ static int add_entry(dv_wbuf *b, const dv_pack_entry *e, const uint8_t *stored,
 		return rc;
 	b->e[b->ne] = *e;
 	b->e[b->ne].offset = b->n;
-	b->e[b->ne].bases_at = e->nbases ? (uint32_t)b->nb : 0;
+	b->e[b->ne].bases_at = dv_pack_add_bases(b->bases, &b->nb, bases, e->nbases);
 	b->ne++;
 	memcpy(b->p + b->n, stored, e->stored);
 	b->n += e->stored;
-	if (e->nbases)
-		memcpy(b->bases + b->nb, bases, e->nbases * sizeof(*bases));
-	b->nb += e->nbases;
 	return 0;
 }
 
@@ -336,58 +333,61 @@ static int give_up(dv_writer *w, int rc)
 	return rc;
 }
 
+/* Encodes into `e`; *stored is borrowed from the encoder. */
+static int encode(dv_encoder *enc, const uint8_t *raw, dv_sticky *sticky, const dv_bases *bases,
+		  dv_pack_entry *e, const uint8_t **stored, dv_outcome *out)
+{
+	dv_prefix prefix = { bases->prefix, bases->prefix_len, bases->number, bases->sure };
+	int rc;
+
+	if (bases->n)
+		rc = dv_encode_based(enc, raw, e->raw, &prefix, sticky, stored, &out->stored,
+				     &e->codec, &out->with, &out->alone);
+	else
+		rc = dv_encode(enc, raw, e->raw, sticky, stored, &out->stored, &e->codec);
+	if (!rc && e->codec == DV_CODEC_ZSTD_DELTA) {
+		e->nbases = bases->n;
+		e->depth = bases->depth;
+	}
+	e->stored = (uint32_t)out->stored;
+	out->codec = e->codec;
+	return rc;
+}
+
+static int put(dv_writer *w, dv_encoder *enc, uint8_t kind, const dv_oid *id, const uint8_t *raw,
+	       size_t n, dv_sticky *sticky, const dv_bases *bases, dv_outcome *out)
+{
+	dv_pack_entry e = { .id = *id, .kind = kind, .raw = (uint32_t)n };
+	const uint8_t *stored;
+	int rc;
+
+	*out = (dv_outcome){ 0 };
+	if (!n || n > DV_RAW_MAX)
+		return dv_err(DV_EUSAGE, "a chunk of %zu bytes cannot be stored", n);
+	/* The batch may take the chunk for deeper than it becomes: that does no harm. */
+	rc = reserve_new(w, kind, id, bases->depth, &out->fresh);
+	if (rc || !out->fresh)
+		return rc;
+	rc = encode(enc, raw, sticky, bases, &e, &stored, out);
+	return rc ? give_up(w, rc) : append(w, &e, stored, bases->ids);
+}
+
 int dv_writer_put(dv_writer *w, dv_encoder *enc, uint8_t kind, const dv_oid *id, const uint8_t *raw,
 		  size_t n, dv_sticky *sticky, bool *added)
 {
-	dv_pack_entry e = { .id = *id, .kind = kind };
-	const uint8_t *stored;
-	size_t len;
-	bool fresh;
-	int rc;
+	const dv_bases none = { 0 };
+	dv_outcome out;
+	int rc = put(w, enc, kind, id, raw, n, sticky, &none, &out);
 
 	if (added)
-		*added = false;
-	if (!n || n > DV_RAW_MAX)
-		return dv_err(DV_EUSAGE, "a chunk of %zu bytes cannot be stored", n);
-	rc = reserve_new(w, kind, id, 0, &fresh);
-	if (rc || !fresh)
-		return rc;
-	rc = dv_encode(enc, raw, n, sticky, &stored, &len, &e.codec);
-	if (rc)
-		return give_up(w, rc);
-	e.raw = (uint32_t)n;
-	e.stored = (uint32_t)len;
-	rc = append(w, &e, stored, NULL);
-	if (!rc && added)
-		*added = true;
+		*added = !rc && out.fresh;
 	return rc;
 }
 
 int dv_writer_put_based(dv_writer *w, dv_encoder *enc, const dv_oid *id, const uint8_t *raw,
-			size_t n, dv_sticky *sticky, const dv_bases *bases)
+			size_t n, dv_sticky *sticky, const dv_bases *bases, dv_outcome *out)
 {
-	dv_pack_entry e = { .id = *id, .kind = DV_KIND_CHUNK, .raw = (uint32_t)n };
-	const uint8_t *stored;
-	size_t len;
-	bool fresh;
-	int rc;
-
-	if (!n || n > DV_RAW_MAX)
-		return dv_err(DV_EUSAGE, "a chunk of %zu bytes cannot be stored", n);
-	/* The batch may take the chunk for deeper than it becomes: that does no harm. */
-	rc = reserve_new(w, DV_KIND_CHUNK, id, bases->depth, &fresh);
-	if (rc || !fresh)
-		return rc;
-	rc = dv_encode_based(enc, raw, n, bases->prefix, bases->prefix_len, bases->sure, sticky,
-			     &stored, &len, &e.codec);
-	if (rc)
-		return give_up(w, rc);
-	e.stored = (uint32_t)len;
-	if (e.codec == DV_CODEC_ZSTD_DELTA) {
-		e.nbases = bases->n;
-		e.depth = bases->depth;
-	}
-	return append(w, &e, stored, bases->ids);
+	return put(w, enc, DV_KIND_CHUNK, id, raw, n, sticky, bases, out);
 }
 
 int dv_writer_put_stored(dv_writer *w, const dv_pack_entry *e, const uint8_t *stored,

@@ -162,9 +162,25 @@ static bool kept_bytes(dv_fetching *f, const dv_oid *id, const uint8_t **p, size
 	return found;
 }
 
-/* The bases' bytes, one after the other; they are in the cache or the local store by now. */
-static int read_prefix(dv_fetching *f, int worker, const dv_oid *bases, size_t n, dv_buf *out)
+/* The bytes of an entry's bases, one after the other. Neighbours often have the same ones. */
+typedef struct prefix {
+	dv_oid ids[DV_BASES_MAX];
+	size_t n;
+	dv_buf bytes;
+} prefix;
+
+static void prefix_release(prefix *x)
 {
+	dv_buf_release(&x->bytes);
+}
+
+/* Reads what is not there from before; all bases are in the cache or the local store by now. */
+static int read_prefix(dv_fetching *f, int worker, const dv_oid *bases, size_t n, prefix *x)
+{
+	if (n && n == x->n && !memcmp(bases, x->ids, n * sizeof *bases))
+		return 0;
+	x->n = 0;
+	dv_buf_clear(&x->bytes);
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *p;
 		size_t len;
@@ -173,26 +189,30 @@ static int read_prefix(dv_fetching *f, int worker, const dv_oid *bases, size_t n
 
 		if (rc)
 			return rc;
-		if (len > DV_PREFIX_MAX - out->n)
+		if (len > DV_PREFIX_MAX - x->bytes.n)
 			return dv_err(DV_ECORRUPT, "a delta has too long bases");
-		if ((rc = dv_buf_add(out, p, len)))
+		if ((rc = dv_buf_add(&x->bytes, p, len)))
 			return rc;
 	}
+	if (n)
+		memcpy(x->ids, bases, n * sizeof *bases);
+	x->n = n;
 	return 0;
 }
 
-static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *stored, uint8_t *raw)
+static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *stored, prefix *x,
+		      uint8_t *raw)
 {
 	dv_fetching *f = j->f;
-	dv_auto(dv_buf) prefix = DV_BUF_INIT;
 	dv_oid bases[DV_BASES_MAX];
 	dv_pack_entry e;
 	int rc = dv_remote_bases(f->r, need->at.kind, &need->id, &need->at, bases);
 
-	if (rc || (rc = read_prefix(f, worker, bases, need->at.nbases, &prefix)))
+	if (rc || (need->at.nbases && (rc = read_prefix(f, worker, bases, need->at.nbases, x))))
 		return rc;
 	dv_place_entry(&e, &need->id, &need->at);
-	rc = dv_pack_decode(raw, &e, stored, (const uint8_t *)prefix.p, prefix.n);
+	rc = dv_pack_decode(raw, &e, stored, (const uint8_t *)x->bytes.p,
+			    need->at.nbases ? x->bytes.n : 0);
 	if (rc == 0)
 		rc = dv_check_entry(e.kind, &e.id, raw, e.raw);
 	if (rc == 0 && j->keep)
@@ -204,12 +224,14 @@ static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *st
 static int run_entries(job *j, int worker, const uint8_t *bytes, uint64_t at)
 {
 	dv_autofree uint8_t *raw = dv_malloc(DV_RAW_MAX);
+	dv_auto(prefix) x = { .bytes = DV_BUF_INIT };
 	int rc = raw ? 0 : DV_ERROR;
 
 	for (size_t i = 0; rc == 0 && i < j->n; i++) {
 		if (i % BATCH == 0 && (rc = dv_check_cancel()))
 			break;
-		rc = take_entry(j, worker, &j->needs[i], bytes + (j->needs[i].at.offset - at), raw);
+		rc = take_entry(j, worker, &j->needs[i], bytes + (j->needs[i].at.offset - at), &x,
+				raw);
 	}
 	return rc;
 }

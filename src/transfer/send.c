@@ -248,10 +248,7 @@ static int packer_add(packer *k, const dv_pack_entry *e, const uint8_t *stored, 
 	dv_pack_entry *n = &k->f.e[k->f.n++];
 	*n = *e;
 	n->offset = k->at + k->pending.n;
-	n->bases_at = e->nbases ? (uint32_t)k->f.nbases : 0;
-	if (e->nbases)
-		memcpy(&k->f.bases[k->f.nbases], bases, e->nbases * sizeof *bases);
-	k->f.nbases += e->nbases;
+	n->bases_at = dv_pack_add_bases(k->f.bases, &k->f.nbases, bases, e->nbases);
 	dv_pack_name_entry(&k->name, e, stored);
 	dv_buf_add(&k->pending, stored, e->stored);
 	return k->pending.n >= FLUSH_AT ? packer_flush(k) : k->pending.err;

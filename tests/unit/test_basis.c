@@ -105,7 +105,7 @@ static uint64_t store(shop *o, const dv_buf *b, bool deltas, const dv_oid *befor
 	assert_true(fd >= 0);
 	ok(dv_writer_new(&w, o->s, 1));
 	ok(dv_ingest_new(&in, w, o->pool));
-	dv_ingest_deltas(in, deltas);
+	ok(dv_ingest_deltas(in, deltas));
 	ok(dv_ingest_large(in, fd, "in", before, oid, &st));
 	bytes = dv_writer_bytes(w);
 	ok(dv_writer_commit(w, NULL, 0));
