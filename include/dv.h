@@ -3,8 +3,8 @@
  * libdv: version datasets beside code.
  *
  * Reading order: errors; dv_repo (a workspace and its store); recording (dv_add, dv_commit);
- * looking (dv_status, dv_diff, dv_ls, dv_cat); bringing back (dv_checkout); moving between stores
- * (dv_push, dv_fetch, dv_pull); care (dv_fsck, dv_gc); settings.
+ * looking (dv_status, dv_diff, dv_ls, dv_cat, dv_du, dv_show); bringing back (dv_checkout); moving
+ * between stores (dv_push, dv_fetch, dv_pull); care (dv_fsck, dv_gc); settings.
  *
  * Rules: a function that can fail returns 0 or a negative dv_errcode and leaves message and hint in
  * the thread's record (dv_error_last). Structures with an options suffix start zeroed: zero is
@@ -229,6 +229,50 @@ typedef int (*dv_data_cb)(const void *p, size_t n, void *payload);
  *  only the chunks it needs. */
 DV_API int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint64_t length,
 		  dv_data_cb cb, void *payload);
+
+/** What an output, in one or more versions, takes in the cache. Bytes. */
+typedef struct dv_usage {
+	const char *path;	/* NULL: all outputs together */
+	uint64_t versions;	/* that were counted */
+	uint64_t nfiles, logical;	/* files and links in them, and their bytes */
+	uint64_t unique;	/* bytes of the different chunks of which these consist */
+	uint64_t stored;	/* what is needed takes so much in the cache; of that */
+	uint64_t support;	/* so much for listings, recipes and chunks others build on, */
+	uint64_t shared;	/* and so much is needed by several outputs */
+	uint64_t saved_sharing;	/* logical less unique: equal chunks are kept once */
+	uint64_t saved_deltas, saved_compression;	/* unique less stored, by how it is kept */
+	uint64_t missing;	/* objects that the cache lacks, wholly or in part */
+} dv_usage;
+typedef int (*dv_usage_cb)(const dv_usage *u, void *payload);
+typedef struct dv_du_options {
+	const char *rev;	/* outputs of this revision; NULL: the workspace's */
+	bool all_commits;	/* all versions of each output in git, too */
+} dv_du_options;
+/** Tells for each output, and then for all together, what it takes. `path` ("" or NULL:
+ *  everything): only what is at or below it, without the sum. */
+DV_API int dv_du(dv_repo *r, const char *path, const dv_du_options *o, dv_usage_cb cb,
+		 void *payload);
+
+/** An object as the cache has it. */
+typedef struct dv_object {
+	char oid[65];
+	bool is_dir;		/* the listing of a directory */
+	uint64_t size;		/* of the object itself */
+	uint64_t nfiles, total;	/* directories: files and their bytes below */
+	uint64_t nchunks, ndeltas, missing;	/* chunks; those kept as deltas; those not there */
+	uint64_t stored;	/* bytes they take, without bases */
+	unsigned depth;		/* of the longest chain of deltas */
+} dv_object;
+typedef struct dv_chunk {
+	uint64_t offset, size, stored;
+	const char *id, *form, *pack;	/* form: "raw", "zstd" or "delta" */
+	unsigned depth, nbases;
+} dv_chunk;
+typedef int (*dv_chunk_cb)(const dv_chunk *c, void *payload);
+/** Tells about the object `oid` (in hexadecimal, "sha256:" before it or not, or its first digits),
+ *  the entries of a directory, and the chunks. */
+DV_API int dv_show(dv_repo *r, const char *oid, dv_object *out, dv_entry_cb entries,
+		   dv_chunk_cb chunks, void *payload);
 
 /** Is `path` excluded by .dvignore? cb gets source "FILE:LINE" and the pattern. */
 DV_API int dv_check_ignore(dv_repo *r, const char *path, bool *ignored, dv_kv_cb cb, void *payload);

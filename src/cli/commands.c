@@ -19,6 +19,8 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_diff,
 	&dv_cmd_ls,
 	&dv_cmd_cat,
+	&dv_cmd_du,
+	&dv_cmd_show,
 	/* share data */
 	&dv_cmd_remote,
 	&dv_cmd_push,

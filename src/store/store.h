@@ -60,6 +60,9 @@ void dv_store_unlock(dv_store *s);
 bool dv_store_find(const dv_store *s, uint8_t kind, const dv_oid *id, dv_place *out);
 /** True when the object's first entry is there (chunk or recipe); the empty object always is. */
 bool dv_store_has_object(const dv_store *s, const dv_oid *oid);
+/** The one oid or chunk of the store whose hexadecimal form begins with `hex` (lower case, at least
+ *  four digits). Looks at every entry. DV_ENOTFOUND, DV_EUSAGE when there are several. */
+int dv_store_complete(const dv_store *s, const char *hex, dv_oid *out) DV_MUST_CHECK;
 /** Scratch for one reading thread: buffers and decompression state. */
 typedef struct dv_reader dv_reader;
 int dv_reader_new(dv_reader **out, dv_store *s) DV_MUST_CHECK;

@@ -133,7 +133,7 @@ static int check(shop *o, const dv_oid *oid, const dv_buf *b)
 
 		assert_true(dv_store_find(o->s, DV_KIND_CHUNK, &recipe.c[i].id, &at));
 		assert_int_equal(at.depth > 0, at.nbases > 0);
-		assert_true(at.nbases <= DV_DELTA_BASES);
+		assert_true(at.nbases <= DV_BASES_MAX);
 		if (at.depth > depth)
 			depth = at.depth;
 	}
@@ -300,12 +300,87 @@ static void test_walk(void **state)
 	shop_close(&o);
 }
 
+/* docs/format.md has these bytes. */
+static void test_vector(void **state)
+{
+	static const uint8_t stored[28] = { 0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x00, 0x9d,
+					    0x00, 0x00, 0x40, 0x39, 0x32, 0x30, 0x32,
+					    0x33, 0x32, 0x30, 0x0a, 0x03, 0x00, 0x08,
+					    0x43, 0x10, 0x88, 0x97, 0x63, 0x86, 0x20 };
+	static const char bases[] = "year,place,count\n2021,north,104\n2021,south,98\n"
+				    "2022,north,111\n2022,south,97\n";
+	static const char chunk[] = "year,place,count\n2021,north,104\n2021,south,99\n"
+				    "2022,north,111\n2022,south,97\n2023,north,120\n";
+	dv_pack_entry e = { .stored = sizeof(stored), .raw = sizeof(chunk) - 1,
+			    .codec = DV_CODEC_ZSTD_DELTA };
+	uint8_t out[sizeof(chunk)];
+
+	(void)state;
+	ok(dv_pack_decode(out, &e, stored, (const uint8_t *)bases, sizeof(bases) - 1));
+	assert_memory_equal(out, chunk, sizeof(chunk) - 1);
+}
+
+/* Small files share bases, the chunks of a long file too; all come back. */
+static void test_peers(void **state)
+{
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+	dv_autoptr(dv_writer) w = NULL;
+	dv_autoptr(dv_ingest) in = NULL;
+	uint64_t bytes[2] = { 0 }, rows = 0;
+	dv_oid oids[2][200];
+	shop o[2];
+
+	(void)state;
+	shop_open(&o[0], "peers");
+	shop_open(&o[1], "alone");
+	for (int k = 0; k < 2; k++) {
+		ok(dv_writer_new(&w, o[k].s, 1));
+		ok(dv_ingest_new(&in, w, o[k].pool));
+		ok(dv_ingest_deltas(in, !k));
+		for (uint64_t i = 0; i < 200; i++) {
+			struct stat st;
+			int fd;
+
+			table(&b, 30, i % 16);
+			add_row(&b, ((uint64_t)9 << 40) + i);
+			ok(dv_fs_write_file("in", b.p, b.n, 0));
+			fd = open("in", O_RDONLY | O_CLOEXEC);
+			assert_true(fd >= 0);
+			ok(dv_ingest_small(in, 0, fd, "in", NULL, &oids[k][i], &st));
+			close(fd);
+		}
+		bytes[k] = dv_writer_bytes(w);
+		ok(dv_writer_commit(w, NULL, 0));
+		dv_ingest_free(dv_steal(&in));
+		dv_writer_free(dv_steal(&w));
+	}
+	assert_memory_equal(oids[0], oids[1], sizeof(oids[0]));
+	assert_true(bytes[0] < bytes[1] / 2);
+	for (uint64_t i = 0; i < 200; i++) {
+		table(&b, 30, i % 16);
+		add_row(&b, ((uint64_t)9 << 40) + i);
+		assert_true(check(&o[0], &oids[0][i], &b) <= 1);
+	}
+	/* Rows of one of a thousand kinds: no chunk is another's, but all have the same words. */
+	dv_buf_clear(&b);
+	for (uint64_t seed = 5; rows < 200000; rows++)
+		add_row(&b, draw(&seed) % 4000);
+	bytes[0] = store(&o[0], &b, true, NULL, &oids[0][0]);
+	bytes[1] = store(&o[1], &b, false, NULL, &oids[1][0]);
+	assert_memory_equal(oids[0][0].b, oids[1][0].b, sizeof(oids[0][0].b));
+	assert_true(bytes[0] < bytes[1] - bytes[1] / 20);
+	assert_int_equal(check(&o[0], &oids[0][0], &b), 1);
+	shop_close(&o[0]);
+	shop_close(&o[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_versions), cmocka_unit_test(test_large),
 		cmocka_unit_test(test_small),	 cmocka_unit_test(test_unlike),
-		cmocka_unit_test(test_walk),
+		cmocka_unit_test(test_walk),	 cmocka_unit_test(test_vector),
+		cmocka_unit_test(test_peers),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
