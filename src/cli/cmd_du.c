@@ -41,7 +41,10 @@ static void cell(const du_args *a, uint64_t n)
 {
 	char size[DV_OUT_SIZE_MAX], count[DV_CLI_COUNT_MAX];
 
-	dv_out("%*s  ", a->bytes ? 19 : 9, a->bytes ? dv_cli_count(count, n) : dv_out_size(size, n));
+	if (a->bytes)
+		dv_out("%19s  ", dv_cli_count(count, n));
+	else
+		dv_out("%9s  ", dv_out_size(size, n));
 }
 
 static void heads(const du_args *a)

@@ -161,6 +161,9 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 	dv_scanned now;
 	int r;
 
+	static const dv_oid unknown;
+
+	dv_scan_before(c->scan, old ? &old->oid : &unknown);
 	if ((r = dv_scan_path(c->scan, path, &now)) < 0)
 		return r;
 	if (!now.kind)
@@ -197,6 +200,8 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
 	if (!o->pointer.is_dir)
 		return dv_err(DV_ENOTFOUND, "'%s' is a file, so '%s' cannot be in it", o->path,
 			      path);
+	static const dv_oid unknown;
+	dv_scan_before(c->scan, &unknown);
 	if ((r = dv_scan_path(c->scan, path, &now)) < 0 ||
 	    (r = dv_reader_new(&reader, c->store)) < 0 ||
 	    (r = dv_encoder_new(&enc, dv_repo_compression(c->repo))) < 0)

@@ -255,6 +255,8 @@ static int enter_dir(dv_scan *s, node *parent, size_t slot)
 	if (r < 0)
 		return r;
 	d->dir = true;
+	if (parent->e[slot].had)
+		d->tree = parent->e[slot].f.oid;
 	if (d->depth > DV_TREE_DEPTH)
 		return dv_err(DV_ERROR, "'%s' is nested deeper than %u levels", d->path,
 			      DV_TREE_DEPTH);
@@ -268,6 +270,7 @@ static int note_large(dv_scan *s, node *d, size_t i)
 	int r = dv_grow(&s->large, &s->large_cap, s->nlarge + 1, sizeof(*s->large));
 	if (r == 0)
 		s->large[s->nlarge++] = (large_file){ d, i };
+	d->e[i].large = true;
 	atomic_fetch_add(&d->open, 1);
 	pthread_mutex_unlock(&s->lock);
 	return r;
@@ -339,7 +342,8 @@ static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row
 	if (!old || old->kind != e->f.kind)
 		d->dirty = true;
 	if (e->f.kind == 'd') {
-		if (old)
+		e->had = old && old->kind == 'd';
+		if (e->had)
 			e->f.oid = old->oid;
 		return 0;
 	}
@@ -448,7 +452,8 @@ static int walk_job(void *arg, int worker)
 		return r;
 	bool known = dv_statcache_get(s->cache, d->path, &old);
 	d->dirty = !known || !old.has_tree || old.n != d->n;
-	d->tree = old.tree;
+	if (known)
+		d->tree = old.tree;
 	d->size = old.size;
 	d->nfiles = old.nfiles;
 	for (size_t i = 0, j = 0; i < d->n; i++) {
@@ -462,8 +467,9 @@ static int walk_job(void *arg, int worker)
 			return r;
 	}
 	dv_dircache_release(&old);
-	r = submit_inside(s, d);
-	return r < 0 ? r : complete(s, d, worker);
+	if ((!known && (r = dv_scan_before_by_tree(s, d)) < 0) || (r = submit_inside(s, d)) < 0)
+		return r;
+	return complete(s, d, worker);
 }
 
 /* Reads or stores what `name` in `dirfd` is; `before`: what it was, or NULL. A dv_take or
@@ -602,16 +608,15 @@ static int name_tree(dv_scan *s, node *d, int worker)
 {
 	dv_auto(dv_tree) t = DV_TREE_INIT;
 	dv_auto(dv_buf) b = DV_BUF_INIT;
-	dv_encoder *enc;
+	const dv_oid was = d->tree;
 	int r = node_tree(d, &t);
 
-	if (r == 0 && s->writer) {
-		r = encoder(s, worker, &enc);
-		if (r == 0)
-			r = dv_tree_store(&t, s->writer, enc, &d->tree);
-	} else if (r == 0 && (r = dv_tree_write(&b, &t)) == 0) {
+	if (r == 0)
+		r = dv_tree_write(&b, &t);
+	if (r == 0 && s->ingest)
+		r = dv_ingest_bytes(s->ingest, worker, b.p, b.n, &was, &d->tree);
+	else if (r == 0)
 		dv_sha256(&d->tree, b.p, b.n);
-	}
 	if (r == 0)
 		dv_tree_totals(&t, &d->size, &d->nfiles);
 	return r;
@@ -700,6 +705,7 @@ static int scan_dir(dv_scan *s, const char *path, dv_scanned *out)
 	if ((r = new_node(s, dv_strdup(path), NULL, 0, &top)) < 0)
 		return r;
 	top->dir = true;
+	top->tree = s->before;
 	if ((r = dv_pool_submit(s->pool, walk_job, top)) < 0 || (r = dv_pool_wait(s->pool)) < 0 ||
 	    (r = read_large(s)) < 0)
 		return r;
@@ -729,6 +735,10 @@ static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_sca
 		return refuse_special(path, st->st_mode);
 	bool known = dv_statcache_get(s->cache, path, &old) && old.n == 1 && !old.has_tree;
 	bool through = e->f.kind == 'l' && look_through(s, fd, e);
+	if (!known && !through && e->f.kind != 'l' && !dv_oid_is_zero(&s->before)) {
+		e->f.oid = s->before;
+		e->had = true;
+	}
 	if (through ? e->todo : !known || !remembered(s, &old, &old.files[0], e, st)) {
 		dv_autofree char *dir = dv_strndup(path, (size_t)(name - path));
 

@@ -32,6 +32,10 @@ typedef struct dv_scanned {
 /** Scans `path` (root-relative, an output). The scan keeps the directories for dv_scan_side until
  *  the next call. */
 int dv_scan_path(dv_scan *s, const char *path, dv_scanned *out) DV_MUST_CHECK;
+/** What the output that is scanned next was before, as its pointer says, or zero: new content is
+ *  stored as deltas to that where the stat cache knows nothing newer. Holds until it is said
+ *  anew. */
+void dv_scan_before(dv_scan *s, const dv_oid *oid);
 /** The directories of the last dv_scan_path as a side of dv_treediff. Borrows the scan, which must
  *  have no writer. */
 dv_side dv_scan_side(dv_scan *s);

@@ -14,6 +14,7 @@ typedef struct entry {
 	dv_cached_file f;
 	uint64_t nfiles;
 	bool todo;		/* the content must be read */
+	bool large;		/* likewise, with the whole pool */
 	bool had;		/* f.oid is what the file was before, until it is read */
 	bool linked;		/* a symbolic link to the whole file f.oid of the cache */
 } entry;
@@ -78,6 +79,7 @@ struct dv_scan {
 	dv_store *store;
 	int rootfd;
 	char *base;		/* path of the last scan */
+	dv_oid before;		/* what the output was by its pointer; zero: nobody knows */
 	pthread_mutex_t lock;
 	node **nodes;
 	size_t n, cap;
@@ -98,5 +100,8 @@ void dv_scan_set_file(dv_cached_file *f, const struct stat *st, int64_t since);
 /** Notes that the entry, whose content is stored, is to become a link. `dirfd` is its folder. */
 int dv_scan_note_relink(dv_scan *s, const node *d, const entry *e, int dirfd) DV_MUST_CHECK;
 void dv_scan_forget_relinks(dv_scan *s);
+/** For a directory that the stat cache does not know: says of its entries what they were in the
+ *  tree that the directory was before, if that is known. */
+int dv_scan_before_by_tree(dv_scan *s, node *d) DV_MUST_CHECK;
 
 #endif

@@ -337,31 +337,46 @@ static int read_small(dv_ingest *in, int worker, int fd, const char *name, struc
 	return rc ? rc : check_unchanged(fd, name, st);
 }
 
-static int ingest_small(dv_ingest *in, int worker, int fd, const char *name, const dv_oid *before,
-			dv_pack_footer *table, dv_oid *oid, struct stat *st)
+/* Stores bytes as an object; `before`: what it was, or NULL; `peers`: those it may join, or NULL. */
+static int put_bytes(dv_ingest *in, int worker, const uint8_t *p, size_t n, const dv_oid *before,
+		     dv_peers *peers, dv_oid *oid)
 {
 	station *s = &in->stations[worker];
 	dv_autoptr(dv_basis) basis = NULL;
 	dv_sticky sticky = { 0 };
 	dv_likeness like = { 0 };
 	dv_putting put = { .w = in->w, .sticky = &sticky, .like = &like };
-	int rc = read_small(in, worker, fd, name, st);
+	int rc = station_encoder(in, worker, &put.enc);
 
 	if (!rc)
-		rc = station_encoder(in, worker, &put.enc);
-	if (rc < 0)
-		return rc;
-	if (table)
-		return table_small(in, s, (size_t)st->st_size, table, oid);
-	rc = open_basis(in, worker, before, &basis);
+		rc = open_basis(in, worker, before, &basis);
 	put.basis = basis;
 	put.delta = s->delta;
-	if (in->deltas && (uint64_t)st->st_size <= DV_CHUNKER_WHOLE_MAX)
-		put.peers = in->peers;
-	if (!rc)
-		rc = dv_object_put_with(&put, &s->cuts, &s->recipe, s->buf, (size_t)st->st_size,
-					oid);
-	return rc;
+	put.peers = in->deltas && n <= DV_CHUNKER_WHOLE_MAX ? peers : NULL;
+	return rc ? rc : dv_object_put_with(&put, &s->cuts, &s->recipe, p, n, oid);
+}
+
+static int ingest_small(dv_ingest *in, int worker, int fd, const char *name, const dv_oid *before,
+			dv_pack_footer *table, dv_oid *oid, struct stat *st)
+{
+	station *s = &in->stations[worker];
+	dv_encoder *enc;
+	int rc = read_small(in, worker, fd, name, st);
+
+	if (!rc && table)
+		rc = station_encoder(in, worker, &enc);
+	if (rc < 0)
+		return rc;
+	return table ? table_small(in, s, (size_t)st->st_size, table, oid)
+		     : put_bytes(in, worker, s->buf, (size_t)st->st_size, before, in->peers,
+				 oid);
+}
+
+int dv_ingest_bytes(dv_ingest *in, int worker, const void *p, size_t n, const dv_oid *before,
+		    dv_oid *oid)
+{
+	return put_bytes(in, worker < 0 ? in->nstations - 1 : worker, p, n, before,
+			 NULL, oid);
 }
 
 int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, const dv_oid *before,

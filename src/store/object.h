@@ -62,6 +62,10 @@ int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, const d
  *  no other large file is in work. Memory is bounded whatever the size. */
 int dv_ingest_large(dv_ingest *in, int fd, const char *name, const dv_oid *before, dv_oid *oid,
 		    struct stat *st) DV_MUST_CHECK;
+/** Stores bytes in memory (trees) like a small file; from pool workers, or with -1 from the thread
+ *  that owns the pool. */
+int dv_ingest_bytes(dv_ingest *in, int worker, const void *p, size_t n, const dv_oid *before,
+		    dv_oid *oid) DV_MUST_CHECK;
 /** Only hashes: the oid a file would get. Any thread. */
 int dv_hash_file(int fd, const char *name, dv_oid *oid, struct stat *st) DV_MUST_CHECK;
 

@@ -269,6 +269,7 @@ static int note_bad(dv_fetching *f, const dv_need *need)
 static int salvage_entry(job *j, int worker, const dv_need *need, uint8_t *raw)
 {
 	dv_auto(dv_buf) b = DV_BUF_INIT;
+	dv_auto(prefix) x = { .bytes = DV_BUF_INIT };
 	char name[DV_NAME_ROOM];
 	int rc = 0;
 
@@ -276,7 +277,7 @@ static int salvage_entry(job *j, int worker, const dv_need *need, uint8_t *raw)
 	if (!j->gone)
 		rc = dv_remote_get_range(j->f->r, name, need->at.offset, need->at.stored, &b);
 	if (rc == 0 && !j->gone)
-		rc = take_entry(j, worker, need, (const uint8_t *)b.p, raw);
+		rc = take_entry(j, worker, need, (const uint8_t *)b.p, &x, raw);
 	if (rc != DV_ECORRUPT && rc != DV_ENOTFOUND && !j->gone)
 		return rc;
 	dv_error_clear();

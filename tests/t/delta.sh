@@ -170,6 +170,28 @@ test_case 'show names an object by a few digits' '
 	must_fail 129 "$DV" show xyz
 	must_fail 129 "$DV" show'
 
+test_case 'what a file was is known without the stat cache, too' '
+	mkdir hints
+	cd hints
+	git init -q
+	"$DV" init -q
+	mkdir -p d/e
+	for i in $(seq 2000); do echo "$i" >"d/e/$i"; done
+	cp "$V/1" d/e/table
+	cp "$V/1" alone
+	"$DV" add -q d alone
+	rm -f .git/dv/state.db*
+	before=$(size .git/dv/cache/packs)
+	cp "$V/2" d/e/table
+	cp "$V/3" alone
+	"$DV" add -q d alone
+	[ "$(($(size .git/dv/cache/packs) - before))" -lt 80000 ]
+	"$DV" fsck
+	rm -rf d alone
+	"$DV" checkout -q
+	same d/e/table "$V/2"
+	same alone "$V/3"'
+
 test_case 'small files share what they have in common' '
 	mkdir small
 	cd small

@@ -183,7 +183,7 @@ static void test_holes(void **state)
 	memset(p + from, 0, to - from);
 	p[20000000] = 1;
 	fd = file_of("in", p, n);
-	ok(dv_ingest_large(in, fd, "in", &oid, &st));
+	ok(dv_ingest_large(in, fd, "in", NULL, &oid, &st));
 	close(fd);
 	ok(dv_writer_commit(w, NULL, 0));
 	check_out(s, pool, &oid, p, n);
