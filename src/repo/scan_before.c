@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What files were before they changed, where the stat cache does not know: by the pointer's tree. */
+/* What files were before they changed, where the stat cache does not know: by the pointer. */
 #include "repo/record.h"
 #include "repo/scan_impl.h"
 

@@ -337,7 +337,8 @@ static int read_small(dv_ingest *in, int worker, int fd, const char *name, struc
 	return rc ? rc : check_unchanged(fd, name, st);
 }
 
-/* Stores bytes as an object; `before`: what it was, or NULL; `peers`: those it may join, or NULL. */
+/* Stores bytes as an object. `before`: what it was, or NULL; `peers`: those it may join, or
+ * NULL. */
 static int put_bytes(dv_ingest *in, int worker, const uint8_t *p, size_t n, const dv_oid *before,
 		     dv_peers *peers, dv_oid *oid)
 {
