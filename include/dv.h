@@ -352,12 +352,14 @@ typedef struct dv_gc_options {
 	int last_n;		/* also the last n commits of each revision */
 	bool dry;
 	bool force;		/* also what is on no remote */
+	bool repack;		/* stores the newest versions in full, older ones as deltas */
 } dv_gc_options;
 typedef struct dv_gc_summary {
 	uint64_t objects_kept, chunks_kept, chunks_dropped, packs_dropped, packs_rewritten;
 	uint64_t bytes_freed, bytes_kept;
 	uint64_t bytes_unused;		/* of bytes_kept: what nothing needs in packs that stay */
 	uint64_t kept_not_on_remote;	/* objects kept only because no remote has them */
+	uint64_t chunks_repacked;	/* stored otherwise than before */
 } dv_gc_summary;
 DV_API int dv_gc(dv_repo *r, const dv_gc_options *o, dv_gc_summary *out);
 

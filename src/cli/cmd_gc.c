@@ -6,7 +6,7 @@
 #include "cli/common.h"
 
 typedef struct gc_args {
-	bool workspace, all_branches, all_tags, all_commits, dry, force;
+	bool workspace, all_branches, all_tags, all_commits, dry, force, repack;
 	dv_strlist revs;
 	int last_n;
 } gc_args;
@@ -24,6 +24,7 @@ static int gc_json(const gc_args *a, const dv_gc_summary *s)
 	dv_cli_json_count(doc, "bytes_freed", s->bytes_freed);
 	dv_cli_json_count(doc, "bytes_kept", s->bytes_kept);
 	dv_cli_json_count(doc, "bytes_unused", s->bytes_unused);
+	dv_cli_json_count(doc, "chunks_repacked", s->chunks_repacked);
 	dv_cli_json_count(doc, "kept_not_on_remote", s->kept_not_on_remote);
 	return dv_out_json(doc);
 }
@@ -33,6 +34,10 @@ static void gc_text(const gc_args *a, const dv_gc_summary *s)
 	char n[DV_CLI_COUNT_MAX], freed[DV_OUT_SIZE_MAX], kept[DV_OUT_SIZE_MAX];
 	char unused[DV_OUT_SIZE_MAX];
 
+	if (s->chunks_repacked)
+		dv_out("%s %s %s\n", dv_cli_count(n, s->chunks_repacked),
+		       dv_out_plural(s->chunks_repacked, "chunk", "chunks"),
+		       a->dry ? "would be stored anew" : "stored anew");
 	if (!s->chunks_dropped && !s->bytes_freed)
 		dv_out("Nothing to drop, %s kept", dv_out_size(kept, s->bytes_kept));
 	else if (!s->chunks_dropped)
@@ -67,6 +72,7 @@ static int gc_run(dv_cli *cli, void *args, int argc, char **argv)
 		.last_n = a->last_n,
 		.dry = a->dry,
 		.force = a->force,
+		.repack = a->repack,
 	};
 	static const char *const head[] = { "HEAD" };
 	dv_gc_summary sum = { 0 };
@@ -110,6 +116,8 @@ static const dv_opt gc_opts[] = {
 	DV_OPT_INT('n', "num", gc_args, last_n, "N", "also the last N commits of each revision"),
 	DV_OPT_FLAG(0, "dry", gc_args, dry, "only tell what would be dropped"),
 	DV_OPT_FLAG('f', "force", gc_args, force, "drop also what is on no remote"),
+	DV_OPT_FLAG(0, "repack", gc_args, repack,
+		    "store newest versions in full, older ones as deltas"),
 	DV_OPT_END,
 };
 
@@ -117,7 +125,7 @@ const dv_cmd dv_cmd_gc = {
 	.name = "gc",
 	.group = DV_GROUP_KEEP,
 	.summary = "drop from the cache what nothing needs",
-	.synopsis = "-w | -a | -T | -A | --rev REV | -n N [--dry] [-f]",
+	.synopsis = "-w | -a | -T | -A | --rev REV | -n N [--repack] [--dry] [-f]",
 	.opts = gc_opts,
 	.args_size = sizeof(gc_args),
 	.run = gc_run,

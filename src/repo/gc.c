@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "repo/lineage.h"
 #include "repo/links.h"
 #include "repo/record.h"
 #include "repo/sync.h"
@@ -26,6 +27,7 @@ typedef struct gc {
 	dv_reader *reader;
 	const dv_gc_options *o;
 	dv_closure keep;
+	dv_lineages lineages;
 	dv_remote_store **remotes;
 	size_t n, cap;
 } gc;
@@ -34,6 +36,7 @@ static void gc_release(gc *g)
 {
 	dv_reader_free(g->reader);
 	dv_closure_release(&g->keep);
+	dv_lineages_release(&g->lineages);
 	for (size_t i = 0; i < g->n; i++)
 		dv_remote_store_free(g->remotes[i]);
 	free(g->remotes);
@@ -359,8 +362,14 @@ static int sweep(gc *g, dv_gc_summary *out)
 		       .level = dv_repo_compression(g->repo) };
 	dv_sweep_stats st = { 0 };
 	bool whole = g->keep.nmissing == 0;
-	int rc = dv_store_sweep(g->store, &o, &st);
+	int rc = 0;
 
+	if (g->o->repack) {
+		rc = dv_lineages_find(&g->lineages, g->repo, g->reader, &g->keep.objects);
+		o.turn = &g->lineages;
+	}
+	if (!rc)
+		rc = dv_store_sweep(g->store, &o, &st);
 	if (rc < 0)
 		return rc;
 	out->chunks_kept = st.chunks_kept;
@@ -369,6 +378,7 @@ static int sweep(gc *g, dv_gc_summary *out)
 	out->packs_rewritten = st.packs_rewritten;
 	out->bytes_freed = st.bytes_freed;
 	out->bytes_kept = st.bytes_kept;
+	out->chunks_repacked = st.turned;
 	out->bytes_unused = st.bytes_unused;
 	return whole && !g->o->dry ? record_roots(g) : 0;
 }

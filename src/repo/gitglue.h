@@ -101,6 +101,9 @@ int dv_git_commits(dv_git *g, const dv_git_scope *s, dv_git_commit_cb cb, void *
  *  the same content comes once, with the first commit met. */
 int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, void *payload)
 	DV_MUST_CHECK;
+/** The pointers of everything reachable from any reference and from HEAD, those of newer commits
+ *  first; otherwise as dv_git_pointers_in. */
+int dv_git_pointers_by_age(dv_git *g, dv_git_pointer_cb cb, void *payload) DV_MUST_CHECK;
 /** What gc must keep beside commits: the pointers in the indexes of all work trees, in their HEADs,
  *  in all stashes, and in all commits that a reflog (of any reference, of HEAD of any work tree)
  *  still names. Pointers that lie in the folders of other work trees and were never staged are

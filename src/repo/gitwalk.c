@@ -375,6 +375,46 @@ int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, v
 	return each_commit(g, s, pointers_of_commit, &w);
 }
 
+static int walk_by_age(struct walk *w, git_revwalk *revs)
+{
+	bool shallow = git_repository_is_shallow(w->g->repo) == 1;
+	git_oid id;
+	int gc = 0, rc = 0;
+
+	while (!rc && !(gc = git_revwalk_next(&id, revs))) {
+		dv_autoptr(git_commit) c = NULL;
+
+		gc = git_commit_lookup(&c, w->g->repo, &id);
+		if (gc)
+			return dv_git_fail(gc, "cannot read git's history");
+		rc = walk_commit(w, c);
+	}
+	/* A shallow clone ends somewhere. */
+	if (!rc && gc != GIT_ITEROVER && !(shallow && gc == GIT_ENOTFOUND))
+		rc = dv_git_fail(gc, "cannot read git's history");
+	git_error_clear();
+	return rc;
+}
+
+int dv_git_pointers_by_age(dv_git *g, dv_git_pointer_cb cb, void *payload)
+{
+	dv_auto(dv_map) seen = DV_MAP_INIT;
+	struct walk w = { .g = g, .cb = cb, .payload = payload, .seen = &seen };
+	git_revwalk *revs = NULL;
+	int rc, gc = git_revwalk_new(&revs, g->repo);
+
+	if (!gc)
+		gc = git_revwalk_sorting(revs, GIT_SORT_TOPOLOGICAL | GIT_SORT_TIME);
+	if (!gc)
+		gc = git_revwalk_push_glob(revs, "refs/*");
+	/* There may be no commit yet. */
+	if (!gc && git_revwalk_push_head(revs))
+		git_error_clear();
+	rc = gc ? dv_git_fail(gc, "cannot read git's history") : walk_by_age(&w, revs);
+	git_revwalk_free(revs);
+	return rc;
+}
+
 /* -- work trees -------------------------------------------------------------------------------- */
 
 typedef int (*repository_fn)(git_repository *repo, void *payload);

@@ -28,6 +28,15 @@ int dv_store_check_object(dv_reader *r, const dv_oid *oid, bool is_tree, dv_stor
 			  void *payload) DV_MUST_CHECK;
 /** Writes a new segment over all readable containers and drops the old ones: repairs the index. */
 int dv_store_reindex(dv_store *s) DV_MUST_CHECK;
+/** The versions of one file, newest first. */
+typedef struct dv_lineage {
+	dv_oid *oids;
+	size_t n, cap;
+} dv_lineage;
+typedef struct dv_lineages {
+	dv_lineage *l;
+	size_t n, cap;
+} dv_lineages;
 typedef struct dv_sweep {
 	/** Entries that stay; bases of kept deltas are added by the sweep. Without `dry`
 	 *  the chunks and recipes in it are gone afterwards. */
@@ -37,11 +46,15 @@ typedef struct dv_sweep {
 	void *payload;
 	bool dry;
 	int level;		/* compression for rewritten entries */
+	/** NULL, or files whose newest version is to be stored in full, and older ones as deltas to
+	 *  newer ones. DV_ECORRUPT when something of the store cannot be read. */
+	const dv_lineages *turn;
 } dv_sweep;
 typedef struct dv_sweep_stats {
 	uint64_t chunks_kept, chunks_dropped, packs_dropped, packs_rewritten;
 	uint64_t bytes_freed, bytes_kept;
 	uint64_t bytes_unused;	/* of bytes_kept: chunks that nothing needs, in packs that stay */
+	uint64_t turned;	/* chunks stored otherwise than before */
 } dv_sweep_stats;
 /** Drops what is not kept: containers without a kept entry are deleted, packs less than 60 % alive
  *  or smaller than 8 MiB (when there are several) are rewritten first. The exclusive lock must be

@@ -45,6 +45,8 @@ struct dv_delta {
 	size_t covered_cap;
 	dv_buf prefix;
 	dv_oid ids[DV_DELTA_BASES];	/* of the bases chosen last */
+	dv_delta_depth_fn only;	/* NULL: all chunks of the store may be chosen */
+	void *ctx;
 };
 
 int dv_delta_new(dv_delta **out, dv_store *s, size_t cache_bytes)
@@ -58,6 +60,12 @@ int dv_delta_new(dv_delta **out, dv_store *s, size_t cache_bytes)
 	d->room = cache_bytes;
 	*out = dv_steal(&d);
 	return 0;
+}
+
+void dv_delta_only(dv_delta *d, dv_delta_depth_fn fn, void *ctx)
+{
+	d->only = fn;
+	d->ctx = ctx;
 }
 
 static void drop(dv_delta *d, old_chunk *c)
@@ -209,8 +217,11 @@ static int fill(dv_delta *d, old_chunk *c, const dv_oid *id, const dv_place *at)
 static old_chunk *get(dv_delta *d, const dv_oid *id)
 {
 	old_chunk *c = NULL;
+	uint8_t depth = 0;
 	dv_place at;
 
+	if (d->only && !d->only(d->ctx, id, &depth))
+		return NULL;
 	for (int i = 0; i < KEPT; i++)
 		if (d->kept[i].p && dv_oid_eq(&d->kept[i].id, id)) {
 			d->kept[i].used = ++d->clock;
@@ -225,6 +236,8 @@ static old_chunk *get(dv_delta *d, const dv_oid *id)
 		dv_error_clear();
 		return NULL;
 	}
+	if (d->only)
+		c->at.depth = depth;
 	c->used = ++d->clock;
 	return c;
 }
@@ -396,7 +409,7 @@ int dv_delta_choose(dv_delta *d, const dv_basis *basis, dv_stretch where, const 
 		where.to += REACH;
 		covered = look(d, basis, where, &chosen);
 	}
-	if (chosen.n && climb(d, &chosen, dv_delta_rung(id)))
+	if (chosen.n && !d->only && climb(d, &chosen, dv_delta_rung(id)))
 		covered = pick(d, &chosen);
 	learn(like, chosen.n > 0);
 	out->sure = covered >= d->nsamples / 2;

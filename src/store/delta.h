@@ -26,6 +26,11 @@ DV_DEFINE_AUTOPTR(dv_delta)
 /** The reader inside, for dv_basis_open. Borrowed. */
 dv_reader *dv_delta_reader(dv_delta *d);
 
+/** The depth of a chunk that may be built on; false when it may not. */
+typedef bool (*dv_delta_depth_fn)(void *ctx, const dv_oid *id, uint8_t *depth);
+/** From now on only such chunks are chosen, and none for the sake of short chains. */
+void dv_delta_only(dv_delta *d, dv_delta_depth_fn fn, void *ctx);
+
 /** What the chunks before taught: files that are unlike their previous version are left alone,
  *  and looked at again now and then. Zero to start with. */
 typedef struct dv_likeness {

@@ -16,6 +16,7 @@
 #include "store/care_impl.h"
 #include "store/recipe.h"
 #include "store/store_priv.h"
+#include "store/turn.h"
 
 #define SMALL_PACK ((uint64_t)8 << 20)
 #define ALIVE_MIN 60			/* percent */
@@ -50,6 +51,9 @@ typedef struct sweep {
 	dv_map bases;		/* wanted beside what the caller keeps -> copy, as in `keep` */
 	dv_oid *base_ids;	/* the same in the order in which they came */
 	size_t nbase_ids, base_ids_cap;
+	dv_map turned;		/* chunks that were encoded anew */
+	dv_map turned_bases;	/* what these build on */
+	uint64_t turned_bytes;
 	dv_reader *r;
 	dv_encoder *enc;
 	/* The pack being written. */
@@ -71,6 +75,8 @@ static void sweep_release(sweep *w)
 	free(w->fates);
 	dv_holdings_release(&w->all);
 	dv_map_release(&w->bases);
+	dv_map_release(&w->turned);
+	dv_map_release(&w->turned_bases);
 	free(w->base_ids);
 	dv_reader_free(w->r);
 	dv_encoder_free(w->enc);
@@ -254,7 +260,7 @@ static bool is_pack(const dv_holding *h)
 
 static void decide(sweep *w, dv_sweep_stats *st)
 {
-	size_t small = 0;
+	size_t small = w->turned.n > 0;
 
 	for (size_t i = 0; i < w->all.n; i++)
 		small += is_pack(&w->all.h[i]) && !w->fates[i].forced && w->fates[i].live &&
@@ -275,11 +281,16 @@ static void decide(sweep *w, dv_sweep_stats *st)
 			if (h->f.e[k].kind != DV_KIND_CHUNK)
 				continue;
 			st->chunks_kept += f->use[k];
-			st->chunks_dropped += f->drop && !f->use[k];
+			st->chunks_dropped += f->drop && !f->use[k] &&
+					      !dv_map_has(&w->turned, &h->f.e[k].id);
 			if (!f->drop && !f->use[k])
 				st->bytes_unused += h->f.e[k].stored;
 		}
 	}
+	st->chunks_kept += w->turned.n;
+	st->turned = w->turned.n;
+	st->bytes_kept += w->turned_bytes;
+	st->bytes_freed -= st->bytes_freed < w->turned_bytes ? st->bytes_freed : w->turned_bytes;
 }
 
 /* -- writing packs anew ------------------------------------------------------------------------ */
@@ -406,11 +417,16 @@ static int salvage(sweep *w, const dv_pack_entry *from, const dv_place *at)
 	return pack_add(w, e, stored, NULL);
 }
 
+static dv_place place_of(const dv_holding *h, const dv_pack_entry *e)
+{
+	return (dv_place){ .in = h->c, .offset = e->offset, .stored = e->stored, .raw = e->raw,
+			   .kind = e->kind, .codec = e->codec, .nbases = e->nbases,
+			   .depth = e->depth };
+}
+
 static int move_entry(sweep *w, const dv_holding *h, const dv_pack_entry *e, bool forced)
 {
-	dv_place at = { .in = h->c, .offset = e->offset, .stored = e->stored, .raw = e->raw,
-			.kind = e->kind, .codec = e->codec, .nbases = e->nbases,
-			.depth = e->depth };
+	dv_place at = place_of(h, e);
 	const dv_oid *bases = NULL;
 	const uint8_t *p;
 	int rc;
@@ -449,6 +465,116 @@ static int rewrite(sweep *w, size_t i)
 			rc = move_entry(w, h, order[k], w->fates[i].forced);
 	}
 	return rc;
+}
+
+/* -- turning ----------------------------------------------------------------------------------- */
+
+static bool turn_copy(void *ctx, const dv_oid *id, dv_turn_copy *out)
+{
+	sweep *w = ctx;
+	const dv_holding *h;
+	const dv_pack_entry *e;
+	const uint64_t *copy = copy_of(w, DV_KIND_CHUNK, id);
+
+	if (!copy || *copy == NO_COPY)
+		return false;
+	h = &w->all.h[COPY_HOLDING(*copy)];
+	e = &h->f.e[COPY_ENTRY(*copy)];
+	out->at = place_of(h, e);
+	out->bases = h->f.bases + e->bases_at;
+	return true;
+}
+
+static bool is_used(const sweep *w, uint64_t copy)
+{
+	return w->fates[COPY_HOLDING(copy)].use[COPY_ENTRY(copy)];
+}
+
+/* The copy there was is used no more. */
+static void unuse(sweep *w, uint64_t copy)
+{
+	fate *f = &w->fates[COPY_HOLDING(copy)];
+	size_t k = COPY_ENTRY(copy);
+
+	if (!f->use[k])
+		return;
+	f->use[k] = false;
+	f->live--;
+	f->live_bytes -= w->all.h[COPY_HOLDING(copy)].f.e[k].stored;
+}
+
+static int turn_put(void *ctx, const dv_pack_entry *e, const uint8_t *stored, const dv_oid *bases)
+{
+	sweep *w = ctx;
+	const uint64_t *copy = copy_of(w, DV_KIND_CHUNK, &e->id);
+	int rc = dv_map_put(&w->turned, &e->id, 1);
+
+	for (size_t i = 0; i < e->nbases && !rc; i++)
+		rc = dv_map_put(&w->turned_bases, &bases[i], 1);
+	if (!rc && !w->o->dry)
+		rc = pack_add(w, *e, stored, bases);
+	if (!rc && copy)
+		unuse(w, *copy);
+	w->turned_bytes += e->stored;
+	return rc;
+}
+
+/* Notes the bases of all copies that stay. */
+static int note_bases(const sweep *w, dv_map *bases)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < w->all.n; i++) {
+		const dv_holding *h = &w->all.h[i];
+
+		for (size_t k = 0; k < h->f.n; k++)
+			for (size_t b = 0; w->fates[i].use[k] && b < h->f.e[k].nbases && !rc; b++)
+				rc = dv_map_put(bases, &h->f.bases[h->f.e[k].bases_at + b], 1);
+	}
+	return rc;
+}
+
+/* What was only kept for deltas that are none any more goes. */
+static int drop_bases(sweep *w)
+{
+	bool again = true;
+	int rc = 0;
+
+	while (again && !rc) {
+		dv_auto(dv_map) needed = DV_MAP_INIT;
+		const dv_map_entry *m;
+		size_t pos = 0;
+
+		again = false;
+		rc = note_bases(w, &needed);
+		while (!rc && (m = dv_map_next(&w->bases, &pos))) {
+			if (m->value == NO_COPY || !is_used(w, m->value) ||
+			    dv_map_has(&needed, &m->oid) || dv_map_has(&w->turned_bases, &m->oid))
+				continue;
+			unuse(w, m->value);
+			again = true;
+		}
+	}
+	return rc;
+}
+
+static int turn(sweep *w)
+{
+	dv_turn t = { .s = w->s,
+		      .lineages = w->o->turn,
+		      .chunks = { &w->o->keep->chunks, &w->bases },
+		      .copy = turn_copy,
+		      .put = turn_put,
+		      .ctx = w };
+	int rc = 0;
+
+	for (size_t i = 0; i < w->all.n && !rc; i++)
+		if (!w->all.h[i].readable || w->all.h[i].suspect)
+			rc = dv_err(DV_ECORRUPT, "a damaged store cannot be repacked");
+	if (rc < 0)
+		return dv_err_hint(rc, "run 'dv fsck --repair' first");
+	rc = dv_turn_round(&t);
+	return rc || !w->turned.n ? rc : drop_bases(w);
 }
 
 /* -- making it true ---------------------------------------------------------------------------- */
@@ -620,6 +746,10 @@ int dv_store_sweep(dv_store *s, const dv_sweep *o, dv_sweep_stats *out)
 		rc = choose(&w);
 	if (rc < 0)
 		return rc;
+	if (o->turn)
+		rc = turn(&w);
+	if (rc < 0)
+		return rc;
 	decide(&w, out);
 	if (o->dry)
 		return 0;
@@ -627,6 +757,7 @@ int dv_store_sweep(dv_store *s, const dv_sweep *o, dv_sweep_stats *out)
 	dv_map_release(&o->keep->recipes);
 	for (size_t i = 0; i < w.all.n; i++)
 		work |= w.fates[i].drop;
+	work |= w.turned.n > 0;
 	rc = dv_reader_new(&w.r, s);
 	if (!rc)
 		rc = dv_encoder_new(&w.enc, o->level);

@@ -157,6 +157,27 @@ test_case 'gc' '
 	attack "die enospc eio short" dv gc -w --force
 '
 
+test_case 'repack' '
+	start
+	for i in 1 2 3 4; do
+		seq 1 20000 | awk -v v="$i" "{ print \$1, \$1 * 7919 % 5 < v ? v : 0 }" >data/t
+		cp data/t ../t$i
+		dv add -q data
+		git commit -qam t$i
+	done
+	rm -rf ../two && cp -r data ../two
+	check() {
+		dv fsck -q && dv gc -q -A --repack && dv fsck -q && dv checkout -q -f &&
+			dv status -q &&
+			diff -r --no-dereference data ../../two || return 1
+		for i in 1 2 3; do
+			git checkout -q HEAD~$((4 - i)) && dv checkout -q &&
+				cmp data/t ../../t$i && git checkout -q main || return 1
+		done
+	}
+	attack "die enospc eio short" dv gc -A --repack
+'
+
 test_case 'remove' '
 	second
 	check() {
