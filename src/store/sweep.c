@@ -20,6 +20,7 @@
 
 #define SMALL_PACK ((uint64_t)8 << 20)
 #define ALIVE_MIN 60			/* percent */
+#define ALIVE_MIN_TURNED 90		/* the same when deltas are turned, to save space */
 #define FLUSH ((size_t)1 << 20)
 #define STRANGER_AGE (24 * 60 * 60)	/* seconds before a file that no entry names is litter */
 
@@ -248,9 +249,11 @@ static int choose(sweep *w)
 
 /* Of less than ALIVE_MIN percent of its size? What is live takes room in the footer too: else a
  * pack of tiny chunks, mostly footer, would be written anew each time. */
-static bool is_sparse(const fate *f, const dv_container *c)
+static bool is_sparse(const sweep *w, const fate *f, const dv_container *c)
 {
-	return (f->live_bytes + f->live * DV_PACK_ENTRY) * 100 < c->size * ALIVE_MIN;
+	unsigned least = w->turned.n ? ALIVE_MIN_TURNED : ALIVE_MIN;
+
+	return (f->live_bytes + f->live * DV_PACK_ENTRY) * 100 < c->size * least;
 }
 
 static bool is_pack(const dv_holding *h)
@@ -271,7 +274,7 @@ static void decide(sweep *w, dv_sweep_stats *st)
 
 		f->drop = f->forced || (!f->live && !f->suspect);
 		if (is_pack(h) && !f->drop)
-			f->drop = (small > 1 && h->c.size < SMALL_PACK) || is_sparse(f, &h->c);
+			f->drop = (small > 1 && h->c.size < SMALL_PACK) || is_sparse(w, f, &h->c);
 		f->rewrite = f->drop && f->live;
 		st->packs_dropped += f->drop && !f->rewrite;
 		st->packs_rewritten += f->rewrite;

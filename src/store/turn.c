@@ -15,7 +15,8 @@
 #include "store/delta.h"
 
 #define LEVEL_DELTA 9		/* more is slow and makes deltas hardly smaller */
-#define LEVEL_FULL 17		/* there are few of these */
+#define LEVEL_FULL 17		/* there are few of these, but */
+#define LARGE ((uint64_t)64 << 20)	/* in files from here on, where LEVEL_DELTA must do */
 #define CACHE ((size_t)24 << 20)
 #define TRIES 8			/* chunks in a row that compressing again left as long, */
 #define PASS 64			/* after which so many are passed over */
@@ -29,6 +30,7 @@ typedef struct turner {
 	dv_map placed;		/* chunks that have their final form -> depth */
 	dv_map versions;	/* chunks of files that have versions, not in `placed` at first */
 	unsigned tries, pass;
+	bool large;		/* the file in work */
 	/* While a file is looked at that may be turned already: */
 	dv_oid *accepted;
 	size_t naccepted, accepted_cap;
@@ -116,6 +118,15 @@ static void learn(turner *w, bool smaller)
 		w->pass = PASS;
 }
 
+/* Stored in full, or with the help of peers that have their final form? */
+static bool is_shallow(const turner *w, const dv_turn_copy *have)
+{
+	uint8_t depth;
+
+	return have->at.depth <= 1 && depth_upon(w, have->bases, have->at.nbases, &depth) &&
+	       depth == have->at.depth;
+}
+
 static int encode(turner *w, const dv_oid *id, const dv_turn_copy *have, const dv_bases *bases)
 {
 	dv_prefix prefix = { bases->prefix, bases->prefix_len, 0, bases->sure };
@@ -130,19 +141,19 @@ static int encode(turner *w, const dv_oid *id, const dv_turn_copy *have, const d
 		rc = dv_encode_based(w->enc, raw, n, &prefix, NULL, &stored, &len, &e.codec, &with,
 				     &alone);
 	if (!rc && e.codec != DV_CODEC_ZSTD_DELTA)
-		rc = dv_encode(w->full, raw, n, NULL, &stored, &len, &e.codec);
+		rc = dv_encode(w->large ? w->enc : w->full, raw, n, NULL, &stored, &len, &e.codec);
 	if (rc)
 		return rc;
 	e.stored = (uint32_t)len;
 	if (e.codec == DV_CODEC_ZSTD_DELTA) {
 		e.nbases = bases->n;
 		e.depth = bases->depth;
-	} else if (!have->at.nbases) {
+	} else if (is_shallow(w, have)) {
 		bool smaller = len < have->at.stored - have->at.stored / 64;
 
 		learn(w, smaller);
 		if (!smaller)
-			return dv_map_put(&w->placed, id, 0);
+			return dv_map_put(&w->placed, id, have->at.depth);
 	}
 	return put(w, &e, stored, bases);
 }
@@ -196,8 +207,8 @@ static int store_chunk(turner *w, const dv_basis *basis, dv_stretch where, const
 	}
 	if (rc < 0)
 		return rc;
-	if (!bases.n && !have.at.nbases && !try_again(w))
-		return dv_map_put(&w->placed, id, 0);
+	if (!bases.n && is_shallow(w, &have) && !try_again(w))
+		return dv_map_put(&w->placed, id, have.at.depth);
 	return encode(w, id, &have, &bases);
 }
 
@@ -215,6 +226,7 @@ static int store_version(turner *w, const line *l, size_t k)
 		rc = dv_basis_open(&basis, w->r, l->oid[l->parent[k]]);
 	if (rc)
 		return rc;
+	w->large = recipe.size >= LARGE;
 	where = dv_calloc(recipe.n + 1, sizeof(*where));
 	ids = dv_calloc(recipe.n + 1, sizeof(*ids));
 	lens = dv_calloc(recipe.n + 1, sizeof(*lens));
