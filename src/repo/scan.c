@@ -130,12 +130,14 @@ static bool is_kept(dv_scan *s, const dv_oid *oid)
 static bool remembered(dv_scan *s, const dv_dircache *row, const dv_cached_file *old, entry *e,
 		       const struct stat *st)
 {
-	if (old && (old->kind == 'f' || old->kind == 'x')) {
-		e->f.oid = old->oid;
-		e->had = true;
-	}
-	if (!old || old->ino == 0 || !dv_cached_file_is(row, old, st))
+	if (!old || old->ino == 0 || !dv_cached_file_is(row, old, st)) {
+		/* A status may have seen a version that nobody added: deltas need one that was. */
+		e->had = old && s->writer && (old->kind == 'f' || old->kind == 'x') &&
+			 is_kept(s, &old->oid);
+		if (e->had)
+			e->f.oid = old->oid;
 		return false;
+	}
 	e->f.oid = old->oid;
 	e->f.ino = old->ino;
 	return is_kept(s, &e->f.oid);
@@ -467,7 +469,7 @@ static int walk_job(void *arg, int worker)
 			return r;
 	}
 	dv_dircache_release(&old);
-	if ((!known && (r = dv_scan_before_by_tree(s, d)) < 0) || (r = submit_inside(s, d)) < 0)
+	if ((r = dv_scan_before_by_tree(s, d)) < 0 || (r = submit_inside(s, d)) < 0)
 		return r;
 	return complete(s, d, worker);
 }
@@ -735,11 +737,12 @@ static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_sca
 		return refuse_special(path, st->st_mode);
 	bool known = dv_statcache_get(s->cache, path, &old) && old.n == 1 && !old.has_tree;
 	bool through = e->f.kind == 'l' && look_through(s, fd, e);
-	if (!known && !through && e->f.kind != 'l' && !dv_oid_is_zero(&s->before)) {
+	bool as_known = !through && known && remembered(s, &old, &old.files[0], e, st);
+	if (!through && !as_known && !e->had && e->f.kind != 'l' && !dv_oid_is_zero(&s->before)) {
 		e->f.oid = s->before;
 		e->had = true;
 	}
-	if (through ? e->todo : !known || !remembered(s, &old, &old.files[0], e, st)) {
+	if (through ? e->todo : !as_known) {
 		dv_autofree char *dir = dv_strndup(path, (size_t)(name - path));
 
 		d->dirty = true;

@@ -100,8 +100,8 @@ void dv_scan_set_file(dv_cached_file *f, const struct stat *st, int64_t since);
 /** Notes that the entry, whose content is stored, is to become a link. `dirfd` is its folder. */
 int dv_scan_note_relink(dv_scan *s, const node *d, const entry *e, int dirfd) DV_MUST_CHECK;
 void dv_scan_forget_relinks(dv_scan *s);
-/** For a directory that the stat cache does not know: says of its entries what they were in the
- *  tree that the directory was before, if that is known. */
+/** Says of files to be read, of which the stat cache knows no version that is stored, what they
+ *  were in the tree that the directory was before, if that is known. Any worker. */
 int dv_scan_before_by_tree(dv_scan *s, node *d) DV_MUST_CHECK;
 
 #endif

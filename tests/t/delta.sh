@@ -192,6 +192,25 @@ test_case 'what a file was is known without the stat cache, too' '
 	same d/e/table "$V/2"
 	same alone "$V/3"'
 
+test_case 'a status before the add does not hide what a file was' '
+	mkdir looked
+	cd looked
+	git init -q
+	"$DV" init -q
+	mkdir -p d/e/f
+	cp "$V/1" d/e/f/table
+	cp "$V/1" alone
+	"$DV" add -q d alone
+	for n in 2 3; do
+		before=$(size .git/dv/cache/packs)
+		cp "$V/$n" d/e/f/table
+		cp "$V/$n" alone
+		must_fail 1 "$DV" status -q
+		"$DV" status
+		"$DV" add -q d alone
+		[ "$(($(size .git/dv/cache/packs) - before))" -lt 80000 ]
+	done'
+
 test_case 'small files share what they have in common' '
 	mkdir small
 	cd small
