@@ -17,6 +17,7 @@
 #define LEVEL_DELTA 9		/* more is slow and makes deltas hardly smaller */
 #define LEVEL_FULL 17		/* there are few of these, but */
 #define LARGE ((uint64_t)64 << 20)	/* in files from here on, where LEVEL_DELTA must do */
+#define SMALL 8			/* a delta that takes less than this part is good enough */
 #define CACHE ((size_t)24 << 20)
 #define TRIES 8			/* chunks in a row that compressing again left as long, */
 #define PASS 64			/* after which so many are passed over */
@@ -30,7 +31,7 @@ typedef struct turner {
 	dv_map placed;		/* chunks that have their final form -> depth */
 	dv_map versions;	/* chunks of files that have versions, not in `placed` at first */
 	unsigned tries, pass;
-	bool large;		/* the file in work */
+	bool large, newest;	/* the version in work */
 	/* While a file is looked at that may be turned already: */
 	dv_oid *accepted;
 	size_t naccepted, accepted_cap;
@@ -118,6 +119,30 @@ static void learn(turner *w, bool smaller)
 		w->pass = PASS;
 }
 
+/* Keeps the form of a chunk all of whose bases have theirs. */
+static int keep(turner *w, const dv_oid *id, const dv_turn_copy *have, uint8_t depth)
+{
+	dv_oid bases[DV_BASES_MAX];
+	const dv_oid *ids;
+	const uint8_t *stored, *raw;
+	size_t n;
+	dv_pack_entry e = { .id = *id, .kind = DV_KIND_CHUNK, .raw = have->at.raw,
+			    .stored = have->at.stored, .codec = have->at.codec,
+			    .nbases = have->at.nbases, .depth = depth };
+	int rc;
+
+	if (depth == have->at.depth)
+		return dv_map_put(&w->placed, id, depth);
+	rc = dv_reader_get(w->r, DV_KIND_CHUNK, id, &raw, &n);
+	if (!rc)
+		rc = dv_reader_stored(w->r, id, &have->at, &stored, &ids);
+	if (rc)
+		return rc;
+	memcpy(bases, have->bases, e.nbases * sizeof(*bases));
+	rc = w->t->put(w->t->ctx, &e, stored, bases);
+	return rc ? rc : dv_map_put(&w->placed, id, depth);
+}
+
 /* Stored in full, or with the help of peers that have their final form? */
 static bool is_shallow(const turner *w, const dv_turn_copy *have)
 {
@@ -132,6 +157,7 @@ static int encode(turner *w, const dv_oid *id, const dv_turn_copy *have, const d
 	dv_prefix prefix = { bases->prefix, bases->prefix_len, 0, bases->sure };
 	dv_pack_entry e = { .id = *id, .kind = DV_KIND_CHUNK, .raw = have->at.raw };
 	const uint8_t *raw, *stored;
+	uint8_t depth;
 	size_t n, len, with, alone;
 	int rc = dv_reader_get(w->r, DV_KIND_CHUNK, id, &raw, &n);
 
@@ -145,6 +171,10 @@ static int encode(turner *w, const dv_oid *id, const dv_turn_copy *have, const d
 	if (rc)
 		return rc;
 	e.stored = (uint32_t)len;
+	/* Peers may bring more than newer versions, and what is there may be as good. */
+	if (!w->newest && have->at.nbases && have->at.stored <= len &&
+	    depth_upon(w, have->bases, have->at.nbases, &depth))
+		return keep(w, id, have, depth);
 	if (e.codec == DV_CODEC_ZSTD_DELTA) {
 		e.nbases = bases->n;
 		e.depth = bases->depth;
@@ -156,27 +186,6 @@ static int encode(turner *w, const dv_oid *id, const dv_turn_copy *have, const d
 			return dv_map_put(&w->placed, id, have->at.depth);
 	}
 	return put(w, &e, stored, bases);
-}
-
-/* Keeps the form of a chunk all of whose bases have theirs. */
-static int keep(turner *w, const dv_oid *id, const dv_turn_copy *have, uint8_t depth)
-{
-	dv_oid bases[DV_BASES_MAX];
-	const dv_oid *ids;
-	const uint8_t *stored;
-	dv_pack_entry e = { .id = *id, .kind = DV_KIND_CHUNK, .raw = have->at.raw,
-			    .stored = have->at.stored, .codec = have->at.codec,
-			    .nbases = have->at.nbases, .depth = depth };
-	int rc;
-
-	if (depth == have->at.depth)
-		return dv_map_put(&w->placed, id, depth);
-	rc = dv_reader_stored(w->r, id, &have->at, &stored, &ids);
-	if (rc)
-		return rc;
-	memcpy(bases, have->bases, e.nbases * sizeof(*bases));
-	rc = w->t->put(w->t->ctx, &e, stored, bases);
-	return rc ? rc : dv_map_put(&w->placed, id, depth);
 }
 
 /* -- versions ------------------------------------------------------------------------------ */
@@ -198,7 +207,8 @@ static int store_chunk(turner *w, const dv_basis *basis, dv_stretch where, const
 	/* A whole file serves for itself. */
 	if (have.at.in.kind == DV_CONTAINER_FILE)
 		return dv_map_put(&w->placed, id, 0);
-	if (have.at.nbases && basis && depth_upon(w, have.bases, have.at.nbases, &depth))
+	if (have.at.stored < have.at.raw / SMALL && basis && have.at.nbases &&
+	    depth_upon(w, have.bases, have.at.nbases, &depth))
 		return keep(w, id, &have, depth);
 	if (basis) {
 		rc = dv_reader_get(w->r, DV_KIND_CHUNK, id, &raw, &n);
@@ -226,6 +236,7 @@ static int store_version(turner *w, const line *l, size_t k)
 		rc = dv_basis_open(&basis, w->r, l->oid[l->parent[k]]);
 	if (rc)
 		return rc;
+	w->newest = !k;
 	w->large = recipe.size >= LARGE;
 	where = dv_calloc(recipe.n + 1, sizeof(*where));
 	ids = dv_calloc(recipe.n + 1, sizeof(*ids));
