@@ -44,6 +44,7 @@ missing_packages() {
 		[ "$1" != test ] || pkg-config --exists cmocka || echo libcmocka-dev
 	fi
 	if [ "$1" = test ]; then
+		have python3 || echo python3
 		have clang || echo clang
 		clang_has_runtimes || ! have clang || clang_runtime_package
 	fi
