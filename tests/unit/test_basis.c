@@ -17,31 +17,9 @@
 #include "base/fs.h"
 #include "store/care.h"
 #include "store/recipe.h"
+#include "folder.h"
 
 #define ROW 60u
-
-static char root[256];
-
-static int setup(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(root, sizeof(root), "%s/dv-test-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-	return mkdtemp(root) && chdir(root) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return chdir("/") == 0 ? dv_fs_remove_tree(root) : -1;
-}
-
-static void ok(int rc)
-{
-	if (rc < 0)
-		fail_msg("%s", dv_error_last()->message);
-}
 
 static uint64_t draw(uint64_t *seed)
 {

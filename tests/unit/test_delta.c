@@ -24,32 +24,10 @@
 #include "base/sha256.h"
 #include "store/care.h"
 #include "transfer/transfer.h"
+#include "folder.h"
 
 #define N 6		/* versions of a file, each a delta on the one before */
 #define LEN 30000u
-
-static char root[256];
-
-static int setup(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(root, sizeof(root), "%s/dv-test-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-	return mkdtemp(root) && chdir(root) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return chdir("/") == 0 ? dv_fs_remove_tree(root) : -1;
-}
-
-static void ok(int rc)
-{
-	if (rc < 0)
-		fail_msg("%s", dv_error_last()->message);
-}
 
 /* -- material ---------------------------------------------------------------------------------- */
 

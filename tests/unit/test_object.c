@@ -18,23 +18,7 @@
 #include "base/fs.h"
 #include "store/care.h"
 #include "store/recipe.h"
-
-static char root[256];
-
-static int setup(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(root, sizeof(root), "%s/dv-test-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-	return mkdtemp(root) && chdir(root) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return chdir("/") == 0 ? dv_fs_remove_tree(root) : -1;
-}
+#include "folder.h"
 
 /* Bytes that do not repeat; the same for the same seed. */
 static uint8_t *noise(size_t n, uint64_t seed, bool text)
@@ -47,12 +31,6 @@ static uint8_t *noise(size_t n, uint64_t seed, bool text)
 		p[i] = text ? "0123456789,\n"[(seed >> 33) % 12] : (uint8_t)(seed >> 33);
 	}
 	return p;
-}
-
-static void ok(int rc)
-{
-	if (rc < 0)
-		fail_msg("%s", dv_error_last()->message);
 }
 
 static int file_of(const char *name, const void *p, size_t n)

@@ -19,31 +19,9 @@
 #include "base/fs.h"
 #include "store/recipe.h"
 #include "store/whole.h"
+#include "folder.h"
 
 #define SIZE ((size_t)300000)
-
-static char root[256];
-
-static int setup(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(root, sizeof(root), "%s/dv-test-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-	return mkdtemp(root) && chdir(root) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return chdir("/") == 0 ? dv_fs_remove_tree(root) : -1;
-}
-
-static void ok(int rc)
-{
-	if (rc < 0)
-		fail_msg("%s", dv_error_last()->message);
-}
 
 static void test_stamp(void **state)
 {
