@@ -13,7 +13,7 @@ seed=${DV_TEST_SEED:-1}
 . "${0%/*}/lib.sh"
 
 echo "# seed $seed, $seconds seconds"
-top=$TEST_DIR/work
+top=$TEST_DIR/ws
 shared=$top/cache
 remote=$top/remote
 export top shared remote seconds seed

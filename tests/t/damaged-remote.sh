@@ -37,7 +37,7 @@ hurt() {
 hurt_big() {
 	local pack
 	pack=$(cat "$TEST_DIR/own.$1")
-	hurt "$pack" "$(python3 - "$pack" "$TEST_DIR/work/$1/big.bin" <<-'END'
+	hurt "$pack" "$(python3 - "$pack" "$TEST_DIR/ws/$1/big.bin" <<-'END'
 		import sys
 		pack, data = (open(name, "rb").read() for name in sys.argv[1:])
 		print(pack.index(data[150000:150008]))
@@ -51,7 +51,7 @@ mend() {
 }
 clone() {
 	rm -rf "${TEST_DIR:?}/$1"
-	git clone -q "$TEST_DIR/work" "$TEST_DIR/$1"
+	git clone -q "$TEST_DIR/ws" "$TEST_DIR/$1"
 	cd "$TEST_DIR/$1"
 }
 
@@ -68,8 +68,8 @@ test_case 'a damaged pack: the other outputs are checked out, the damaged one is
 	contains err "incomplete is '"'two'"'"
 	contains err "fsck --remote"
 	lacks err "'"'one'"'"
-	same "$TEST_DIR/work/one" one
-	same "$TEST_DIR/work/three" three
+	same "$TEST_DIR/ws/one" one
+	same "$TEST_DIR/ws/three" three
 	[ ! -e two/big.bin ]'
 
 test_case 'what of the damaged output is whole is in the cache' '
@@ -77,7 +77,7 @@ test_case 'what of the damaged output is whole is in the cache' '
 	ok=0
 	for f in big.bin sub/1.bin sub/2.bin sub/3.bin sub/4.bin sub/5.bin; do
 		"$DV" checkout "two/$f" || continue
-		same "$TEST_DIR/work/two/$f" "two/$f"
+		same "$TEST_DIR/ws/two/$f" "two/$f"
 		ok=$((ok + 1))
 	done
 	[ "$ok" = 5 ]
@@ -90,7 +90,7 @@ test_case 'once the remote is mended, the rest comes' '
 	mend
 	cd "$TEST_DIR/a"
 	"$DV" pull
-	same "$TEST_DIR/work/two" two
+	same "$TEST_DIR/ws/two" two
 	"$DV" fsck'
 
 test_case 'a pack that is gone, a truncated one, and a damaged listing' '
@@ -98,8 +98,8 @@ test_case 'a pack that is gone, a truncated one, and a damaged listing' '
 	clone b
 	must_fail 3 "$DV" pull 2>err
 	contains err "incomplete is '"'two'"'"
-	same "$TEST_DIR/work/one" one
-	same "$TEST_DIR/work/three" three
+	same "$TEST_DIR/ws/one" one
+	same "$TEST_DIR/ws/three" three
 	mend
 	f=$(cat "$TEST_DIR/own.one")
 	chmod u+w "$f"
@@ -107,8 +107,8 @@ test_case 'a pack that is gone, a truncated one, and a damaged listing' '
 	clone c
 	must_fail 3 "$DV" pull 2>err
 	contains err "incomplete is '"'one'"'"
-	same "$TEST_DIR/work/two" two
-	same "$TEST_DIR/work/three" three
+	same "$TEST_DIR/ws/two" two
+	same "$TEST_DIR/ws/three" three
 	mend
 	f=$(cat "$TEST_DIR/own.three")
 	size=$(stat -c %s "$f")
@@ -117,12 +117,12 @@ test_case 'a pack that is gone, a truncated one, and a damaged listing' '
 	must_fail 3 "$DV" fetch 2>err
 	contains err "incomplete is '"'three'"'"
 	"$DV" checkout one two
-	same "$TEST_DIR/work/one" one
-	same "$TEST_DIR/work/two" two
+	same "$TEST_DIR/ws/one" one
+	same "$TEST_DIR/ws/two" two
 	must_fail 12 "$DV" fetch three 2>err
 	mend
 	"$DV" pull
-	same "$TEST_DIR/work/three" three'
+	same "$TEST_DIR/ws/three" three'
 
 test_case 'two damaged outputs are both named' '
 	hurt_big one
@@ -153,10 +153,10 @@ test_case 'a dry fetch of a path inside an output stores nothing' '
 	[ -z "$(find "$cache/packs" "$cache/log" -type f 2>/dev/null)" ]
 	"$DV" fetch one/sub/1.bin
 	"$DV" checkout one/sub/1.bin
-	same "$TEST_DIR/work/one/sub/1.bin" one/sub/1.bin'
+	same "$TEST_DIR/ws/one/sub/1.bin" one/sub/1.bin'
 
 test_case 'gc removes temporary files wherever they are' '
-	cd "$TEST_DIR/work"
+	cd "$TEST_DIR/ws"
 	cache=$("$DV" cache dir)
 	sub=$(find "$cache/packs" -mindepth 1 -maxdepth 1 -type d | head -n 1)
 	for d in "$cache" "$cache/packs" "$sub" "$cache/index" "$cache/log"; do

@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-export remote=$TEST_DIR/remote cache=$TEST_DIR/work/.git/dv/cache
+export remote=$TEST_DIR/remote cache=$TEST_DIR/ws/.git/dv/cache
 git init -q
 "$DV" init -q
 "$DV" remote add -q -d store "$remote"

@@ -91,19 +91,19 @@ test_case 'another repository that uses the same cache keeps its data' '
 	cd "$TEST_DIR/second"
 	git init -q
 	"$DV" init -q
-	"$DV" config --local cache.dir "$TEST_DIR/work/.git/dv/cache"
+	"$DV" config --local cache.dir "$TEST_DIR/ws/.git/dv/cache"
 	head -c 500000 /dev/urandom >file
 	cp file "$TEST_DIR/file"
 	"$DV" add -q file
 	git add -A
 	git commit -q -m one
-	cd "$TEST_DIR/work"
+	cd "$TEST_DIR/ws"
 	"$DV" gc -w --force
 	cd "$TEST_DIR/second"
 	rm file
 	"$DV" checkout -q
 	same file "$TEST_DIR/file"
-	cd "$TEST_DIR/work"
+	cd "$TEST_DIR/ws"
 	printf "outs: [" >"$TEST_DIR/second/broken.dv"
 	must_fail 12 "$DV" gc -w 2>err
 	contains err "$TEST_DIR/second"
@@ -118,7 +118,7 @@ test_case 'another work tree keeps its data' '
 	head -c 700000 /dev/urandom >side.bin
 	cp side.bin "$TEST_DIR/side.copy"
 	"$DV" add -q side.bin
-	cd "$TEST_DIR/work"
+	cd "$TEST_DIR/ws"
 	"$DV" gc -w --force
 	cd "$TEST_DIR/side"
 	rm side.bin

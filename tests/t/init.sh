@@ -107,12 +107,12 @@ test_case 'init -f says where a cache of its own was' '
 test_case 'GIT_CEILING_DIRECTORIES ends the search as it does for git' '
 	mkdir -p r/deep/er
 	cd r/deep/er
-	for c in "$TEST_DIR/work/r" "/nowhere:$TEST_DIR/work/r/" "$TEST_DIR/work/r/deep"; do
+	for c in "$TEST_DIR/ws/r" "/nowhere:$TEST_DIR/ws/r/" "$TEST_DIR/ws/r/deep"; do
 		export GIT_CEILING_DIRECTORIES="$c"
 		must_fail 128 git rev-parse
 		must_fail 10 $DV root
 	done
-	for c in "$TEST_DIR/work" "$TEST_DIR/work/r/deep/er" "/nowhere" ""; do
+	for c in "$TEST_DIR/ws" "$TEST_DIR/ws/r/deep/er" "/nowhere" ""; do
 		export GIT_CEILING_DIRECTORIES="$c"
 		git rev-parse
 		$DV root
@@ -132,7 +132,7 @@ test_case 'GIT_DIR and GIT_WORK_TREE name repository and work tree' '
 	mkdir tree
 	cd tree
 	git init -q .
-	export GIT_DIR="$TEST_DIR/work/apart.git" GIT_WORK_TREE="$PWD"
+	export GIT_DIR="$TEST_DIR/ws/apart.git" GIT_WORK_TREE="$PWD"
 	$DV init -q
 	printf 1 >f
 	$DV add -q -m "in the other one" f

@@ -39,7 +39,7 @@ export XDG_STATE_HOME=$TEST_DIR/home/.local/state XDG_RUNTIME_DIR=$TEST_DIR/home
 export TMPDIR=$TEST_DIR/tmp
 PATH=$(dirname "$DV"):$PATH
 mkdir -p "$XDG_CONFIG_HOME" "$XDG_CACHE_HOME" "$XDG_DATA_HOME" "$XDG_STATE_HOME" \
-	"$XDG_RUNTIME_DIR" "$TMPDIR" "$TEST_DIR/work"
+	"$XDG_RUNTIME_DIR" "$TMPDIR" "$TEST_DIR/ws"
 cat >"$HOME/.gitconfig" <<'EOF'
 [user]
 	name = Test
@@ -51,7 +51,7 @@ cat >"$HOME/.gitconfig" <<'EOF'
 [commit]
 	gpgSign = false
 EOF
-cd "$TEST_DIR/work" || exit 2
+cd "$TEST_DIR/ws" || exit 2
 
 # test_case TITLE COMMANDS: runs COMMANDS in a subshell with set -eu, in the current folder;
 # its files stay for the next case, its variables and its cd do not. The output is shown

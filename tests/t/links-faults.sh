@@ -10,7 +10,7 @@
 
 # start MODE
 start() {
-	cd "$TEST_DIR/work"
+	cd "$TEST_DIR/ws"
 	rm -rf repo one
 	git init -q repo
 	cd repo

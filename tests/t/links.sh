@@ -10,7 +10,7 @@ cache=.git/dv/cache
 
 # start MODE: a repository that uses the mode, with data not yet added.
 start() {
-	cd "$TEST_DIR/work"
+	cd "$TEST_DIR/ws"
 	rm -rf repo remote one two
 	git init -q repo
 	cd repo

@@ -21,7 +21,7 @@ git add -A
 git commit -q -m one
 clone() {
 	rm -rf "${TEST_DIR:?}/$1"
-	git clone -q "$TEST_DIR/work" "$TEST_DIR/$1"
+	git clone -q "$TEST_DIR/ws" "$TEST_DIR/$1"
 	cd "$TEST_DIR/$1"
 }
 
@@ -52,8 +52,8 @@ test_case 'push fills an empty remote, and a second push has nothing to do' '
 test_case 'pull in a clone brings every byte, link, mode and empty folder' '
 	clone other
 	"$DV" pull
-	same "$TEST_DIR/work/data" data
-	same "$TEST_DIR/work/single.txt" single.txt
+	same "$TEST_DIR/ws/data" data
+	same "$TEST_DIR/ws/single.txt" single.txt
 	[ -x data/run ]
 	[ -L data/link ]
 	[ -d data/empty ]
@@ -65,12 +65,12 @@ test_case 'what is in the cache needs no remote' '
 	rm -rf data
 	"$DV" pull
 	mv "$remote.away" "$remote"
-	same "$TEST_DIR/work/data" data'
+	same "$TEST_DIR/ws/data" data'
 
 test_case 'pull of one file brings that file only' '
 	clone part
 	"$DV" pull data/sub/s.txt
-	same "$TEST_DIR/work/data/sub/s.txt" data/sub/s.txt
+	same "$TEST_DIR/ws/data/sub/s.txt" data/sub/s.txt
 	[ ! -e data/a.csv ]
 	[ ! -e data/sub/r.bin ]
 	[ ! -e single.txt ]
@@ -78,7 +78,7 @@ test_case 'pull of one file brings that file only' '
 	"$DV" pull data/sub/s.txt data/run
 	[ -x data/run ]
 	"$DV" pull
-	same "$TEST_DIR/work/data" data'
+	same "$TEST_DIR/ws/data" data'
 
 test_case 'a change travels as a part of the data' '
 	cd "$TEST_DIR/other"
@@ -90,7 +90,7 @@ test_case 'a change travels as a part of the data' '
 	after=$(du -sb "$remote" | cut -f1)
 	[ $((after - before)) -lt 700000 ]
 	git push -q origin HEAD:refs/heads/two
-	cd "$TEST_DIR/work"
+	cd "$TEST_DIR/ws"
 	git merge -q two
 	"$DV" pull
 	same "$TEST_DIR/other/data" data
@@ -101,12 +101,12 @@ test_case 'fetch --rev brings a version without touching the workspace' '
 	"$DV" fetch --rev=HEAD~1
 	[ ! -e data ]
 	"$DV" cat HEAD~1:data/sub/s.txt >out
-	same out "$TEST_DIR/work/data/sub/s.txt"
+	same out "$TEST_DIR/ws/data/sub/s.txt"
 	must_fail 2 "$DV" cat data/sub/r.bin >out 2>err
 	contains err "dv fetch"
 	"$DV" fetch -A
 	"$DV" cat data/sub/r.bin >out
-	same out "$TEST_DIR/work/data/sub/r.bin"'
+	same out "$TEST_DIR/ws/data/sub/r.bin"'
 
 test_case 'what is nowhere is named, and the rest comes' '
 	clone gone
@@ -117,7 +117,7 @@ test_case 'what is nowhere is named, and the rest comes' '
 	"$DV" pull 2>err || code=$?
 	[ "$code" -eq 3 ] || [ "$code" -eq 2 ]
 	contains err lost.txt
-	same "$TEST_DIR/work/data" data'
+	same "$TEST_DIR/ws/data" data'
 
 test_case 'an unknown target is an error' '
 	must_fail 2 "$DV" push nothing-here 2>err

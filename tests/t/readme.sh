@@ -23,7 +23,7 @@ tour() {
 
 # Sizes with a unit; and where the tour is.
 settle() {
-	sed -e "s|$TEST_DIR/work|/tmp/tour|g" -e 's/[0-9][0-9.]* [kM]\{0,1\}B/SIZE/g' -e 's/[0-9]\{1,\} chunks\{0,1\}/CHUNKS/g'
+	sed -e "s|$TEST_DIR/ws|/tmp/tour|g" -e 's/[0-9][0-9.]* [kM]\{0,1\}B/SIZE/g' -e 's/[0-9]\{1,\} chunks\{0,1\}/CHUNKS/g'
 }
 
 test_case 'the README has a tour' '

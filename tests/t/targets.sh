@@ -141,7 +141,7 @@ test_case 'push, fetch and pull take patterns, also of what is not here yet' '
 	$DV pull --glob "g/**/3.csv"
 	[ "$(find g -type f)" = g/a/3.csv ]
 	$DV status --glob "g/a/3*" >out
-	cd ../work
+	cd ../ws
 	$DV push
 	cd ../clone
 	$DV pull --glob "g/*.csv" "**/model*"
@@ -152,7 +152,7 @@ test_case 'push, fetch and pull take patterns, also of what is not here yet' '
 	must_fail 2 $DV pull --glob "g/*.none" 2>err
 	contains err "nothing that is tracked matches"
 	$DV pull
-	same g ../work/g'
+	same g ../ws/g'
 
 test_case 'an unknown target is an error with a hint everywhere' '
 	printf here >untracked
