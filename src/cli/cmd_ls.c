@@ -51,21 +51,6 @@ static int on_entry(const dv_entry *e, void *payload)
 	return dv_out_broken() ? DV_ECANCELLED : 0;
 }
 
-static int no_entry(const dv_entry *e, void *payload)
-{
-	(void)e;
-	*(bool *)payload = true;
-	return DV_ECANCELLED;
-}
-
-/* One operand: is something of that name tracked? */
-static bool is_path(dv_repo *r, const char *name)
-{
-	bool found = false;
-
-	return !dv_ls(r, NULL, name, false, no_entry, &found) || found;
-}
-
 static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	const ls_args *a = args;
@@ -81,7 +66,7 @@ static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (argc == 2) {
 		rev = argv[0];
 		path = argv[1];
-	} else if (argc == 1 && (cli->before_dashes == 0 || is_path(r, argv[0]))) {
+	} else if (argc == 1 && (cli->before_dashes == 0 || dv_cli_is_tracked(r, argv[0]))) {
 		path = argv[0];
 	} else if (argc == 1) {
 		rev = argv[0];

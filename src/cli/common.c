@@ -103,6 +103,20 @@ void dv_cli_change_line(const char *indent, const char *word, const dv_change *c
 	dv_out("%s%s\n", c->is_dir ? "/" : "", *color ? dv_out_color_end() : "");
 }
 
+static int no_entry(const dv_entry *e, void *payload)
+{
+	(void)e;
+	*(bool *)payload = true;
+	return DV_ECANCELLED;
+}
+
+bool dv_cli_is_tracked(dv_repo *r, const char *name)
+{
+	bool found = false;
+
+	return !dv_ls(r, NULL, name, false, no_entry, &found) || found;
+}
+
 /* -- JSON -------------------------------------------------------------------------------------- */
 
 void dv_cli_json_count(json_t *object, const char *key, uint64_t n)

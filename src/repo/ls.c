@@ -142,6 +142,18 @@ static int find_inside(dv_reader *rd, const dv_output *o, const char *rest, dv_t
 	return rc == DV_ENOTFOUND ? dv_err_hint(rc, "run 'dv ls -R' to see what there is") : rc;
 }
 
+/* Opens what a question about `path` at `rev` needs. */
+static int look(dv_repo *r, const char *rev, const char *path, char **rel, dv_output_list *all,
+		dv_store **s, dv_reader **reader)
+{
+	int rc;
+
+	if ((rc = user_rel(r, path, rel)) < 0 || (rc = load_outputs(r, rev, all)) < 0 ||
+	    (rc = dv_repo_store_look(r, s)) < 0)
+		return rc;
+	return dv_reader_new(reader, *s);
+}
+
 int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entry_cb cb,
 	  void *payload)
 {
@@ -153,10 +165,9 @@ int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entr
 	const dv_output *o;
 	dv_tree_entry at;
 	dv_store *s;
-	int rc;
+	int rc = look(r, rev, path, &rel, &all, &s, &reader);
 
-	if ((rc = user_rel(r, path, &rel)) < 0 || (rc = load_outputs(r, rev, &all)) < 0 ||
-	    (rc = dv_repo_store_look(r, &s)) < 0 || (rc = dv_reader_new(&reader, s)) < 0)
+	if (rc < 0)
 		return rc;
 	l.reader = reader;
 	o = *rel ? dv_output_list_holding(&all, rel, &rest) : NULL;
@@ -177,10 +188,9 @@ int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint6
 	const dv_output *o;
 	dv_tree_entry at;
 	dv_store *s;
-	int rc;
+	int rc = look(r, rev, path, &rel, &all, &s, &reader);
 
-	if ((rc = user_rel(r, path, &rel)) < 0 || (rc = load_outputs(r, rev, &all)) < 0 ||
-	    (rc = dv_repo_store_look(r, &s)) < 0 || (rc = dv_reader_new(&reader, s)) < 0)
+	if (rc < 0)
 		return rc;
 	o = dv_output_list_holding(&all, rel, &rest);
 	if (!o)
