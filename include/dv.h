@@ -62,6 +62,7 @@ typedef struct dv_error {
 	int code;
 	char message[2048];
 	char hint[512];
+	unsigned retry_after_ms;	/* a remote asked for such a pause; 0: it did not */
 } dv_error;
 
 /** The thread's record; borrowed, valid until the thread's next dv call. */

@@ -45,14 +45,14 @@ static void dv_remote_close(dv_remote **r)
 	local_close(*r);
 }
 
-static int local_open(dv_remote **out, const char *url, bool create)
+static int local_open(dv_remote **out, const char *url, const dv_driver_options *o)
 {
 	dv_autofree char *path = NULL;
 	int rc = dv_path_from_url(&path, url);
 
 	if (rc)
 		return rc;
-	if (create && (rc = dv_fs_mkdirs_sync(path)))
+	if (o->create && (rc = dv_fs_mkdirs_sync(path)))
 		return rc;
 	__attribute__((cleanup(dv_remote_close))) dv_remote *r = NULL;
 	local_remote *l = dv_calloc(1, sizeof *l);
@@ -354,7 +354,7 @@ static int local_remove(dv_remote *r, const char *name)
 }
 
 const dv_driver dv_driver_local = {
-	.version = 1,
+	.version = 2,
 	.scheme = "file",
 	.open = local_open,
 	.close = local_close,

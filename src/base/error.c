@@ -59,6 +59,13 @@ static int set_record(int code, const char *text)
 	record.code = code;
 	memcpy(record.message, text, strlen(text) + 1);
 	record.hint[0] = '\0';
+	record.retry_after_ms = 0;
+	return code;
+}
+
+int dv_err_retry_after(int code, unsigned ms)
+{
+	record.retry_after_ms = ms;
 	return code;
 }
 
@@ -155,6 +162,7 @@ void dv_error_clear(void)
 	record.code = 0;
 	record.message[0] = '\0';
 	record.hint[0] = '\0';
+	record.retry_after_ms = 0;
 }
 
 /* -- cancelling -------------------------------------------------------------------------------- */

@@ -20,6 +20,8 @@ int dv_err_sys(const char *fmt, ...) DV_PRINTF(1, 2);
 int dv_err_ctx(int code, const char *fmt, ...) DV_PRINTF(2, 3);
 /** Sets the record's hint (an imperative sentence, no full stop) and returns `code`. */
 int dv_err_hint(int code, const char *fmt, ...) DV_PRINTF(2, 3);
+/** Notes that a remote asked for a pause of `ms` before the next try, and returns `code`. */
+int dv_err_retry_after(int code, unsigned ms);
 /** Records that memory ran out. */
 int dv_err_nomem(void);
 /** Copies the thread's record, to carry it over a cleanup or to another thread. */

@@ -22,33 +22,6 @@ void dv_config_release(dv_config *c)
 	*c = (dv_config)DV_CONFIG_INIT;
 }
 
-/* -- what a committed file may say ------------------------------------------------------------- */
-
-/* Does a relative folder stay inside the workspace, or is it an URL with a scheme? */
-static bool url_refused(const char *value)
-{
-	return *value == '-';
-}
-
-bool dv_config_refused(const char *key, const char *value)
-{
-	static const char *const whole[] = { "cache.dir", "core.editor", "core.pager", NULL };
-	static const char *const leaves[] = { "sshcommand", "credential_process", "keyfile",
-					      "netrc", "credentialpath", "password", "askpassword",
-					      "cacert", NULL };
-	const char *leaf = strrchr(key, '.');
-
-	if (strstr(key, "command") || strstr(leaf ? leaf : key, "process"))
-		return true;
-	for (const char *const *k = whole; *k; k++)
-		if (!strcmp(key, *k))
-			return true;
-	for (const char *const *k = leaves; leaf && *k; k++)
-		if (!strcmp(leaf + 1, *k))
-			return true;
-	return leaf && !strncmp(key, "remote.", 7) && !strcmp(leaf, ".url") && url_refused(value);
-}
-
 /* -- loading ----------------------------------------------------------------------------------- */
 
 struct loading {

@@ -64,22 +64,89 @@ static int check_url(const char *v)
 	return *v && *v != '-' ? 0 : -1;
 }
 
-/* A '*' stands for the name of a remote. */
+static int check_size(const char *v)
+{
+	char *end = NULL;
+	long long n = strtoll(v, &end, 10);
+
+	return end != v && n >= 0 && (!*end || (strchr("kKmMgG", *end) && !end[1])) ? 0 : -1;
+}
+
+static int check_seconds(const char *v)
+{
+	return check_number(v, 86400);
+}
+
+static int check_addressing(const char *v)
+{
+	return strcmp(v, "auto") && strcmp(v, "path") && strcmp(v, "virtual") ? -1 : 0;
+}
+
+static int check_sse(const char *v)
+{
+	return strcmp(v, "AES256") && strcmp(v, "aws:kms") && strcmp(v, "aws:kms:dsse") ? -1 : 0;
+}
+
+static int check_serve(const char *v)
+{
+	return strcmp(v, "auto") && strcmp(v, "always") && strcmp(v, "never") ? -1 : 0;
+}
+
+static int check_auth(const char *v)
+{
+	return strcmp(v, "none") && strcmp(v, "basic") && strcmp(v, "bearer") ? -1 : 0;
+}
+
+/* A '*' stands for the name of a remote. What starts a program, names a secret or weakens a check
+ * is `own`: it counts only where the user himself set it, since .dv/config comes with a clone. */
 static const struct known {
 	const char *key;
 	int (*check)(const char *value);
 	const char *takes;
+	bool own;
 } known[] = {
-	{ "core.remote", check_text, "the name of a remote" },
-	{ "core.autostage", check_bool, "true or false" },
-	{ "core.jobs", check_jobs, "a number from 0 to 1024" },
-	{ "cache.dir", check_text, "a folder" },
+	{ "core.remote", check_text, "the name of a remote", false },
+	{ "core.autostage", check_bool, "true or false", false },
+	{ "core.jobs", check_jobs, "a number from 0 to 1024", false },
+	{ "cache.dir", check_text, "a folder", true },
 	{ "cache.type", check_type,
-	  "a list of copy, reflink, hardlink and symlink with commas between" },
-	{ "cache.delta", check_bool, "true or false" },
-	{ "cache.compression", check_compression, "a number from 0 to 19" },
-	{ "remote.*.url", check_url, "a folder or a URL" },
-	{ NULL, NULL, NULL },
+	  "a list of copy, reflink, hardlink and symlink with commas between", false },
+	{ "cache.delta", check_bool, "true or false", false },
+	{ "cache.compression", check_compression, "a number from 0 to 19", false },
+	{ "remote.*.url", check_url, "a folder or a URL", false },
+	{ "remote.*.jobs", check_jobs, "a number from 0 to 1024", false },
+	{ "remote.*.timeout", check_seconds, "seconds, up to 86400", false },
+	{ "remote.*.limitrate", check_size, "bytes in a second, as in 500k or 20m", false },
+	/* S3 */
+	{ "remote.*.endpointurl", check_url, "an http or https URL", false },
+	{ "remote.*.region", check_text, "the name of a region", false },
+	{ "remote.*.profile", check_text, "the name of a profile", false },
+	{ "remote.*.addressing", check_addressing, "auto, path or virtual", false },
+	{ "remote.*.anonymous", check_bool, "true or false", false },
+	{ "remote.*.sse", check_sse, "AES256, aws:kms or aws:kms:dsse", false },
+	{ "remote.*.ssekmskeyid", check_text, "the id of a key", false },
+	{ "remote.*.storageclass", check_text, "a storage class", false },
+	{ "remote.*.requestpayer", check_bool, "true or false", false },
+	{ "remote.*.accesskeyid", check_text, "the id of an access key", true },
+	{ "remote.*.secretaccesskey", check_text, "a secret", true },
+	{ "remote.*.sessiontoken", check_text, "a secret", true },
+	{ "remote.*.credentialpath", check_text, "a file of credentials", true },
+	{ "remote.*.configpath", check_text, "a file of profiles", true },
+	{ "remote.*.credentialprocess", check_text, "a command", true },
+	/* TLS and HTTP */
+	{ "remote.*.cafile", check_text, "a file of certificates", true },
+	{ "remote.*.clientcert", check_text, "a file", true },
+	{ "remote.*.clientkey", check_text, "a file", true },
+	{ "remote.*.insecure", check_bool, "true or false", true },
+	{ "remote.*.auth", check_auth, "none, basic or bearer", false },
+	{ "remote.*.header", check_text, "a header, as in 'Name: value'", true },
+	{ "remote.*.netrc", check_text, "a file", true },
+	{ "remote.*.credentialhelper", check_text, "a command", true },
+	/* SSH */
+	{ "remote.*.sshcommand", check_text, "a command", true },
+	{ "remote.*.keyfile", check_text, "a file", true },
+	{ "remote.*.serve", check_serve, "auto, always or never", false },
+	{ NULL, NULL, NULL, false },
 };
 
 static const struct known *find_known(const char *key)
@@ -132,11 +199,21 @@ static int unknown_key(const char *key)
 	}
 	int rc = dv_err(DV_EUSAGE, "unknown setting '%s'", key);
 	if (!strncmp(key, "remote.", 7))
-		return dv_err_hint(rc, "a remote has the setting 'url'");
+		return dv_err_hint(rc, "'dv help remote' lists the settings of a remote");
 	if (!best)
 		return dv_err_hint(rc, "settings are core.*, cache.* and remote.NAME.*; see "
 				   "'dv help config'");
 	return dv_err_hint(rc, "did you mean '%s'", best);
+}
+
+bool dv_config_refused(const char *key, const char *value)
+{
+	const struct known *k = find_known(key);
+	const char *leaf = strrchr(key, '.');
+
+	if (!k)	/* of a later version, perhaps; nothing reads it */
+		return strstr(key, "command") || strstr(leaf ? leaf : key, "process");
+	return k->own || (k->check == check_url && *value == '-');
 }
 
 int dv_config_check(const char *key, const char *value)

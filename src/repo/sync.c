@@ -17,11 +17,27 @@
 
 /* -- remotes ----------------------------------------------------------------------------------- */
 
+typedef struct remote_settings {
+	const dv_config *config;
+	const char *name;
+} remote_settings;
+
+static const char *remote_setting(void *ctx, const char *key)
+{
+	const remote_settings *s = ctx;
+	dv_auto(dv_buf) full = DV_BUF_INIT;
+
+	if (dv_buf_addf(&full, "remote.%s.%s", s->name, key))
+		return NULL;
+	return dv_config_string(s->config, dv_buf_str(&full), NULL);
+}
+
 int dv_repo_remote_open(dv_repo *r, const char *name, bool create, dv_remote_store **out,
 			char **name_out)
 {
 	dv_autofree char *own = NULL, *url = NULL, *mirror = NULL;
-	dv_auto(dv_buf) path = DV_BUF_INIT;
+	dv_auto(dv_buf) path = DV_BUF_INIT, key = DV_BUF_INIT;
+	enum dv_config_level level = DV_CONFIG_REPO;
 	char hex[DV_OID_HEX_SIZE + 1];
 	dv_oid id;
 	int rc = dv_config_remote(&r->config, r->root, name, &own, &url);
@@ -32,12 +48,17 @@ int dv_repo_remote_open(dv_repo *r, const char *name, bool create, dv_remote_sto
 	dv_sha256(&id, url, strlen(url));
 	dv_oid_hex(hex, &id);
 	dv_buf_addf(&path, "%s/remotes/%.16s", r->dvdir, hex);
-	if (path.err)
-		return path.err;
+	dv_buf_addf(&key, "remote.%s.url", own);
+	if (path.err || key.err)
+		return path.err ? path.err : key.err;
+	dv_config_string(&r->config, dv_buf_str(&key), &level);
 	mirror = dv_buf_detach(&path);
-	rc = dv_remote_store_open(out, &(dv_remote_options){ .name = own, .url = url,
-							      .mirror_dir = mirror,
-							      .create = create });
+	remote_settings settings = { &r->config, own };
+	rc = dv_remote_store_open(out, &(dv_remote_options){
+		.name = own, .url = url, .mirror_dir = mirror, .create = create,
+		.url_is_own = level != DV_CONFIG_REPO,
+		.setting = remote_setting, .ctx = &settings,
+	});
 	if (rc == 0 && name_out)
 		*name_out = dv_steal(&own);
 	return rc;

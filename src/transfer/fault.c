@@ -132,7 +132,7 @@ static int fault_remove(dv_remote *r, const char *name)
 }
 
 static const dv_driver fault_driver = {
-	.version = 1,
+	.version = 2,
 	.scheme = "fault",
 	.close = fault_close,
 	.stat = fault_stat,
@@ -170,6 +170,7 @@ int dv_fault_wrap(dv_remote **r)
 		return DV_ERROR;
 	f->base.driver = &fault_driver;
 	f->base.caps = (*r)->caps;
+	f->base.jobs = (*r)->jobs;
 	f->inner = *r;
 	f->at = at;
 	f->kind = kind;

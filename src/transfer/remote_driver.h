@@ -26,12 +26,26 @@ typedef struct dv_remote dv_remote;
 typedef int (*dv_sink_cb)(const void *p, size_t n, void *payload);
 typedef int (*dv_list_cb)(const char *name, uint64_t size, void *payload);
 
+/** What a driver is told when it opens a place. Borrowed; the callback is used during open only. */
+typedef struct dv_driver_options {
+	const char *name;	/* of the remote, for messages that advise */
+	bool create;		/* make the place when it is absent */
+	/** The URL stands in the user's own settings. Else it may be a stranger's, committed in
+	 *  .dv/config, and no secret of the remote's own settings may be sent there. */
+	bool url_is_own;
+	int jobs;		/* connections wanted at once; 0: the driver's default */
+	/** The value of setting remote.NAME.<key>, borrowed until the settings are read again, or
+	 *  NULL. Values that only the user may set never come from a committed file. */
+	const char *(*setting)(void *ctx, const char *key);
+	void *ctx;
+} dv_driver_options;
+
 typedef struct dv_driver {
-	unsigned version;	/* 1; fields are only ever appended */
+	unsigned version;	/* 2; fields are only ever appended */
 	const char *scheme;	/* "file", "ssh" … */
-	/** Opens the place behind a URL. `create`: make it when absent; else DV_ENOTFOUND may come
-	 *  from here or from the first get. */
-	int (*open)(dv_remote **out, const char *url, bool create);
+	/** Opens the place behind a URL. Without o->create DV_ENOTFOUND may come from here or from
+	 *  the first get. */
+	int (*open)(dv_remote **out, const char *url, const dv_driver_options *o);
 	void (*close)(dv_remote *r);
 	/** Size of a file. */
 	int (*stat)(dv_remote *r, const char *name, uint64_t *size);
@@ -52,7 +66,14 @@ typedef struct dv_driver {
 struct dv_remote {
 	const dv_driver *driver;
 	unsigned caps;
+	int jobs;	/* connections that serve this place best, when the user does not say */
 };
+
+/** The setting `key` of a remote that is being opened, or NULL. */
+static inline const char *dv_driver_setting(const dv_driver_options *o, const char *key)
+{
+	return o->setting ? o->setting(o->ctx, key) : NULL;
+}
 
 /** The drivers that this build has; ends with NULL. Defined by remotes/drivers.c. */
 extern const dv_driver *const dv_drivers[];

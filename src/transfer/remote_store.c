@@ -260,8 +260,12 @@ static int describe(dv_remote_store *r, bool create)
 	return 0;
 }
 
-static int open_driver(dv_remote_store *r, const char *url, bool create)
+static int open_driver(dv_remote_store *r, const dv_remote_options *o)
 {
+	const dv_driver_options to = { .name = r->name, .create = o->create, .jobs = o->jobs,
+				       .url_is_own = o->url_is_own,
+				       .setting = o->setting, .ctx = o->ctx };
+	const char *url = o->url;
 	size_t n = strcspn(url, ":");
 	const char *scheme = url;
 
@@ -275,8 +279,8 @@ static int open_driver(dv_remote_store *r, const char *url, bool create)
 
 		if (strlen(d->scheme) != n || memcmp(d->scheme, scheme, n) != 0)
 			continue;
-		int rc = d->open(&r->r, url, create);
-		if (rc == DV_ENOTFOUND && !create) {
+		int rc = d->open(&r->r, url, &to);
+		if (rc == DV_ENOTFOUND && !o->create) {
 			dv_error_clear();
 			return 0;
 		}
@@ -320,7 +324,7 @@ static int open_all(dv_remote_store *r, const dv_remote_options *o)
 	dv_autofree char *index = dv_path_join(o->mirror_dir, "index");
 	int rc = index ? dv_fs_mkdirs(index) : DV_ERROR;
 
-	if (rc || (rc = open_driver(r, o->url, o->create)))
+	if (rc || (rc = open_driver(r, o)))
 		return rc;
 	if (!r->r)
 		return 0;

@@ -18,6 +18,10 @@ typedef struct dv_remote_options {
 	const char *url;	/* absolute folder or scheme://… */
 	const char *mirror_dir;	/* where log state and segments are kept; made when absent */
 	bool create;		/* initialise an empty place as a store */
+	bool url_is_own;	/* it stands in the user's own settings, not in a committed file */
+	int jobs;		/* connections wanted; 0: as the driver likes */
+	const char *(*setting)(void *ctx, const char *key);	/* as in dv_driver_options */
+	void *ctx;
 } dv_remote_options;
 /** Whether some driver reaches such a URL; a folder always is reached. */
 bool dv_remote_has_driver(const char *url);

@@ -88,7 +88,7 @@ test_case 'a remote that is not the default, or is no folder' '
 	contains err "cannot reach '"'s3'"' URLs"
 	contains err "hint: "
 	must_fail 129 $DV remote modify only nothing x 2>err
-	contains err "'"'url'"'"'
+	contains err "'"'dv help remote'"'"'
 
 test_case 'a remote whose folder is not there' '
 	$DV push -q

@@ -153,7 +153,7 @@ static void levels(void **state)
 	put(dir, "local", "[core]\n\tautostage = no\n");
 	warnings = 0;
 	assert_int_equal(0, dv_config_load(&c, dir, local));
-	assert_int_equal(3, warnings);
+	assert_int_equal(2, warnings);
 	assert_string_equal("up", dv_config_string(&c, "core.remote", &level));
 	assert_int_equal(DV_CONFIG_REPO, level);
 	assert_int_equal(3, dv_config_int(&c, "core.jobs", 0, 0, 64));

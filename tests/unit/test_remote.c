@@ -152,8 +152,8 @@ static void conformance(const dv_driver *d, const char *url)
 	dv_remote *r = NULL;
 	uint64_t size = 0, sum = 0;
 
-	assert_int_equal(d->open(&r, url, false), DV_ENOTFOUND);
-	ok(d->open(&r, url, true));
+	assert_int_equal(d->open(&r, url, &(dv_driver_options){ .name = "r" }), DV_ENOTFOUND);
+	ok(d->open(&r, url, &(dv_driver_options){ .name = "r", .create = true }));
 	assert_int_equal(d->stat(r, "log/000000000001", &size), DV_ENOTFOUND);
 	assert_int_equal(d->get(r, "log/000000000001", 0, 10, append_sink, &b), DV_ENOTFOUND);
 	ok(d->list(r, "log", NULL, count_list, &sum));

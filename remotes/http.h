@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP requests for the drivers that speak it: connections are kept and used again, bodies stream
+ * from files and into sinks, and what went wrong on the way is told apart from what the server
+ * said. libcurl does the work; it is loaded when the first dv_http is made, so that commands which
+ * need no network do not pay for it.
+ */
+#ifndef DV_REMOTES_HTTP_H
+#define DV_REMOTES_HTTP_H
+
+#include "base/buf.h"
+#include "transfer/remote_driver.h"
+
+#define DV_HTTP_STALL_SECONDS 30	/* without a byte, when the settings do not say */
+#define DV_HTTP_TEXT_MAX ((size_t)8 << 20)	/* of an answer that goes to no sink */
+
+typedef struct dv_http dv_http;
+
+/** Borrowed during dv_http_new only; NULL and 0 mean the usual. */
+typedef struct dv_http_options {
+	const char *cafile, *clientcert, *clientkey;
+	bool insecure;		/* certificates are not checked */
+	unsigned stall_seconds;	/* a request that moves no byte for so long has failed */
+	unsigned connect_seconds;
+} dv_http_options;
+
+/** Any thread; the object is free-threaded: each request takes a connection that is idle, or
+ *  makes one. DV_ERROR with a hint when libcurl is not installed. */
+int dv_http_new(dv_http **out, const dv_http_options *o) DV_MUST_CHECK;
+	unsigned stall_seconds;	/* a request that moves no byte for so long failed */
+void dv_http_settings(dv_http_options *out, const dv_driver_options *o);
+void dv_http_free(dv_http *h);
+
+/** One request. All is borrowed until dv_http_perform returns. */
+typedef struct dv_http_request {
+	const char *method, *url;
+	const char *const *headers;	/* "Name: value" */
+	size_t nheaders;
+	/* The body: `n` bytes from `body`, or, when that is NULL and fd is not negative, from `fd`
+	 * at `offset`. */
+	const void *body;
+	int fd;
+	uint64_t offset, n;
+	dv_sink_cb sink;		/* gets the body of a 2xx answer; NULL: the answer does */
+	void *payload;
+	const char *user, *password;	/* basic authentication; NULL: none */
+	bool follow;			/* follow redirects, without credentials to another host */
+	unsigned deadline_ms;		/* for all of it; 0: only stalls end it */
+} dv_http_request;
+#define DV_HTTP_REQUEST_INIT { .fd = -1 }
+
+typedef struct dv_http_answer {
+	int status;
+	dv_buf headers;		/* "name: value\n", names in lower case, of the last answer */
+	dv_buf body;		/* of other than 2xx always, cut at 64 KiB; else without a sink */
+	uint64_t received;	/* bytes that went to the sink */
+} dv_http_answer;
+#define DV_HTTP_ANSWER_INIT { 0 }
+void dv_http_answer_release(dv_http_answer *a);
+
+/** Performs a request, in the calling thread. 0 when the server answered, whatever the status;
+ *  what the sink returned, DV_ECANCELLED within a second of dv_cancel(), DV_ETRANSIENT for names
+ *  that do not resolve, refused and broken connections, stalls and answers cut short, DV_EUNSAFE
+ *  for a certificate that is not trusted. Messages name the host, never the path's query, a header
+ *  or a password. */
+int dv_http_perform(dv_http *h, const dv_http_request *q, dv_http_answer *a) DV_MUST_CHECK;
+/** A header of the answer by its lower-case name, or NULL; copied into `out` (of `size`). */
+const char *dv_http_header(const dv_http_answer *a, const char *name, char *out, size_t size);
+/** Records a failure for a status that is none of the caller's: 401 and 403 DV_EAUTH, 404
+ *  DV_ENOTFOUND, 408, 429 and 5xx DV_ETRANSIENT with Retry-After noted, else DV_ERROR. `what` names
+ *  what was asked for. */
+int dv_http_status_error(const dv_http_answer *a, const char *what);
+
+#endif
