@@ -27,7 +27,7 @@ typedef struct dv_http_options {
 /** Any thread; the object is free-threaded: each request takes a connection that is idle, or
  *  makes one. DV_ERROR with a hint when libcurl is not installed. */
 int dv_http_new(dv_http **out, const dv_http_options *o) DV_MUST_CHECK;
-	unsigned stall_seconds;	/* a request that moves no byte for so long failed */
+/** Fills the options from settings (cafile, clientcert, clientkey, insecure, timeout). */
 void dv_http_settings(dv_http_options *out, const dv_driver_options *o);
 void dv_http_free(dv_http *h);
 
