@@ -32,7 +32,7 @@ missing_packages() {
 	have git || echo git
 	if ! have pkg-config; then
 		echo pkg-config libgit2-dev libsqlite3-dev libssl-dev libzstd-dev \
-			libfyaml-dev libjansson-dev
+			libfyaml-dev libjansson-dev libcurl4-openssl-dev
 		[ "$1" != test ] || echo libcmocka-dev
 	else
 		pkg-config --exists libgit2 || echo libgit2-dev
@@ -41,6 +41,7 @@ missing_packages() {
 		pkg-config --exists libzstd || echo libzstd-dev
 		pkg-config --exists libfyaml || echo libfyaml-dev
 		pkg-config --exists jansson || echo libjansson-dev
+		pkg-config --exists libcurl || echo libcurl4-openssl-dev
 		[ "$1" != test ] || pkg-config --exists cmocka || echo libcmocka-dev
 	fi
 	if [ "$1" = test ]; then

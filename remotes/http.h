@@ -15,6 +15,7 @@
 #define DV_HTTP_TEXT_MAX ((size_t)8 << 20)	/* of an answer that goes to no sink */
 
 typedef struct dv_http dv_http;
+struct dv_http_answer;
 
 /** Borrowed during dv_http_new only; NULL and 0 mean the usual. */
 typedef struct dv_http_options {
@@ -29,7 +30,9 @@ typedef struct dv_http_options {
 int dv_http_new(dv_http **out, const dv_http_options *o) DV_MUST_CHECK;
 /** Fills the options from settings (cafile, clientcert, clientkey, insecure, timeout). */
 void dv_http_settings(dv_http_options *out, const dv_driver_options *o);
+/** No request may be running. NULL is fine. */
 void dv_http_free(dv_http *h);
+DV_DEFINE_AUTOPTR(dv_http)
 
 /** One request. All is borrowed until dv_http_perform returns. */
 typedef struct dv_http_request {
@@ -42,9 +45,14 @@ typedef struct dv_http_request {
 	int fd;
 	uint64_t offset, n;
 	dv_sink_cb sink;		/* gets the body of a 2xx answer; NULL: the answer does */
-	void *payload;
+	void *payload;			/* of both */
+	/* Called before the first byte goes to the sink, when status and headers are known; not
+	 * zero ends the request and is returned. NULL: every 2xx is welcome. */
+	int (*begin)(const struct dv_http_answer *a, void *payload);
 	const char *user, *password;	/* basic authentication; NULL: none */
-	bool follow;			/* follow redirects, without credentials to another host */
+	/* Follow redirects of GET and HEAD: never from https to http, and to another scheme, host
+	 * or port with neither credentials nor headers (but Range and Accept). */
+	bool follow;
 	unsigned deadline_ms;		/* for all of it; 0: only stalls end it */
 } dv_http_request;
 #define DV_HTTP_REQUEST_INIT { .fd = -1 }
@@ -58,11 +66,13 @@ typedef struct dv_http_answer {
 #define DV_HTTP_ANSWER_INIT { 0 }
 void dv_http_answer_release(dv_http_answer *a);
 
-/** Performs a request, in the calling thread. 0 when the server answered, whatever the status;
- *  what the sink returned, DV_ECANCELLED within a second of dv_cancel(), DV_ETRANSIENT for names
- *  that do not resolve, refused and broken connections, stalls and answers cut short, DV_EUNSAFE
- *  for a certificate that is not trusted. Messages name the host, never the path's query, a header
- *  or a password. */
+/** Performs a request, in the calling thread. The URL is http or https and holds no user: those
+ *  come apart. 0 when the server answered, whatever the status; what the sink returned,
+ *  DV_ECANCELLED within a second of dv_cancel(), DV_ETRANSIENT for names that do not resolve,
+ *  refused and broken connections, stalls and answers cut short, DV_EUNSAFE for a certificate that
+ *  is not trusted and for a redirect that must not be followed. Messages name the host, never the
+ *  path, the query, a header or a password. `a` is filled anew; after a failure it holds what came
+ *  until then. */
 int dv_http_perform(dv_http *h, const dv_http_request *q, dv_http_answer *a) DV_MUST_CHECK;
 /** A header of the answer by its lower-case name, or NULL; copied into `out` (of `size`). */
 const char *dv_http_header(const dv_http_answer *a, const char *name, char *out, size_t size);

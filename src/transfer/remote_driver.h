@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <strings.h>
 
 #include "base/error.h"
 
@@ -73,6 +74,18 @@ struct dv_remote {
 static inline const char *dv_driver_setting(const dv_driver_options *o, const char *key)
 {
 	return o->setting ? o->setting(o->ctx, key) : NULL;
+}
+
+/** Whether the setting `key`, one of truth, is there and true. */
+static inline bool dv_driver_flag(const dv_driver_options *o, const char *key)
+{
+	static const char *const yes[] = { "true", "yes", "on", "1" };
+	const char *v = dv_driver_setting(o, key);
+
+	for (size_t i = 0; v && i < sizeof yes / sizeof *yes; i++)
+		if (strcasecmp(v, yes[i]) == 0)
+			return true;
+	return false;
 }
 
 /** The drivers that this build has; ends with NULL. Defined by remotes/drivers.c. */
