@@ -18,7 +18,7 @@
 #define LEAST 32		/* of this many samples about one is enough to call it alike */
 #define MISSES 4		/* unlike chunks in a row, after which */
 #define SKIPS 32		/* so many are not looked at, and */
-#define SKIPS_MAX 128		/* each time after that more, up to this many */
+#define SKIPS_MAX 256		/* each time after that twice as many, up to this many */
 #define CLIMB 64		/* chunks in work while climbing; a bound, hardly ever reached */
 
 /* A chunk that was read. */
@@ -342,10 +342,10 @@ static bool climb(dv_delta *d, choice *from, unsigned rung)
 	return changed;
 }
 
-static size_t look(dv_delta *d, const dv_basis *basis, dv_stretch where, choice *out)
+static size_t look(dv_delta *d, const dv_basis *basis, dv_stretch where, size_t most, choice *out)
 {
 	dv_oid ids[NEAR];
-	size_t n = dv_basis_chunks(basis, where, ids, NEAR);
+	size_t n = dv_basis_chunks(basis, where, ids, most);
 
 	out->n = 0;
 	for (size_t i = 0; i < n; i++)
@@ -371,47 +371,62 @@ static int finish(dv_delta *d, const choice *chosen, dv_bases *out)
 	return d->prefix.err;
 }
 
-static void learn(dv_likeness *like, bool alike)
+void dv_delta_learn(dv_likeness *like, bool paid)
 {
-	if (alike) {
-		*like = (dv_likeness){ 0 };
+	unsigned misses;
+	int skip = SKIPS;
+
+	if (paid) {
+		/* Nearly always so already; the line of memory stays shared. */
+		if (atomic_load_explicit(&like->misses, memory_order_relaxed)) {
+			atomic_store(&like->misses, 0);
+			atomic_store(&like->skip, 0);
+		}
 		return;
 	}
-	if (like->misses < MISSES + SKIPS_MAX / SKIPS)
-		like->misses++;
-	if (like->misses >= MISSES)
-		like->skip = (uint8_t)((like->misses - MISSES + 1) * SKIPS);
-	if (like->skip > SKIPS_MAX)
-		like->skip = SKIPS_MAX;
+	misses = atomic_fetch_add(&like->misses, 1) + 1;
+	if (misses < MISSES)
+		return;
+	for (; misses > MISSES && skip < SKIPS_MAX; misses--)
+		skip *= 2;
+	atomic_store(&like->skip, skip);
+}
+
+bool dv_delta_passes(dv_likeness *like)
+{
+	return atomic_load_explicit(&like->skip, memory_order_relaxed) > 0 &&
+	       atomic_fetch_sub(&like->skip, 1) > 0;
 }
 
 int dv_delta_choose(dv_delta *d, const dv_basis *basis, dv_stretch where, const dv_oid *id,
 		    const uint8_t *raw, size_t n, dv_likeness *like, dv_bases *out)
 {
 	choice chosen = { .n = 0 };
+	unsigned misses;
 	size_t covered;
 	int rc;
 
 	*out = (dv_bases){ 0 };
-	if (like->skip) {
-		like->skip--;
+	if (dv_delta_passes(like))
 		return 0;
-	}
+	misses = atomic_load_explicit(&like->misses, memory_order_relaxed);
 	rc = take_samples(raw, n, &d->samples, &d->samples_cap, &d->nsamples);
 	if (!rc)
 		rc = dv_grow(&d->covered, &d->covered_cap, d->nsamples + 1, 1);
 	if (rc || !d->nsamples)
 		return rc;
 	d->pinned = d->clock;
-	covered = look(d, basis, where, &chosen);
-	if (covered < d->nsamples - d->nsamples / 8 && like->misses < MISSES) {
+	/* When nothing was alike lately, one in the middle tells enough. */
+	covered = look(d, basis, where, misses < MISSES ? NEAR : 1, &chosen);
+	if (covered < d->nsamples - d->nsamples / 8 && (covered || misses < 2)) {
 		where.from -= where.from < REACH ? where.from : REACH;
 		where.to += REACH;
-		covered = look(d, basis, where, &chosen);
+		covered = look(d, basis, where, NEAR, &chosen);
 	}
 	if (chosen.n && !d->only && climb(d, &chosen, dv_delta_rung(id)))
 		covered = pick(d, &chosen);
-	learn(like, chosen.n > 0);
+	if (!chosen.n)
+		dv_delta_learn(like, false);
 	out->sure = covered >= d->nsamples / 2;
 	return chosen.n ? finish(d, &chosen, out) : 0;
 }
@@ -454,7 +469,10 @@ static int put_chunk(const dv_putting *put, dv_stretch where, const dv_oid *id, 
 		return rc;
 	if (!bases.n && put->peers)
 		return put_among_peers(put, id, raw, n);
-	return dv_writer_put_based(put->w, put->enc, id, raw, n, put->sticky, &bases, &out);
+	rc = dv_writer_put_based(put->w, put->enc, id, raw, n, put->sticky, &bases, &out);
+	if (!rc && bases.n && out.fresh)
+		dv_delta_learn(put->like, out.codec == DV_CODEC_ZSTD_DELTA);
+	return rc;
 }
 
 int dv_put_chunks(const dv_putting *put, uint64_t offset, const dv_oid *ids, const size_t *lens,

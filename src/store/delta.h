@@ -11,6 +11,8 @@
 #ifndef DV_STORE_DELTA_H
 #define DV_STORE_DELTA_H
 
+#include <stdatomic.h>
+
 #include "store/basis.h"
 #include "store/peers.h"
 
@@ -32,9 +34,10 @@ typedef bool (*dv_delta_depth_fn)(void *ctx, const dv_oid *id, uint8_t *depth);
 void dv_delta_only(dv_delta *d, dv_delta_depth_fn fn, void *ctx);
 
 /** What the chunks before taught: files that are unlike their previous version are left alone,
- *  and looked at again now and then. Zero to start with. */
+ *  and looked at again now and then. Zero to start with; any number of threads may share one. */
 typedef struct dv_likeness {
-	uint8_t misses, skip;
+	_Atomic unsigned misses;
+	_Atomic int skip;
 } dv_likeness;
 
 /** The bases of one chunk. */
@@ -51,6 +54,11 @@ typedef struct dv_bases {
  *  an old chunk only make it no candidate. */
 int dv_delta_choose(dv_delta *d, const dv_basis *basis, dv_stretch where, const dv_oid *id,
 		    const uint8_t *raw, size_t n, dv_likeness *like, dv_bases *out) DV_MUST_CHECK;
+
+/** Whether the next chunk is left alone; counts it then. Choosing asks this itself. */
+bool dv_delta_passes(dv_likeness *like);
+/** Notes whether the bases chosen for a chunk paid. */
+void dv_delta_learn(dv_likeness *like, bool paid);
 
 /** What became of a chunk that was put. */
 typedef struct dv_outcome {

@@ -28,6 +28,7 @@
 #define PEERS_SMALL ((size_t)64 << 10)	/* bytes that small files share as bases */
 #define PEERS_LARGE ((size_t)128 << 10)	/* and the chunks of one large file */
 #define HASH_BUFFER ((size_t)256 << 10)
+#define KINDS 64			/* of small files, by their extensions */
 
 /* Scratch of one worker. */
 typedef struct station {
@@ -79,6 +80,7 @@ struct dv_ingest {
 	int nstations;
 	bool deltas;
 	dv_peers *peers;	/* of small files, with deltas */
+	dv_likeness likes[KINDS + 1];	/* what files with an extension are like; last: trees */
 	slot slots[SLOTS_MAX];
 	size_t nslots;
 	pthread_mutex_t lock;	/* slot states and users, the sticky verdict, the recipe */
@@ -337,19 +339,32 @@ static int read_small(dv_ingest *in, int worker, int fd, const char *name, struc
 	return rc ? rc : check_unchanged(fd, name, st);
 }
 
+/* Small files are judged together with all others of their extension: each by itself would have
+ * to be looked at. */
+static dv_likeness *likeness_of(dv_ingest *in, const char *name)
+{
+	const char *ext = strrchr(name, '.');
+	unsigned h = 0;
+
+	if (ext && !strchr(ext, '/'))
+		for (; *ext; ext++)
+			h = 31 * h + (unsigned char)*ext;
+	return &in->likes[h % KINDS];
+}
+
 /* Stores bytes as an object. `before`: what it was, or NULL; `peers`: those it may join, or
  * NULL. */
 static int put_bytes(dv_ingest *in, int worker, const uint8_t *p, size_t n, const dv_oid *before,
-		     dv_peers *peers, dv_oid *oid)
+		     dv_peers *peers, dv_likeness *like, dv_oid *oid)
 {
 	station *s = &in->stations[worker];
 	dv_autoptr(dv_basis) basis = NULL;
 	dv_sticky sticky = { 0 };
-	dv_likeness like = { 0 };
-	dv_putting put = { .w = in->w, .sticky = &sticky, .like = &like };
+	dv_putting put = { .w = in->w, .sticky = &sticky, .like = like };
 	int rc = station_encoder(in, worker, &put.enc);
 
-	if (!rc)
+	/* Of what is one chunk the verdict may come before the look. */
+	if (!rc && !(n <= DV_CHUNKER_WHOLE_MAX && dv_delta_passes(like)))
 		rc = open_basis(in, worker, before, &basis);
 	put.basis = basis;
 	put.delta = s->delta;
@@ -370,14 +385,14 @@ static int ingest_small(dv_ingest *in, int worker, int fd, const char *name, con
 		return rc;
 	return table ? table_small(in, s, (size_t)st->st_size, table, oid)
 		     : put_bytes(in, worker, s->buf, (size_t)st->st_size, before, in->peers,
-				 oid);
+				 likeness_of(in, name), oid);
 }
 
 int dv_ingest_bytes(dv_ingest *in, int worker, const void *p, size_t n, const dv_oid *before,
 		    dv_oid *oid)
 {
-	return put_bytes(in, worker < 0 ? in->nstations - 1 : worker, p, n, before,
-			 NULL, oid);
+	return put_bytes(in, worker < 0 ? in->nstations - 1 : worker, p, n, before, NULL,
+			 &in->likes[KINDS], oid);
 }
 
 int dv_ingest_small(dv_ingest *in, int worker, int fd, const char *name, const dv_oid *before,
@@ -484,8 +499,7 @@ static int put_slot(slot *s, int worker)
 	const large *f = &in->f;
 	uint64_t begin = s->offset - (uint64_t)(s->buf + CARRY - s->first), end = begin;
 	dv_sticky sticky;
-	dv_likeness like;
-	dv_putting put = { .w = in->w, .sticky = &sticky, .basis = f->basis, .like = &like,
+	dv_putting put = { .w = in->w, .sticky = &sticky, .basis = f->basis, .like = &in->f.like,
 			   .peers = f->peers };
 	int rc = station_encoder(in, worker, &put.enc);
 
@@ -493,7 +507,6 @@ static int put_slot(slot *s, int worker)
 		rc = station_delta(in, worker, &put.delta);
 	pthread_mutex_lock(&in->lock);
 	sticky = f->sticky;
-	like = f->like;
 	pthread_mutex_unlock(&in->lock);
 	for (size_t i = 0; i < s->cuts.n; i++)
 		end += s->cuts.lens[i];
@@ -502,7 +515,6 @@ static int put_slot(slot *s, int worker)
 				   end == f->size);
 	pthread_mutex_lock(&in->lock);
 	in->f.sticky = sticky;
-	in->f.like = like;
 	pthread_mutex_unlock(&in->lock);
 	return rc;
 }

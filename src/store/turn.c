@@ -219,6 +219,8 @@ static int store_chunk(turner *w, const dv_basis *basis, dv_stretch where, const
 		return rc;
 	if (!bases.n && is_shallow(w, &have) && !try_again(w))
 		return dv_map_put(&w->placed, id, have.at.depth);
+	if (bases.n)
+		dv_delta_learn(like, true);
 	return encode(w, id, &have, &bases);
 }
 
