@@ -328,6 +328,8 @@ typedef struct dv_fsck_options {
 	bool remote;			/* check the remote, not the cache */
 	const char *remote_name;
 	bool repair;			/* bring damaged or missing chunks from the other store */
+	bool quick;			/* look at names, headers, footers, index and log alone */
+	bool full;			/* read every byte of a remote, too, as `repair` does */
 	int jobs;
 } dv_fsck_options;
 typedef struct dv_damage {
@@ -341,8 +343,11 @@ typedef struct dv_damage {
 typedef int (*dv_damage_cb)(const dv_damage *d, void *payload);
 typedef struct dv_fsck_summary {
 	uint64_t packs, segments, chunks, recipes, trees, bytes, damaged, repaired;
+	bool quick;		/* the bytes of chunks were not read */
 } dv_fsck_summary;
-/** Reads and verifies everything. 0 also when damage was found: see out->damaged - repaired. */
+/** Verifies a store: every byte of the cache; of a remote, without `full` or `repair`, only what
+ *  `quick` looks at. 0 also when damage was found: see out->damaged - repaired. DV_EUSAGE: quick
+ *  with one of these. */
 DV_API int dv_fsck(dv_repo *r, const dv_fsck_options *o, dv_damage_cb cb, void *payload,
 		   dv_fsck_summary *out);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv fsck: reads and verifies a whole store.
+ * dv fsck: verifies a whole store.
  *
  * Damages of one thing come as one event for each output that it touches; they are gathered into
  * one line.
@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct fsck_args {
-	bool remote, repair;
+	bool remote, repair, quick, full;
 	const char *remote_name;
 	int jobs;
 } fsck_args;
@@ -74,9 +74,10 @@ static void print_summary(const dv_fsck_summary *s)
 	char p[DV_CLI_COUNT_MAX], c[DV_CLI_COUNT_MAX], size[DV_OUT_SIZE_MAX];
 	char bad[DV_CLI_COUNT_MAX], good[DV_CLI_COUNT_MAX];
 
-	dv_out("%s %s, %s %s, %s verified: ", dv_cli_count(p, s->packs),
+	dv_out("%s %s, %s %s, %s %s: ", dv_cli_count(p, s->packs),
 	       dv_out_plural(s->packs, "pack", "packs"), dv_cli_count(c, s->chunks),
-	       dv_out_plural(s->chunks, "chunk", "chunks"), dv_out_size(size, s->bytes));
+	       dv_out_plural(s->chunks, "chunk", "chunks"), dv_out_size(size, s->bytes),
+	       s->quick ? "looked through" : "verified");
 	if (!s->damaged)
 		dv_out("no damage\n");
 	else
@@ -96,6 +97,7 @@ static void print_json(const dv_fsck_summary *s, json_t *damages)
 	dv_cli_json_count(doc, "bytes", s->bytes);
 	dv_cli_json_count(doc, "damaged", s->damaged);
 	dv_cli_json_count(doc, "repaired", s->repaired);
+	json_object_set_new(doc, "quick", json_boolean(s->quick));
 	json_object_set(doc, "damages", damages);
 	dv_out_json(doc);
 }
@@ -107,6 +109,8 @@ static int fsck_run(dv_cli *cli, void *args, int argc, char **argv)
 		.remote = a->remote || a->remote_name,
 		.remote_name = a->remote_name,
 		.repair = a->repair,
+		.quick = a->quick,
+		.full = a->full,
 		.jobs = a->jobs,
 	};
 	dv_cli_autojson json_t *damages = json_array();
@@ -138,6 +142,8 @@ static int fsck_run(dv_cli *cli, void *args, int argc, char **argv)
 static const dv_opt fsck_opts[] = {
 	DV_OPT_FLAG(0, "remote", fsck_args, remote, "check the remote, not the cache"),
 	DV_OPT_STR('r', "remote-name", fsck_args, remote_name, "NAME", "check this remote"),
+	DV_OPT_FLAG(0, "full", fsck_args, full, "read every byte: the cache anyway, a remote too"),
+	DV_OPT_FLAG(0, "quick", fsck_args, quick, "do not read the bytes of chunks"),
 	DV_OPT_FLAG(0, "repair", fsck_args, repair, "bring what is damaged from the other store"),
 	DV_OPT_INT('j', "jobs", fsck_args, jobs, "N", "number of threads"),
 	DV_OPT_END,
@@ -147,7 +153,7 @@ const dv_cmd dv_cmd_fsck = {
 	.name = "fsck",
 	.group = DV_GROUP_KEEP,
 	.summary = "verify everything that is stored",
-	.synopsis = "[--remote] [-r NAME] [--repair] [-j N]",
+	.synopsis = "[--remote] [-r NAME] [--full | --quick] [--repair] [-j N]",
 	.opts = fsck_opts,
 	.args_size = sizeof(fsck_args),
 	.run = fsck_run,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv_fsck: reads a whole store, says which outputs its damages touch, and mends them from another
- * store. Nothing that can still be read is given up: a damaged container goes only after what is
- * readable in it was written anew, and when something in it could not be replaced the container is
- * put aside first.
+ * dv_fsck: reads a whole store, or looks through it, says which outputs its damages touch, and
+ * mends them from another store. Nothing that can still be read is given up: a damaged container
+ * goes only after what is readable in it was written anew, and when something in it could not be
+ * replaced the container is put aside first.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -505,10 +505,13 @@ int dv_fsck(dv_repo *r, const dv_fsck_options *o, dv_damage_cb cb, void *payload
 	int rc;
 
 	memset(out, 0, sizeof(*out));
+	out->quick = o->quick || (o->remote && !o->full && !o->repair);
+	if (o->quick && (o->full || o->repair))
+		return dv_err(DV_EUSAGE, "a quick look neither reads everything nor repairs");
 	if ((rc = load_outputs(&f)) < 0 || (rc = open_stores(&f)) < 0)
 		return rc;
 	dv_progress_start("verifying", 0, 0);
-	rc = dv_store_fsck(f.store, f.pool, on_damage, &f, &st);
+	rc = dv_store_fsck(f.store, f.pool, out->quick, on_damage, &f, &st);
 	if (rc == 0)
 		rc = check_outputs(&f);
 	dv_progress_end();

@@ -20,8 +20,11 @@ typedef int (*dv_store_damage_cb)(const dv_store_damage *d, void *payload);
 typedef struct dv_store_stats {
 	uint64_t packs, segments, chunks, recipes, bytes;
 } dv_store_stats;
-/** Reads every log entry, container, segment and entry; cb comes from the calling thread. */
-int dv_store_fsck(dv_store *s, dv_pool *pool, dv_store_damage_cb cb, void *payload,
+/** Reads every log entry, container, segment and entry; with `quick` nothing of a container but
+ *  what its name is made of, which chunks are not. Both look whether every delta in use has its
+ *  bases, each less deep than itself, so that no chain is too long or goes round in a circle. cb
+ *  comes from the calling thread. */
+int dv_store_fsck(dv_store *s, dv_pool *pool, bool quick, dv_store_damage_cb cb, void *payload,
 		  dv_store_stats *out) DV_MUST_CHECK;
 /** Checks that objects are whole: every chunk there and readable, the oid right. */
 int dv_store_check_object(dv_reader *r, const dv_oid *oid, bool is_tree, dv_store_damage_cb cb,

@@ -67,12 +67,11 @@ static int add_missing(work *w, const dv_oid *id, const char *what)
 static int add_bases(work *w, const dv_oid *id, const dv_place *at)
 {
 	const dv_oid *bases = NULL;
-	const uint8_t *p;
 	int rc;
 
 	if (!at->nbases)
 		return 0;
-	rc = dv_reader_stored(w->r, id, at, &p, &bases);
+	rc = dv_reader_bases(w->r, id, at, &bases);
 	if (!rc)
 		rc = dv_grow(&w->bases, &w->bases_cap, w->nbases + at->nbases, sizeof(*w->bases));
 	for (uint8_t i = 0; i < at->nbases && !rc; i++)

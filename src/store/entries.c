@@ -60,16 +60,20 @@ uint64_t dv_entries_total(const dv_entries *e)
 bool dv_entries_find(const dv_entries *e, uint8_t kind, const dv_oid *id, dv_place *at,
 		     uint64_t *number)
 {
-	for (size_t i = e->n; i-- > 0;) {
+	bool found = false;
+
+	for (size_t i = e->n; (!found || at->depth) && i-- > 0;) {
+		dv_place other;
 		size_t k;
 
-		if (dv_segment_find_at(e->segs[i], kind, id, at, &k) &&
-		    (!e->ok || e->ok(at, e->payload))) {
-			*number = e->first[i] + k;
-			return true;
-		}
+		if (!dv_segment_find_at(e->segs[i], kind, id, &other, &k) ||
+		    (found && other.depth >= at->depth) || (e->ok && !e->ok(&other, e->payload)))
+			continue;
+		*at = other;
+		*number = e->first[i] + k;
+		found = true;
 	}
-	return false;
+	return found;
 }
 
 bool dv_entries_at(const dv_entries *e, uint64_t number, dv_oid *id, dv_place *at)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Checks of a store: every byte of every container is read. Damage is noted and the check goes on;
- * the workers' notes reach the caller on its own thread.
+ * Checks of a store: every byte of every container is read, or what their names are made of. Damage
+ * is noted and the check goes on; the workers' notes reach the caller on its own thread.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -26,6 +27,7 @@ typedef struct note {
 } note;
 typedef struct fsck {
 	dv_store *s;
+	bool quick;
 	dv_holdings all;
 	struct task *tasks;
 	dv_reader **readers;	/* one a worker */
@@ -127,21 +129,43 @@ static int hash_whole(const char *path, dv_oid *id, uint64_t *size)
 	return 0;
 }
 
+/* Does it take more than a look to know the name? A pack of version 1 has the name of all its
+ * bytes. */
+static int is_long(int fd, bool *lengthy)
+{
+	uint8_t header[DV_PACK_HEADER];
+	size_t got;
+
+	if (dv_fs_pread_all(fd, header, sizeof(header), 0, &got) < 0)
+		return dv_err_sys("cannot read a pack");
+	*lengthy = got == sizeof(header) && dv_pack_version(header) == 1;
+	return 0;
+}
+
 /* The name and size that a container ought to have by its bytes. *version: of a pack, else 0. */
-static int hash_container(const char *path, const dv_holding *h, dv_oid *id, uint64_t *size,
-			  int *version)
+static int hash_container(const fsck *f, const char *path, const dv_holding *h, dv_oid *id,
+			  uint64_t *size, int *version)
 {
 	dv_autoclose int fd = -1;
+	bool lengthy = h->c.kind == DV_CONTAINER_FILE;
 	struct stat st;
+	int rc;
 
 	*version = 0;
 	*size = 0;
-	if (h->c.kind != DV_CONTAINER_PACK)
+	if (lengthy && !f->quick)
 		return hash_whole(path, id, size);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return dv_err_sys("cannot open '%s'", path);
 	*size = (uint64_t)st.st_size;
+	rc = f->quick && !lengthy ? is_long(fd, &lengthy) : 0;
+	if (rc < 0)
+		return rc;
+	if (f->quick && lengthy) {
+		*id = h->c.id;
+		return 0;
+	}
 	/* The footer is none of a pack of another size. */
 	return h->readable && *size == h->c.size ? dv_pack_name(fd, *size, &h->f, id, version) : 0;
 }
@@ -170,6 +194,30 @@ static bool has_whole_bases(dv_reader *r, const dv_holding *h, const dv_pack_ent
 	return true;
 }
 
+/* The law of deltas: bases are there, and each is less deep than what builds on it. *kept tells. */
+static int check_law(fsck *f, const dv_holding *h, const dv_pack_entry *e, bool *kept, bool *bad)
+{
+	char hex[DV_OID_HEX_SIZE + 1], detail[DV_OID_HEX_SIZE + 80];
+
+	*kept = true;
+	for (size_t i = 0; h->readable && i < e->nbases; i++) {
+		const dv_oid *base = &h->f.bases[e->bases_at + i];
+		bool found;
+		dv_place at;
+
+		found = dv_store_find(f->s, DV_KIND_CHUNK, base, &at);
+		if (found && at.depth < e->depth)
+			continue;
+		dv_oid_hex(hex, base);
+		snprintf(detail, sizeof(detail), "chunk %s, which it builds on, is %s", hex,
+			 found ? "as deep as itself" : "missing");
+		*kept = false;
+		*bad |= found;
+		return note_entry(f, e, detail);
+	}
+	return 0;
+}
+
 /* *bad: the entry is damaged. That is noted only where the entry is in use; the name of a pack of
  * version 1 vouches for all its bytes, so there the others need no look. */
 static int check_entry(fsck *f, dv_reader *r, const dv_holding *h, const dv_pack_entry *e,
@@ -180,12 +228,13 @@ static int check_entry(fsck *f, dv_reader *r, const dv_holding *h, const dv_pack
 			.kind = e->kind, .codec = e->codec, .nbases = e->nbases,
 			.depth = e->depth };
 	const uint8_t *p;
+	bool kept = true;
 	size_t n;
 	dv_oid id;
-	int rc;
+	int rc = used ? check_law(f, h, e, &kept, bad) : 0;
 
-	if (!used && (version == 1 || e->nbases))
-		return 0;
+	if (rc < 0 || !kept || f->quick || (!used && (version == 1 || e->nbases)))
+		return rc;
 	rc = dv_reader_get_at(r, &e->id, &at, &p, &n);
 	if (!rc && e->kind == DV_KIND_CHUNK) {
 		dv_sha256(&id, p, n);
@@ -222,7 +271,7 @@ static int check_container(void *arg, int worker)
 	bool noted = false, bad = false;
 	uint64_t size;
 	dv_oid id;
-	int version, rc = path ? hash_container(path, h, &id, &size, &version) : DV_ERROR;
+	int version, rc = path ? hash_container(f, path, h, &id, &size, &version) : DV_ERROR;
 
 	if (rc < 0 && !dv_is_damage(rc))
 		return rc;
@@ -238,7 +287,7 @@ static int check_container(void *arg, int worker)
 		rc = dv_check_cancel();
 		if (!rc)
 			rc = check_entry(f, *r, h, &h->f.e[i], version, &bad);
-		dv_progress_add(h->f.e[i].stored, 0);
+		dv_progress_add(f->quick ? 0 : h->f.e[i].stored, 0);
 	}
 	return !rc && bad ? note_pack(f, h, "it holds what is damaged", &noted) : rc;
 }
@@ -253,7 +302,7 @@ static int check_containers(fsck *f, dv_pool *pool)
 	if (!f->tasks || !f->readers)
 		return DV_ERROR;
 	f->nreaders = dv_pool_threads(pool);
-	for (size_t i = 0; i < f->all.n; i++)
+	for (size_t i = 0; i < f->all.n && !f->quick; i++)
 		bytes += f->all.h[i].c.size;
 	dv_progress_total(bytes, 0);
 	for (size_t i = 0; i < f->all.n && !rc; i++) {
@@ -400,10 +449,11 @@ static void count(const fsck *f, dv_store_stats *out)
 	}
 }
 
-int dv_store_fsck(dv_store *s, dv_pool *pool, dv_store_damage_cb cb, void *payload,
+int dv_store_fsck(dv_store *s, dv_pool *pool, bool quick, dv_store_damage_cb cb, void *payload,
 		  dv_store_stats *out)
 {
-	__attribute__((cleanup(fsck_release))) fsck f = { .s = s, .cb = cb, .payload = payload,
+	__attribute__((cleanup(fsck_release))) fsck f = { .s = s, .quick = quick, .cb = cb,
+							  .payload = payload,
 							  .lock = PTHREAD_MUTEX_INITIALIZER };
 	const dv_log_state *state = dv_store_state(s);
 	int rc = check_log(&f);

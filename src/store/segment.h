@@ -66,8 +66,8 @@ int dv_segment_builder_add(dv_segment_builder *b, const dv_container *c, const d
 	DV_MUST_CHECK;
 typedef bool (*dv_segment_keep)(const dv_container *c, void *payload);
 size_t dv_segment_builder_count(const dv_segment_builder *b);
-/** Sorts (same (kind, id) twice: the first added stays), serialises; *name is SHA-256 of the
- *  bytes. */
+/** Sorts (same (kind, id) twice: the least deep stays, or the first added), serialises; *name is
+ *  SHA-256 of the bytes. */
 int dv_segment_builder_finish(dv_segment_builder *b, dv_buf *out, dv_oid *name) DV_MUST_CHECK;
 
 /** So many entries in memory are moved to a file. */
@@ -84,7 +84,7 @@ bool dv_segment_builder_spilled(const dv_segment_builder *b, uint8_t kind, const
 int dv_segment_builder_write(dv_segment_builder *b, const dv_segment *const *with, size_t n,
 			     dv_segment_keep keep, void *payload, int fd, dv_oid *name)
 	DV_MUST_CHECK;
-/** Merges segments into one: of equal (kind, id) that of the first input stays. */
+/** Merges segments into one: of equal (kind, id) the least deep stays, or the first input's. */
 int dv_segment_merge(const dv_segment *const *in, size_t n, dv_segment_keep keep, void *payload,
 		     int fd, dv_oid *name) DV_MUST_CHECK;
 

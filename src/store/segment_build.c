@@ -126,6 +126,9 @@ static int compare_items(const void *pa, const void *pb)
 
 	if (!c)
 		c = (int)a->kind - (int)b->kind;
+	/* Of several copies the least deep one stays. */
+	if (!c)
+		c = (int)a->depth - (int)b->depth;
 	if (!c)
 		c = a->seq < b->seq ? -1 : a->seq > b->seq;
 	return c;
@@ -248,10 +251,16 @@ int dv_segment_builder_spill(dv_segment_builder *b, const char *path, const dv_s
 bool dv_segment_builder_spilled(const dv_segment_builder *b, uint8_t kind, const dv_oid *id,
 				dv_place *out)
 {
+	bool found = false;
+	dv_place at;
+
 	for (size_t i = 0; b && i < b->nspills; i++)
-		if (dv_segment_find(b->spills[i].seg, kind, id, out))
-			return true;
-	return false;
+		if (dv_segment_find(b->spills[i].seg, kind, id, &at) &&
+		    (!found || at.depth < out->depth)) {
+			*out = at;
+			found = true;
+		}
+	return found;
 }
 
 /* What comes from elsewhere may name containers that are gone; what was added may not. */

@@ -104,6 +104,14 @@ static int compare_inputs(const input *a, const input *b)
 	return compare(&a->id, a->place.kind, &b->id, b->place.kind);
 }
 
+/* Does `a` come out before `b`? Of several copies of an entry the least deep one does, alone. */
+static bool precedes(const input *a, const input *b)
+{
+	int c = compare_inputs(a, b);
+
+	return c < 0 || (!c && a->place.depth < b->place.depth);
+}
+
 /* Goes on to the next entry from `at` that counts. One out of order is damaged, and no lookup would
  * have found it. */
 static void settle(input *in)
@@ -164,7 +172,7 @@ static int put_entries(merge *m)
 
 		for (size_t i = 0; i < m->n; i++)
 			if (m->in[i].at < dv_segment_count(m->in[i].seg) &&
-			    (!least || compare_inputs(&m->in[i], least) < 0))
+			    (!least || precedes(&m->in[i], least)))
 				least = &m->in[i];
 		if (!least)
 			return flush(m);

@@ -401,12 +401,19 @@ bool dv_store_find(const dv_store *s, uint8_t kind, const dv_oid *id, dv_place *
 {
 	pthread_rwlock_t *lock = (pthread_rwlock_t *)(uintptr_t)&s->lock;
 	bool found = false;
+	dv_place at;
 
 	pthread_rwlock_rdlock(lock);
-	for (size_t i = s->nsegs; !found && i-- > 0;)
-		found = dv_segment_find(s->segs[i].seg, kind, id, out) &&
-			dv_log_state_has(&s->state, out->in.kind, &out->in.id) &&
-			(out->in.kind != DV_CONTAINER_FILE || dv_whole_intact(s, &out->in));
+	/* The least deep copy counts: so no chain of deltas grows or closes when others come. */
+	for (size_t i = s->nsegs; (!found || out->depth) && i-- > 0;) {
+		if (!dv_segment_find(s->segs[i].seg, kind, id, &at) ||
+		    (found && at.depth >= out->depth) ||
+		    !dv_log_state_has(&s->state, at.in.kind, &at.in.id) ||
+		    (at.in.kind == DV_CONTAINER_FILE && !dv_whole_intact(s, &at.in)))
+			continue;
+		*out = at;
+		found = true;
+	}
 	pthread_rwlock_unlock(lock);
 	return found;
 }

@@ -56,7 +56,8 @@ void dv_store_unlock(dv_store *s);
 
 /* -- reading ---------------------------------------------------------------------------------- */
 
-/** Looks an entry up in all segments, newest first. */
+/** Looks an entry up in all segments. Of several copies the least deep counts, or the newest: so no
+ *  chain of deltas grows when copies are added. */
 bool dv_store_find(const dv_store *s, uint8_t kind, const dv_oid *id, dv_place *out);
 /** True when the object's first entry is there (chunk or recipe); the empty object always is. */
 bool dv_store_has_object(const dv_store *s, const dv_oid *oid);

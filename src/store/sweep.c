@@ -26,8 +26,8 @@
 
 /* Where the copy that stays is: rank, holding, entry. A lower value is the better copy: not in a
  * container that must go, then not in a whole file that somebody changed, then in a whole file (so
- * that nothing of it is kept twice), then of the least depth. As a base is less deep than what was
- * made from it, this choice never closes a circle of deltas. */
+ * that nothing of it is kept twice), then of the least depth. Of deltas it is the copy that lookups
+ * find, whose bases are less deep than itself: this choice never closes a circle. */
 #define COPY(rank, holding, entry)                                                                 \
 	((uint64_t)(rank) << 56 | (uint64_t)(holding) << 32 | (uint64_t)(entry))
 #define COPY_HOLDING(v) ((size_t)((v) >> 32 & 0xffffff))
@@ -120,6 +120,17 @@ static unsigned rank(const sweep *w, size_t i, const dv_pack_entry *e)
 	return w->fates[i].forced ? value | RANK_FORCED : value;
 }
 
+/* May a copy stay? A delta may when it is the one that lookups find. Others are left from before,
+ * in packs that stayed: their bases may be gone, or be deeper by now. */
+static bool counts(const sweep *w, const dv_holding *h, const dv_pack_entry *e)
+{
+	dv_place at;
+
+	return !e->nbases || (dv_store_find(w->s, e->kind, &e->id, &at) &&
+			      at.in.kind == h->c.kind && dv_oid_eq(&at.in.id, &h->c.id) &&
+			      at.offset == e->offset);
+}
+
 /* Looks at every copy of every wanted entry and keeps the best. */
 static void choose_copies(sweep *w)
 {
@@ -131,7 +142,7 @@ static void choose_copies(sweep *w)
 			uint64_t *best = copy_of(w, e->kind, &e->id);
 			uint64_t copy = COPY(rank(w, i, e), i, k);
 
-			if (best && *best > copy)
+			if (best && *best > copy && counts(w, h, e))
 				*best = copy;
 		}
 	}

@@ -24,6 +24,9 @@ static void dv_fetching_release(dv_fetching *f)
 	for (int i = 0; f->readers && i <= f->threads; i++)
 		dv_reader_free(f->readers[i]);
 	free(f->readers);
+	for (int i = 0; f->encoders && i < f->threads; i++)
+		dv_encoder_free(f->encoders[i]);
+	free(f->encoders);
 	for (size_t i = 0; i < f->ncached; i++)
 		dv_buf_release(&f->cached[i].bytes);
 	free(f->cached);
@@ -383,7 +386,8 @@ static int prepare(dv_fetching *f)
 	f->threads = dv_move_jobs(f->o);
 	f->missing = dv_calloc(f->nwants + 1, sizeof *f->missing);
 	f->readers = dv_calloc((size_t)f->threads + 1, sizeof(void *));
-	if (!f->missing || !f->readers)
+	f->encoders = dv_calloc((size_t)f->threads, sizeof(void *));
+	if (!f->missing || !f->readers || !f->encoders)
 		return DV_ERROR;
 	for (int i = 0; i <= f->threads; i++) {
 		int rc = dv_reader_new(&f->readers[i], f->local);

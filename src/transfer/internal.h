@@ -117,9 +117,8 @@ typedef struct dv_push_walk {
 	int remote_only;	/* > 0: below an object that only the remote has */
 	dv_entries here;	/* of the local store */
 	dv_bits seen, needed;	/* of them: visited; to be sent */
+	uint8_t *depth;		/* of each that was visited, as it is or will be on the remote */
 	dv_map files, trees, chunks, recipes;	/* visited; the last two and long files: not here */
-	dv_map relied;		/* containers of the remote that hold what is not sent */
-	bool roots_used;	/* the log's word was taken for something */
 	uint64_t n, nchunks;	/* entries and chunks to be sent */
 	uint64_t objects, nfiles;	/* with entries to be sent */
 	uint64_t missing;
@@ -128,8 +127,8 @@ int dv_push_walk_init(dv_push_walk *w, dv_store *local, dv_reader *reader, dv_re
 		      bool check_only) DV_MUST_CHECK;
 void dv_push_walk_release(dv_push_walk *w);
 int dv_push_walk_add(dv_push_walk *w, const dv_oid *oid, bool is_tree) DV_MUST_CHECK;
-/** Was the chunk visited: has the remote got it, or will it? */
-bool dv_push_walk_has_chunk(const dv_push_walk *w, const dv_oid *id);
+/** Was the chunk visited: has the remote got it, or will it? *depth: of its copy there. */
+bool dv_push_walk_has_chunk(const dv_push_walk *w, const dv_oid *id, uint8_t *depth);
 
 /** "output 'data': 3 objects are neither in the cache nor on remote 'r'", with its hint. */
 int dv_transfer_missing(int code, const dv_want *w, uint64_t missing, const dv_remote_store *r);
@@ -176,6 +175,7 @@ typedef struct dv_fetching {
 	dv_pool *pool;
 	int threads;
 	dv_reader **readers;	/* per worker, and one more for the owner */
+	dv_encoder **encoders;	/* per worker, when it needed one */
 	pthread_mutex_t lock;	/* of what follows */
 	dv_map cache[2];	/* structure: chunks, recipes: id -> index of its bytes */
 	dv_kept *cached;

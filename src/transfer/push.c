@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Push: walk, send packs, then the segment, then the log entry. The entry is created only if
- * absent; when others were faster their entries are read first, and if one of them condemned a pack
- * that this push adds or counts on, the push is planned anew. So no clock and no lock takes part in
- * it.
+ * absent; when others were faster their entries are read first, and after a collection the push is
+ * planned anew. So no clock and no lock takes part in it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -164,23 +163,6 @@ static int send_segment(dv_pushing *p, dv_log_entry *e)
 
 /* -- log --------------------------------------------------------------------------------------- */
 
-/* Does what another's entry condemned matter to this push? */
-static bool condemns_ours(const dv_pushing *p, const dv_log_entry *other)
-{
-	if (other->kind != DV_LOG_CONDEMN)
-		return false;
-	if (p->walk.roots_used)
-		return true;
-	for (size_t i = 0; i < other->npacks; i++) {
-		if (dv_map_has(&p->walk.relied, &other->packs[i].id))
-			return true;
-		for (size_t k = 0; k < p->nsent; k++)
-			if (dv_oid_eq(&p->sent[k].id, &other->packs[i].id))
-				return true;
-	}
-	return false;
-}
-
 /* Creates the entry under the first free number. *again: it has to be planned anew. */
 static int append(dv_pushing *p, dv_log_entry *e, bool *again)
 {
@@ -203,7 +185,9 @@ static int append(dv_pushing *p, dv_log_entry *e, bool *again)
 		    (rc = dv_remote_log_read(r, number, &other, &print)) ||
 		    (rc = dv_remote_log_apply(r, number, &other, &print)))
 			return rc;
-		if (condemns_ours(p, &other)) {
+		/* Beside the packs that go it drops from the index what is not needed in others,
+		 * and deltas may have been turned round. */
+		if (other.kind == DV_LOG_CONDEMN) {
 			*again = true;
 			return 0;
 		}

@@ -385,10 +385,17 @@ static bool place_ok(const dv_remote_store *r, dv_place *at)
 
 bool dv_remote_store_find(const dv_remote_store *r, uint8_t kind, const dv_oid *id, dv_place *out)
 {
-	for (size_t i = r->nsegs; i-- > 0;)
-		if (dv_segment_find(r->segs[i].map, kind, id, out) && place_ok(r, out))
-			return true;
-	return false;
+	bool found = false;
+	dv_place at;
+
+	for (size_t i = r->nsegs; (!found || out->depth) && i-- > 0;) {
+		if (!dv_segment_find(r->segs[i].map, kind, id, &at) ||
+		    (found && at.depth >= out->depth) || !place_ok(r, &at))
+			continue;
+		*out = at;
+		found = true;
+	}
+	return found;
 }
 
 static bool entry_ok(dv_place *at, const void *payload)

@@ -200,6 +200,19 @@ static int read_prefix(dv_fetching *f, int worker, const dv_oid *bases, size_t n
 	return 0;
 }
 
+/* The cache may hold the bases in another form than the remote: what would be too deep here is
+ * stored in full. */
+static int put_in_full(dv_fetching *f, int worker, const dv_pack_entry *e, const uint8_t *raw)
+{
+	int rc = 0;
+
+	dv_error_clear();
+	if (!f->encoders[worker])
+		rc = dv_encoder_new(&f->encoders[worker], dv_writer_level(f->writer));
+	return rc ? rc : dv_writer_put(f->writer, f->encoders[worker], e->kind, &e->id, raw,
+				       e->raw, NULL, NULL);
+}
+
 static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *stored, prefix *x,
 		      uint8_t *raw)
 {
@@ -217,7 +230,9 @@ static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *st
 		rc = dv_check_entry(e.kind, &e.id, raw, e.raw);
 	if (rc == 0 && j->keep)
 		return keep_bytes(f, e.kind, &e.id, raw, e.raw);
-	return rc ? rc : dv_writer_put_stored(f->writer, &e, stored, bases);
+	if (rc == 0)
+		rc = dv_writer_put_stored(f->writer, &e, stored, bases);
+	return rc == DV_EUSAGE ? put_in_full(f, worker, &e, raw) : rc;
 }
 
 /* `bytes` begin at offset `at` of the container. */

@@ -176,8 +176,20 @@ static int whole_run(void *arg, int worker)
 	return rc ? rc : note_sent(s, &j->c, &f);
 }
 
+/* Does the remote have or get a base, less deep than the delta of `depth` that builds on it? That
+ * is what keeps the deltas of a store from going round in a circle. */
+static bool has_base(const dv_pushing *p, const dv_pack_footer *f, const dv_oid *base,
+		     uint8_t depth)
+{
+	const dv_pack_entry *e = dv_pack_footer_find(f, DV_KIND_CHUNK, base);
+	uint8_t there;
+
+	return (e && e->depth < depth) ||
+	       (dv_push_walk_has_chunk(&p->walk, base, &there) && there < depth);
+}
+
 /* May the pack go as it is? Its name must not be condemned, and the remote must have, or get, the
- * bases of every delta in it. */
+ * bases of every delta in it, in a form that is less deep. */
 static int may_go_whole(dv_pushing *p, const dv_container *c, bool *may)
 {
 	dv_auto(dv_pack_footer) f = DV_PACK_FOOTER_INIT;
@@ -191,13 +203,9 @@ static int may_go_whole(dv_pushing *p, const dv_container *c, bool *may)
 	if (rc || (rc = read_footer(&f, fd, c, path)))
 		return rc;
 	for (size_t i = 0; i < f.n; i++)
-		for (size_t k = 0; k < f.e[i].nbases; k++) {
-			const dv_oid *base = &f.bases[f.e[i].bases_at + k];
-
-			if (!dv_push_walk_has_chunk(&p->walk, base) &&
-			    !dv_pack_footer_find(&f, DV_KIND_CHUNK, base))
+		for (size_t k = 0; k < f.e[i].nbases; k++)
+			if (!has_base(p, &f, &f.bases[f.e[i].bases_at + k], f.e[i].depth))
 				return 0;
-		}
 	*may = true;
 	return 0;
 }
@@ -286,7 +294,9 @@ static int collect_entry(sender *s, int worker, const dv_need *need, dv_sticky *
 	if (rc)
 		return rc;
 	dv_place_entry(&e, &need->id, &need->at);
-	if (need->at.in.kind == DV_CONTAINER_FILE) {
+	/* A delta whose chain would be too long on the remote has depth 0. */
+	if (need->at.in.kind == DV_CONTAINER_FILE || (e.nbases && !e.depth)) {
+		e.nbases = 0;
 		rc = dv_encode(s->encoders[worker], p, n, sticky, &p, &n, &e.codec);
 		e.stored = (uint32_t)n;
 	} else {
@@ -437,6 +447,7 @@ static int plan_rest(const dv_pushing *p, plan *pl)
 		int rc = dv_grow(&pl->rest, &pl->rest_cap, pl->nrest + 1, sizeof *pl->rest);
 		if (rc)
 			return rc;
+		need.at.depth = p->walk.depth[i];
 		pl->rest[pl->nrest++] = need;
 	}
 	if (pl->nrest)

@@ -12,6 +12,7 @@
 #include "transfer/internal.h"
 
 #define RECIPE_BYTES_MAX ((size_t)1 << 31)
+#define IN_WORK UINT8_MAX	/* of a depth: the bases are being looked at */
 
 /* -- objects from entries ---------------------------------------------------------------------- */
 
@@ -107,10 +108,11 @@ void dv_push_walk_release(dv_push_walk *w)
 	dv_map_release(&w->trees);
 	dv_map_release(&w->chunks);
 	dv_map_release(&w->recipes);
-	dv_map_release(&w->relied);
 	dv_entries_release(&w->here);
 	dv_bits_release(&w->seen);
 	dv_bits_release(&w->needed);
+	free(w->depth);
+	w->depth = NULL;
 }
 
 int dv_push_walk_init(dv_push_walk *w, dv_store *local, dv_reader *reader, dv_remote_store *remote,
@@ -124,49 +126,60 @@ int dv_push_walk_init(dv_push_walk *w, dv_store *local, dv_reader *reader, dv_re
 	rc = dv_entries_of_store(&w->here, local);
 	if (rc == 0)
 		rc = dv_bits_init(&w->seen, dv_entries_total(&w->here));
-	return rc ? rc : dv_bits_init(&w->needed, dv_entries_total(&w->here));
+	if (rc == 0)
+		rc = dv_bits_init(&w->needed, dv_entries_total(&w->here));
+	if (rc == 0 && !(w->depth = dv_calloc((size_t)dv_entries_total(&w->here) + 1, 1)))
+		rc = DV_ERROR;
+	return rc;
 }
 
-bool dv_push_walk_has_chunk(const dv_push_walk *w, const dv_oid *id)
+bool dv_push_walk_has_chunk(const dv_push_walk *w, const dv_oid *id, uint8_t *depth)
 {
 	uint64_t number;
 	dv_place at;
 
-	if (dv_entries_find(&w->here, DV_KIND_CHUNK, id, &at, &number))
+	if (dv_entries_find(&w->here, DV_KIND_CHUNK, id, &at, &number)) {
+		*depth = w->depth[number];
 		return dv_bits_has(&w->seen, number);
+	}
+	*depth = dv_remote_store_find(w->remote, DV_KIND_CHUNK, id, &at) ? at.depth : 0;
 	return dv_map_has(&w->chunks, id);
 }
 
-static int need_bases(dv_push_walk *w, const dv_oid *id, const dv_place *at, int depth);
+static int need_bases(dv_push_walk *w, const dv_oid *id, const dv_place *at, int depth,
+		      uint8_t *there);
 
 /* What is not here has to be on the remote. */
-static int rely_on(dv_push_walk *w, uint8_t kind, const dv_oid *id)
+static int rely_on(dv_push_walk *w, uint8_t kind, const dv_oid *id, uint8_t *there)
 {
 	dv_map *seen = kind == DV_KIND_RECIPE ? &w->recipes : &w->chunks;
 	dv_place at;
-	bool added;
+	bool added, found = dv_remote_store_find(w->remote, kind, id, &at);
 	int rc = dv_map_add(seen, id, 1, &added);
 
-	if (rc || !added)
-		return rc;
-	if (dv_remote_store_find(w->remote, kind, id, &at))
-		return dv_map_put(&w->relied, &at.in.id, 1);
-	w->missing++;
-	return 0;
+	*there = found ? at.depth : 0;
+	w->missing += rc == 0 && added && !found;
+	return rc;
 }
 
-/* Entries of the remote are relied on; others are sent, with their bases, or missing. */
-static int need_entry(dv_push_walk *w, uint8_t kind, const dv_oid *id, int depth)
+/* Entries of the remote are relied on; others are sent, with their bases, or missing. *there: how
+ * deep the entry is, or will be, on the remote. */
+static int need_entry(dv_push_walk *w, uint8_t kind, const dv_oid *id, int depth, uint8_t *there)
 {
-	dv_place at, there;
+	dv_place at, on_remote;
 	uint64_t number;
+	int rc = 0;
 
 	if (!dv_entries_find(&w->here, kind, id, &at, &number))
-		return rely_on(w, kind, id);
+		return rely_on(w, kind, id, there);
+	*there = w->depth[number];
 	if (!dv_bits_add(&w->seen, number))
+		return *there == IN_WORK ? dv_err(DV_ECORRUPT, "deltas in the cache have no end") :
+					   0;
+	if (dv_remote_store_find(w->remote, kind, id, &on_remote)) {
+		w->depth[number] = *there = on_remote.depth;
 		return 0;
-	if (dv_remote_store_find(w->remote, kind, id, &there))
-		return dv_map_put(&w->relied, &there.in.id, 1);
+	}
 	if (w->check_only || w->remote_only) {
 		w->missing++;
 		return 0;
@@ -174,23 +187,38 @@ static int need_entry(dv_push_walk *w, uint8_t kind, const dv_oid *id, int depth
 	dv_bits_add(&w->needed, number);
 	w->n++;
 	w->nchunks += kind == DV_KIND_CHUNK;
-	return at.nbases ? need_bases(w, id, &at, depth + 1) : 0;
+	if (at.nbases) {
+		w->depth[number] = IN_WORK;
+		rc = need_bases(w, id, &at, depth + 1, there);
+		w->depth[number] = *there;
+	}
+	return rc;
 }
 
-static int need_bases(dv_push_walk *w, const dv_oid *id, const dv_place *at, int depth)
+/* The remote may hold the bases in another form than the cache, and deeper: what would be too deep
+ * there is sent in full. */
+static int need_bases(dv_push_walk *w, const dv_oid *id, const dv_place *at, int depth,
+		      uint8_t *there)
 {
-	const uint8_t *stored;
 	const dv_oid *bases;
 	dv_oid copy[DV_BASES_MAX];
 
 	if (depth > DV_DEPTH_MAX || at->nbases > DV_BASES_MAX)
 		return dv_err(DV_ECORRUPT, "a delta in the cache has too many bases");
-	int rc = dv_reader_stored(w->reader, id, at, &stored, &bases);
+	int rc = dv_reader_bases(w->reader, id, at, &bases);
 	if (rc)
 		return rc;
 	memcpy(copy, bases, at->nbases * sizeof *copy);
-	for (size_t i = 0; rc == 0 && i < at->nbases; i++)
-		rc = need_entry(w, DV_KIND_CHUNK, &copy[i], depth);
+	*there = at->depth;
+	for (size_t i = 0; rc == 0 && i < at->nbases; i++) {
+		uint8_t base;
+
+		rc = need_entry(w, DV_KIND_CHUNK, &copy[i], depth, &base);
+		if (rc == 0 && *there <= base)
+			*there = (uint8_t)(base + 1);
+	}
+	if (*there > DV_DEPTH_MAX)
+		*there = 0;
 	return rc;
 }
 
@@ -203,12 +231,13 @@ static int remote_get(uint8_t kind, const dv_oid *id, dv_buf *out, void *payload
 
 static int need_recipe(dv_push_walk *w, const dv_oid *oid, const dv_recipe *recipe)
 {
-	int rc = need_entry(w, DV_KIND_RECIPE, oid, 0);
+	uint8_t depth;
+	int rc = need_entry(w, DV_KIND_RECIPE, oid, 0, &depth);
 
 	for (size_t i = 0; rc == 0 && i < recipe->ninner; i++)
-		rc = need_entry(w, DV_KIND_CHUNK, &recipe->inner[i], 0);
+		rc = need_entry(w, DV_KIND_CHUNK, &recipe->inner[i], 0, &depth);
 	for (size_t i = 0; rc == 0 && i < recipe->n; i++)
-		rc = need_entry(w, DV_KIND_CHUNK, &recipe->c[i].id, 0);
+		rc = need_entry(w, DV_KIND_CHUNK, &recipe->c[i].id, 0, &depth);
 	return rc;
 }
 
@@ -238,14 +267,13 @@ static int visit_long_file(dv_push_walk *w, const dv_oid *oid)
 static int visit_object(dv_push_walk *w, const dv_oid *oid)
 {
 	dv_place at;
+	uint8_t depth;
 
-	if (dv_remote_store_has_root(w->remote, oid)) {
-		w->roots_used = true;
+	if (dv_remote_store_has_root(w->remote, oid))
 		return 0;
-	}
 	if (dv_remote_store_find(w->remote, DV_KIND_CHUNK, oid, &at) ||
 	    dv_store_find(w->local, DV_KIND_CHUNK, oid, &at))
-		return need_entry(w, DV_KIND_CHUNK, oid, 0);
+		return need_entry(w, DV_KIND_CHUNK, oid, 0, &depth);
 	return dv_oid_is_empty(oid) ? 0 : visit_long_file(w, oid);
 }
 
@@ -290,10 +318,8 @@ static int visit_tree(dv_push_walk *w, const dv_oid *oid, int depth)
 	if (depth > DV_TREE_DEPTH)
 		return dv_err(DV_ECORRUPT, "directories are nested too deep");
 	/* A file of the same bytes does not vouch for what they list. */
-	if (dv_map_get(&w->remote->state.roots, oid, &vouched) && vouched) {
-		w->roots_used = true;
+	if (dv_map_get(&w->remote->state.roots, oid, &vouched) && vouched)
 		return 0;
-	}
 	if ((rc = dv_check_cancel()) || (rc = visit_file(w, oid, true)))
 		return rc;
 	rc = load_tree(w, oid, &tree, &remote);

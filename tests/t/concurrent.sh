@@ -193,7 +193,7 @@ test_case 'the cache and the remote are whole' '
 	cd a
 	dv fsck
 	dv push -q -A
-	dv fsck --remote
+	dv fsck --remote --full
 	dv gc -q -w
 	dv fsck'
 
@@ -262,7 +262,7 @@ test_case 'a collection waits for a push and a push for a collection' '
 		wait $three
 	done
 	dv fsck -q
-	dv fsck -q --remote
+	dv fsck -q --remote --full
 	dv status -q --remote'
 
 test_case 'two pushes and a pull meet on one remote' '
@@ -279,7 +279,7 @@ test_case 'two pushes and a pull meet on one remote' '
 	done
 	for name in a b; do (cd $name && dv status -q --remote); done
 	cd a
-	dv fsck -q --remote'
+	dv fsck -q --remote --full'
 
 test_case 'who must wait is told for what' '
 	cd a

@@ -78,7 +78,7 @@ test_case 'a clone gets whole versions from the remote' '
 	"$DV" -C clone pull -q
 	same clone/table.csv "$V/4"
 	"$DV" -C clone fsck
-	"$DV" -C clone fsck -r store'
+	"$DV" -C clone fsck --full -r store'
 
 test_case 'a collection keeps what deltas build on' '
 	rm -rf one

@@ -128,7 +128,7 @@ test_case 'checkout' '
 test_case 'push' '
 	second
 	check() { dv push -q
-	dv fsck -q --remote
+	dv fsck -q --remote --full
 	dv status -q --remote; }
 	attack "die enospc eio short" dv push
 '

@@ -28,8 +28,20 @@ damage() {
 test_case 'a whole store is whole' '
 	"$DV" fsck >out
 	contains out "no damage"
+	"$DV" fsck --full >again
+	same out again
+	"$DV" fsck --quick >out
+	contains out "looked through: no damage"
 	"$DV" fsck --remote >out
-	contains out "no damage"'
+	contains out "looked through: no damage"
+	"$DV" fsck --remote --full >out
+	contains out "verified: no damage"
+	"$DV" fsck --json >json
+	contains json "\"quick\": false"
+	"$DV" fsck --remote --json >json
+	contains json "\"quick\": true"
+	must_fail 129 "$DV" fsck --quick --full
+	must_fail 129 "$DV" fsck --quick --repair'
 
 test_case 'a turned byte is found, with the output that it touches' '
 	damage "$(largest "$cache")" 1200000
@@ -69,14 +81,36 @@ test_case 'a damaged index segment is mended without a remote' '
 
 test_case 'damage on the remote is mended from the cache' '
 	damage "$(largest "$remote")" 900000
-	must_fail 12 "$DV" fsck --remote >out
+	"$DV" fsck --remote
+	must_fail 12 "$DV" fsck --remote --full >out
 	contains out data
 	"$DV" fsck --remote --repair
-	"$DV" fsck --remote
+	"$DV" fsck --remote --full
 	git clone -q . "$TEST_DIR/other"
 	cd "$TEST_DIR/other"
 	"$DV" pull -q
 	same data "$TEST_DIR/copy"'
+
+test_case 'a quick look finds what is not a chunk' '
+	pack=$(largest "$cache")
+	cp "$pack" "$TEST_DIR/pack"
+	size=$(stat -c %s "$pack")
+	for at in 3 20 $((size - 200)) $((size - 20)); do
+		damage "$pack" "$at"
+		must_fail 12 "$DV" fsck --quick >out
+		contains out "pack $(basename "$pack")"
+		cp -f "$TEST_DIR/pack" "$pack"
+	done
+	truncate -s $((size - 1)) "$pack"
+	must_fail 12 "$DV" fsck --quick
+	rm "$pack"
+	must_fail 12 "$DV" fsck --quick >out
+	contains out data
+	cp "$TEST_DIR/pack" "$pack"
+	damage "$pack" 900000
+	"$DV" fsck --quick
+	cp -f "$TEST_DIR/pack" "$pack"
+	"$DV" fsck'
 
 test_case 'the remote may be told by a URL' '
 	git config -f .dv/config --replace-all remote.store.url \

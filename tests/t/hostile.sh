@@ -51,7 +51,8 @@ graceful() {
 everything() {
 	local c
 	for c in "status" "status --remote" "ls -R" "cat data/a" "diff HEAD" "push" "fetch" "fsck" \
-		"fsck --remote" "gc -w --dry" "checkout -f" "pull -f" "add data" "gc -w"; do
+		"fsck --quick" "fsck --remote" "fsck --remote --full" "gc -w --dry" "checkout -f" \
+		"pull -f" "add data" "gc -w"; do
 		# shellcheck disable=SC2086
 		graceful dv $c || return 1
 	done
@@ -217,7 +218,7 @@ test_case 'interrupted, it ends soon with 130, and again completes' '
 		[ "$rc" -eq 0 ] || [ "$rc" -eq 130 ]
 	done
 	dv push -q
-	dv fsck -q --remote
+	dv fsck -q --remote --full
 	rm -rf big .git/dv/cache
 	for wait in 0.01 0.02 0.05; do
 		rc=0

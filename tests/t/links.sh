@@ -149,7 +149,7 @@ test_case 'push reads chunks from whole files into packs' '
 	start hardlink
 	dv add -q data file && git commit -qam one
 	dv remote add -q -d r ../remote && dv push -q
-	dv fsck -q --remote && dv status -q --remote
+	dv fsck -q --remote --full && dv status -q --remote
 	[ "$(find ../remote/files -type f 2>/dev/null | wc -l)" = 0 ]
 	[ "$(cat ../remote/packs/*/* | wc -c)" -lt 600000 ]
 	rm -rf .git/dv/cache data file

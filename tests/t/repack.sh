@@ -94,7 +94,7 @@ test_case 'versions added later are turned too' '
 
 test_case 'a repacked store is pushed, and fetched by another' '
 	"$DV" push -q -A
-	"$DV" fsck -q --remote
+	"$DV" fsck -q --remote --full
 	git clone -q . "$TEST_DIR/clone"
 	cd "$TEST_DIR/clone"
 	"$DV" pull -q -A

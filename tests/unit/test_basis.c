@@ -151,7 +151,7 @@ static void test_versions(void **state)
 	{
 		dv_store_stats stats;
 
-		ok(dv_store_fsck(with.s, with.pool, NULL, NULL, &stats));
+		ok(dv_store_fsck(with.s, with.pool, false, NULL, NULL, &stats));
 	}
 	shop_close(&with);
 	shop_close(&without);

@@ -96,7 +96,7 @@ static unsigned damage_of(dv_store *s, dv_store_stats *stats)
 	unsigned n = 0;
 
 	ok(dv_pool_new(&pool, 2, 16));
-	ok(dv_store_fsck(s, pool, count_damage, &n, stats));
+	ok(dv_store_fsck(s, pool, false, count_damage, &n, stats));
 	return n;
 }
 
@@ -406,7 +406,7 @@ static void test_no_descriptors(void **state)
 		low = old;
 		low.rlim_cur = (rlim_t)(spare + room);
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-		rc = dv_store_fsck(s, pool, count_damage, &told, &stats);
+		rc = dv_store_fsck(s, pool, false, count_damage, &told, &stats);
 		if (!rc || rc == DV_ERROR)
 			rc = dv_store_check_object(r, &tree, true, count_damage, &told);
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);

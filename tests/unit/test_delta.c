@@ -170,7 +170,7 @@ static found damage_of(dv_store *s)
 	found f = { 0 };
 
 	ok(dv_pool_new(&pool, 2, 16));
-	ok(dv_store_fsck(s, pool, on_damage, &f, &stats));
+	ok(dv_store_fsck(s, pool, false, on_damage, &f, &stats));
 	return f;
 }
 

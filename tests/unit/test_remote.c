@@ -109,7 +109,7 @@ static void assert_sound(const char *dir)
 
 	ok(dv_store_open(&s, dir, 0));
 	ok(dv_pool_new(&pool, 2, 8));
-	ok(dv_store_fsck(s, pool, damage_cb, &n, &stats));
+	ok(dv_store_fsck(s, pool, false, damage_cb, &n, &stats));
 	assert_int_equal(n, 0);
 }
 
