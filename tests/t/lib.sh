@@ -19,6 +19,7 @@ TEST_FAILED=0
 
 test_cleanup() {
 	cd /
+	! declare -F stop_servers >/dev/null || stop_servers
 	if [ -n "${KEEP:-}" ]; then
 		echo "# kept $TEST_DIR"
 	else
@@ -30,9 +31,16 @@ trap test_cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# Where servers are needed, a test without its server fails; else it is skipped. A full run takes
+# longer forms of some tests, and more servers.
+TEST_NEED_SERVERS=${DV_NEED_SERVERS:-}
+[ "${CI:-}" != true ] || TEST_NEED_SERVERS=1
+TEST_FULL=${DV_TEST_FULL:-}
+
 # Nothing of the user's own settings may reach a test, and nothing of a test the user.
-unset "${!GIT_@}" "${!DV_@}" CDPATH
-export DV TEST_DIR TEST_SOURCE LC_ALL=C TZ=UTC GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
+unset "${!GIT_@}" "${!DV_@}" "${!AWS_@}" "${!SSH_@}" CDPATH http_proxy https_proxy all_proxy \
+	no_proxy HTTPS_PROXY ALL_PROXY NO_PROXY
+export DV TEST_DIR TEST_SOURCE TEST_NEED_SERVERS TEST_FULL LC_ALL=C TZ=UTC GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
 export HOME=$TEST_DIR/home XDG_CONFIG_HOME=$TEST_DIR/home/.config
 export XDG_CACHE_HOME=$TEST_DIR/home/.cache XDG_DATA_HOME=$TEST_DIR/home/.local/share
 export XDG_STATE_HOME=$TEST_DIR/home/.local/state XDG_RUNTIME_DIR=$TEST_DIR/home/.run
