@@ -307,12 +307,15 @@ typedef struct dv_transfer_options {
 	bool dry;
 	bool glob;		/* targets are patterns over what is tracked */
 	bool force, relink;	/* pull: for its checkout */
+	uint64_t limit_rate;	/* bytes in a second at most; 0: what remote.NAME.limitrate says */
 } dv_transfer_options;
 typedef struct dv_transfer_summary {
 	uint64_t objects, chunks, packs;	/* moved */
 	uint64_t bytes;				/* moved, as stored */
 	uint64_t files;				/* files whose content is now there in full */
 	dv_checkout_summary checkout;		/* pull */
+	uint64_t requests;			/* made to remotes; dry: that would be made, too */
+	uint64_t sent, received;		/* bytes over the wire, with logs and indexes */
 } dv_transfer_summary;
 DV_API int dv_push(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
 		   dv_transfer_summary *out);

@@ -19,6 +19,7 @@
 #include "base/path.h"
 
 #define READ_SIZE (256u << 10)	/* stays in the processor's cache between read and write */
+#define PIECE ((uint64_t)4 << 20)
 #define NAME_MAX_LEN 200
 #define TMP_PREFIX ".dv-tmp-"
 #define TMP_AGE (24 * 60 * 60)	/* seconds */
@@ -64,7 +65,7 @@ static int local_open(dv_remote **out, const char *url, const dv_driver_options 
 		return dv_err_sys("cannot open folder '%s'", path);
 	l->path = dv_steal(&path);
 	l->base.driver = &dv_driver_local;
-	l->base.caps = DV_REMOTE_WRITE | DV_REMOTE_LIST | DV_REMOTE_PUT_IF_ABSENT;
+	l->base.caps = DV_REMOTE_WRITE | DV_REMOTE_LIST | DV_REMOTE_PUT_IF_ABSENT | DV_REMOTE_TELLS;
 	*out = dv_steal(&r);
 	return 0;
 }
@@ -250,6 +251,25 @@ static void sweep_tmp(const char *folder)
 		closedir(d);
 }
 
+/* Copies in pieces, as a limit of the rate and a wish to stop ask for. */
+static int copy(dv_remote *r, int from, int to, uint64_t size, const char *name)
+{
+	const local_remote *l = (local_remote *)r;
+
+	if (lseek(from, 0, SEEK_SET) < 0)
+		return dv_err_sys("cannot read what is sent as '%s'", name);
+	for (uint64_t at = 0, n; at < size; at += n) {
+		n = size - at < PIECE ? size - at : PIECE;
+		int rc = dv_check_cancel();
+
+		if (rc || (rc = dv_remote_sending(r, (size_t)n)))
+			return rc;
+		if (dv_fs_copy(from, to, n))
+			return dv_err_sys("cannot write '%s/%s'", l->path, name);
+	}
+	return 0;
+}
+
 static int local_put(dv_remote *r, const char *name, int fd, uint64_t size)
 {
 	const local_remote *l = (local_remote *)r;
@@ -270,10 +290,8 @@ static int local_put(dv_remote *r, const char *name, int fd, uint64_t size)
 	dv_auto(tmp_file) t = { .fd = -1 };
 	if ((rc = tmp_open(&t, l, name)))
 		return rc;
-	if (size == 0 || dv_fs_clone(fd, t.fd) != 0) {
-		if (lseek(fd, 0, SEEK_SET) < 0 || dv_fs_copy(fd, t.fd, size))
-			return dv_err_sys("cannot write '%s/%s'", l->path, name);
-	}
+	if (size && dv_fs_clone(fd, t.fd) != 0 && (rc = copy(r, fd, t.fd, size, name)))
+		return rc;
 	rc = tmp_commit(&t, l, name, folder);
 	if (rc == DV_EEXISTS) {
 		rc = there_already(l, name, size);

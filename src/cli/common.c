@@ -288,6 +288,7 @@ dv_transfer_options dv_cli_transfer_options(const dv_cli_transfer *a)
 		.glob = a->glob,
 		.force = a->force,
 		.relink = a->relink,
+		.limit_rate = a->limit_rate,
 	};
 }
 
@@ -301,6 +302,9 @@ json_t *dv_cli_transfer_json(const dv_cli_transfer *a, const dv_transfer_summary
 	dv_cli_json_count(j, "packs", s->packs);
 	dv_cli_json_count(j, "bytes", s->bytes);
 	dv_cli_json_count(j, "files", s->files);
+	dv_cli_json_count(j, "requests", s->requests);
+	dv_cli_json_count(j, "sent", s->sent);
+	dv_cli_json_count(j, "received", s->received);
 	return j;
 }
 
@@ -323,7 +327,11 @@ void dv_cli_transfer_line(dv_repo *r, const dv_cli_transfer *a, const dv_transfe
 				      : dv_out_plural(n, "chunk", "chunks");
 
 	if (!s->packs && !s->chunks && !s->bytes) {
-		dv_out("Everything is up to date.\n");
+		dv_out("Everything is up to date");
+		if (s->requests)
+			dv_out(" (%s %s)", dv_cli_count(count, s->requests),
+			       dv_out_plural(s->requests, "request", "requests"));
+		dv_out(".\n");
 		return;
 	}
 	if (!a->remote)

@@ -107,6 +107,7 @@ void dv_cli_checkout_line(const dv_checkout_summary *s);
 typedef struct dv_cli_transfer {
 	const char *remote;
 	int jobs;
+	uint64_t limit_rate;
 	bool all_branches, all_tags, all_commits, dry, force, glob, relink;
 	dv_strlist revs;
 } dv_cli_transfer;
@@ -114,7 +115,9 @@ typedef struct dv_cli_transfer {
 /* clang-format off */
 #define DV_CLI_TRANSFER_OPTS                                                                       \
 	DV_OPT_STR('r', "remote", dv_cli_transfer, remote, "NAME", "use this remote"),             \
-	DV_OPT_INT('j', "jobs", dv_cli_transfer, jobs, "N", "number of threads"),                  \
+	DV_OPT_INT('j', "jobs", dv_cli_transfer, jobs, "N", "connections at once, at most"),       \
+	DV_OPT_SIZE(0, "limit-rate", dv_cli_transfer, limit_rate, "SIZE",                          \
+		    "move at most so many bytes in a second"),                                     \
 	DV_OPT_FLAG('a', "all-branches", dv_cli_transfer, all_branches,                            \
 		    "data of all branches"),                                                       \
 	DV_OPT_FLAG('T', "all-tags", dv_cli_transfer, all_tags, "data of all tags"),               \

@@ -32,8 +32,32 @@ static const char *remote_setting(void *ctx, const char *key)
 	return dv_config_string(s->config, dv_buf_str(&full), NULL);
 }
 
+/* "20m"; 0 when it is not set. What the settings hold was checked when it came in. */
+static uint64_t size_setting(remote_settings *s, const char *key)
+{
+	const char *text = remote_setting(s, key);
+	char *end = NULL;
+	uint64_t n = text ? strtoull(text, &end, 10) : 0;
+
+	switch (end ? *end | 0x20 : 0) {
+	case 'k':
+		return n << 10;
+	case 'm':
+		return n << 20;
+	case 'g':
+		return n << 30;
+	}
+	return n;
+}
+
 int dv_repo_remote_open(dv_repo *r, const char *name, bool create, dv_remote_store **out,
 			char **name_out)
+{
+	return dv_sync_remote_open(r, name, &(dv_sync_how){ .create = create }, out, name_out);
+}
+
+int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,
+			dv_remote_store **out, char **name_out)
 {
 	dv_autofree char *own = NULL, *url = NULL, *mirror = NULL;
 	dv_auto(dv_buf) path = DV_BUF_INIT, key = DV_BUF_INIT;
@@ -55,7 +79,9 @@ int dv_repo_remote_open(dv_repo *r, const char *name, bool create, dv_remote_sto
 	mirror = dv_buf_detach(&path);
 	remote_settings settings = { &r->config, own };
 	rc = dv_remote_store_open(out, &(dv_remote_options){
-		.name = own, .url = url, .mirror_dir = mirror, .create = create,
+		.name = own, .url = url, .mirror_dir = mirror, .create = how->create,
+		.jobs = how->jobs ? how->jobs : (int)size_setting(&settings, "jobs"),
+		.rate = how->rate ? how->rate : size_setting(&settings, "limitrate"),
 		.url_is_own = level != DV_CONFIG_REPO,
 		.setting = remote_setting, .ctx = &settings,
 	});
@@ -244,6 +270,22 @@ static void add_stats(sync_t *s, const dv_move_stats *m)
 	s->sum->files += m->files;
 }
 
+static void add_traffic(sync_t *s, const dv_remote_store *r)
+{
+	dv_remote_traffic t = dv_remote_store_traffic(r);
+
+	s->sum->requests += t.requests;
+	s->sum->sent += t.sent;
+	s->sum->received += t.received;
+}
+
+static int open_remote(sync_t *s, const char *name, bool create, dv_remote_store **out)
+{
+	const dv_sync_how how = { create, s->o->jobs, s->o->limit_rate };
+
+	return dv_sync_remote_open(s->repo, name, &how, out, NULL);
+}
+
 static dv_move_options move_options(const sync_t *s, bool dry)
 {
 	return (dv_move_options){ .jobs = s->o->jobs, .dry = dry,
@@ -287,7 +329,10 @@ typedef struct lister {
 
 static void lister_release(lister *l)
 {
+	if (l->from)
+		add_traffic(l->s, l->from);
 	dv_remote_store_free(l->from);
+	l->from = NULL;
 }
 
 /* The remote that the directory at `path` comes from. */
@@ -303,10 +348,9 @@ static int lister_open(lister *l, const char *path)
 	}
 	if (l->from && same_remote(l->name, name))
 		return 0;
-	dv_remote_store_free(l->from);
-	l->from = NULL;
+	lister_release(l);
 	l->name = name;
-	return dv_repo_remote_open(l->s->repo, name, false, &l->from, NULL);
+	return open_remote(l->s, name, false, &l->from);
 }
 
 static int list_anywhere(void *ctx, const char *path, const dv_oid *oid, dv_tree *out)
@@ -428,7 +472,7 @@ static int push_group(sync_t *s, const char *remote, const item *items, size_t n
 	dv_autoptr(dv_remote_store) r = NULL;
 	dv_move_options mo = move_options(s, s->o->dry);
 	dv_move_stats m = { 0 };
-	int rc = dv_repo_remote_open(s->repo, remote, !s->o->dry, &r, NULL);
+	int rc = open_remote(s, remote, !s->o->dry, &r);
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const dv_output *o = items[i].o;
@@ -436,10 +480,11 @@ static int push_group(sync_t *s, const char *remote, const item *items, size_t n
 		rc = items[i].inner ? want_inner(s, &b, NULL, &items[i])
 				    : want(&b, &o->pointer.oid, o->pointer.is_dir, o->path, NULL);
 	}
-	if (rc < 0 || b.n == 0)
-		return rc;
-	rc = dv_transfer_push(s->store, r, b.w, b.n, &mo, &m);
+	if (rc == 0 && b.n)
+		rc = dv_transfer_push(s->store, r, b.w, b.n, &mo, &m);
 	add_stats(s, &m);
+	if (r)
+		add_traffic(s, r);
 	return rc;
 }
 
@@ -497,15 +542,16 @@ static int fetch_group(sync_t *s, const char *remote, const item *items, size_t 
 			rc = check_inner(s, &items[i]);
 			continue;
 		}
-		if (!r && (rc = dv_repo_remote_open(s->repo, remote, false, &r, NULL)) < 0)
+		if (!r && (rc = open_remote(s, remote, false, &r)) < 0)
 			break;
 		rc = items[i].inner ? want_inner(s, &b, r, &items[i])
 				    : want(&b, &p->oid, p->is_dir, items[i].o->path, NULL);
 	}
-	if (rc < 0 || b.n == 0)
-		return rc;
-	rc = dv_transfer_fetch(s->store, r, b.w, b.n, &mo, &m);
+	if (rc == 0 && b.n)
+		rc = dv_transfer_fetch(s->store, r, b.w, b.n, &mo, &m);
 	add_stats(s, &m);
+	if (r)
+		add_traffic(s, r);
 	return rc;
 }
 

@@ -15,6 +15,15 @@ int dv_repo_remote_open(dv_repo *r, const char *name, bool create, dv_remote_sto
  *  that are never pushed are passed over. */
 int dv_sync_missing(dv_repo *r, const char *remote, const dv_output_list *l, dv_change_cb cb,
 		    void *payload, uint64_t *n) DV_MUST_CHECK;
+/** How a remote is used by one command. */
+typedef struct dv_sync_how {
+	bool create;		/* make a store of an empty place */
+	int jobs;		/* 0: what remote.NAME.jobs says, or as the driver likes */
+	uint64_t rate;		/* 0: what remote.NAME.limitrate says */
+} dv_sync_how;
+/** dv_repo_remote_open with all that a command may say about it. */
+int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,
+			dv_remote_store **out, char **name_out) DV_MUST_CHECK;
 /** Is the object in the local store, with everything below it when it is a tree? */
 int dv_sync_is_cached(dv_reader *rd, const dv_oid *oid, bool is_tree, bool *yes) DV_MUST_CHECK;
 /** Appends the pointers of every commit of the scope to `out`, which is not finished: one path may

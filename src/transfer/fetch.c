@@ -383,7 +383,7 @@ static int missing_error(const dv_fetching *f)
 
 static int prepare(dv_fetching *f)
 {
-	f->threads = dv_move_jobs(f->o);
+	f->threads = dv_move_jobs(f->o, f->r);
 	f->missing = dv_calloc(f->nwants + 1, sizeof *f->missing);
 	f->readers = dv_calloc((size_t)f->threads + 1, sizeof(void *));
 	f->encoders = dv_calloc((size_t)f->threads, sizeof(void *));

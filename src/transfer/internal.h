@@ -11,6 +11,7 @@
 #include "transfer/remote_driver.h"
 #include "store/entries.h"
 #include "transfer/transfer.h"
+#include "transfer/wrap.h"
 
 #define DV_MOVE_JOBS 4		/* connections when the caller does not say */
 #define DV_MOVE_JOBS_MAX 64
@@ -31,6 +32,7 @@ typedef struct dv_footer_slot {
 struct dv_remote_store {
 	char *name, *mirror;
 	dv_remote *r;
+	dv_traffic traffic;
 	bool exists;			/* a store is there; else an empty place */
 	dv_log_state state;
 	dv_oid head_print;		/* SHA-256 of the head entry's first bytes */
@@ -86,11 +88,6 @@ void dv_place_entry(dv_pack_entry *out, const dv_oid *id, const dv_place *at);
 /** Checks decoded bytes: a chunk against its id, a recipe that it parses. Any thread. */
 int dv_check_entry(uint8_t kind, const dv_oid *id, const uint8_t *p, size_t n) DV_MUST_CHECK;
 
-/** Wraps the driver of `r` when DV_REMOTE_FAULT asks for it; owns the inner one. */
-int dv_fault_wrap(dv_remote **r) DV_MUST_CHECK;
-/** Calls made to drivers through the wrapper so far in this process (DV_REMOTE_FAULT=count). */
-uint64_t dv_fault_calls(void);
-
 /** Gives the bytes of an entry: 0, DV_ENOTFOUND (need not be recorded), or a failure. */
 typedef int (*dv_get_cb)(uint8_t kind, const dv_oid *id, dv_buf *out, void *payload);
 /** The recipe of an object, through all levels. All entries of a level are asked for, even when one
@@ -133,7 +130,7 @@ bool dv_push_walk_has_chunk(const dv_push_walk *w, const dv_oid *id, uint8_t *de
 /** "output 'data': 3 objects are neither in the cache nor on remote 'r'", with its hint. */
 int dv_transfer_missing(int code, const dv_want *w, uint64_t missing, const dv_remote_store *r);
 /** Shared by both directions: how many threads. */
-int dv_move_jobs(const dv_move_options *o);
+int dv_move_jobs(const dv_move_options *o, const dv_remote_store *r);
 
 /** One push, from the walk to the log entry. */
 typedef struct dv_pushing {

@@ -20,6 +20,7 @@ enum dv_remote_caps {
 	DV_REMOTE_WRITE = 1u << 0,
 	DV_REMOTE_LIST = 1u << 1,
 	DV_REMOTE_PUT_IF_ABSENT = 1u << 2,	/* atomic; the log's commit primitive */
+	DV_REMOTE_TELLS = 1u << 3,	/* put calls dv_remote_sending() on the way */
 };
 
 typedef struct dv_remote dv_remote;
@@ -68,7 +69,18 @@ struct dv_remote {
 	const dv_driver *driver;
 	unsigned caps;
 	int jobs;	/* connections that serve this place best, when the user does not say */
+	/** Set from above once the place is open; see dv_remote_sending(). */
+	int (*sending)(void *ctx, size_t n);
+	void *sending_ctx;
 };
+
+/** Called by the put of a driver that has DV_REMOTE_TELLS, in the thread that put was called in,
+ *  before it sends the next `n` bytes (64 KiB to 1 MiB at a time). It may wait, as a limit of the
+ *  rate asks for. Non-zero: the put stops and returns that. */
+static inline int dv_remote_sending(const dv_remote *r, size_t n)
+{
+	return r->sending ? r->sending(r->sending_ctx, n) : 0;
+}
 
 /** The setting `key` of a remote that is being opened, or NULL. */
 static inline const char *dv_driver_setting(const dv_driver_options *o, const char *key)

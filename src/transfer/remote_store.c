@@ -167,7 +167,7 @@ static int fetch_missing(dv_remote_store *r)
 	if (n == 1)
 		return fetch_job_run(&jobs[0], 0);
 	dv_autoptr(dv_pool) pool = NULL;
-	int rc = dv_pool_new(&pool, DV_MOVE_JOBS, 64);
+	int rc = dv_pool_new(&pool, dv_wrap_jobs(r->r, 0), 64);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = dv_pool_submit(pool, fetch_job_run, &jobs[i]);
 	return pool ? dv_pool_wait(pool) : rc;
@@ -265,6 +265,8 @@ static int open_driver(dv_remote_store *r, const dv_remote_options *o)
 	const dv_driver_options to = { .name = r->name, .create = o->create, .jobs = o->jobs,
 				       .url_is_own = o->url_is_own,
 				       .setting = o->setting, .ctx = o->ctx };
+	const dv_wrap_options wrap = { .name = r->name, .rate = o->rate, .jobs = o->jobs,
+				       .traffic = &r->traffic };
 	const char *url = o->url;
 	size_t n = strcspn(url, ":");
 	const char *scheme = url;
@@ -279,14 +281,12 @@ static int open_driver(dv_remote_store *r, const dv_remote_options *o)
 
 		if (strlen(d->scheme) != n || memcmp(d->scheme, scheme, n) != 0)
 			continue;
-		int rc = d->open(&r->r, url, &to);
+		int rc = dv_wrap_open(&r->r, d, url, &to, &wrap);
 		if (rc == DV_ENOTFOUND && !o->create) {
 			dv_error_clear();
 			return 0;
 		}
-		if (rc)
-			return dv_err_ctx(rc, "remote '%s'", r->name);
-		return dv_fault_wrap(&r->r);
+		return rc ? dv_err_ctx(rc, "remote '%s'", r->name) : 0;
 	}
 	dv_err(DV_ERROR, "remote '%s': this dv cannot reach '%.*s' URLs", r->name, (int)n, scheme);
 	return dv_err_hint(DV_ERROR, "use a folder: 'dv remote modify %s url FOLDER'", r->name);
@@ -381,6 +381,11 @@ static bool place_ok(const dv_remote_store *r, dv_place *at)
 		       at->raw <= DV_RAW_MAX && at->stored <= at->in.size &&
 		       at->offset <= at->in.size - at->stored;
 	return dv_pack_entry_check(&e, at->in.size) == NULL;
+}
+
+dv_remote_traffic dv_remote_store_traffic(const dv_remote_store *r)
+{
+	return (dv_remote_traffic){ r->traffic.requests, r->traffic.sent, r->traffic.received };
 }
 
 bool dv_remote_store_find(const dv_remote_store *r, uint8_t kind, const dv_oid *id, dv_place *out)

@@ -77,11 +77,12 @@ static int put(sender *s, const dv_container *c, int fd)
 	char name[DV_NAME_ROOM];
 
 	dv_remote_container_name(name, c);
+	dv_sending_begin();
 	int rc = r->r->driver->put(r->r, name, fd, c->size);
-	if (rc)
-		return dv_err_ctx(rc, "remote '%s'", r->name);
-	dv_progress_add(c->size, 0);
-	return 0;
+	uint64_t told = dv_sending_end();
+	/* Less than nothing for what was sent in vain: the counters wrap round. */
+	dv_progress_add((rc ? 0 : c->size) - told, 0);
+	return rc ? dv_err_ctx(rc, "remote '%s'", r->name) : 0;
 }
 
 /* -- whole packs ------------------------------------------------------------------------------- */
@@ -498,7 +499,7 @@ static int run_plan(sender *s, plan *pl)
 
 int dv_pushing_send(dv_pushing *p)
 {
-	dv_auto(sender) s = { .p = p, .threads = dv_move_jobs(p->o) };
+	dv_auto(sender) s = { .p = p, .threads = dv_move_jobs(p->o, p->r) };
 	dv_auto(plan) pl = { 0 };
 
 	pthread_mutex_init(&s.lock, NULL);

@@ -20,6 +20,7 @@ typedef struct dv_remote_options {
 	bool create;		/* initialise an empty place as a store */
 	bool url_is_own;	/* it stands in the user's own settings, not in a committed file */
 	int jobs;		/* connections wanted; 0: as the driver likes */
+	uint64_t rate;		/* bytes in a second at most; 0: no limit */
 	const char *(*setting)(void *ctx, const char *key);	/* as in dv_driver_options */
 	void *ctx;
 } dv_remote_options;
@@ -35,6 +36,12 @@ bool dv_remote_store_find(const dv_remote_store *r, uint8_t kind, const dv_oid *
 bool dv_remote_store_has_object(const dv_remote_store *r, const dv_oid *oid);
 /** True when the remote's log vouches for the object with everything below it. */
 bool dv_remote_store_has_root(const dv_remote_store *r, const dv_oid *oid);
+
+/** What went through the remote since it was opened. */
+typedef struct dv_remote_traffic {
+	uint64_t requests, sent, received;
+} dv_remote_traffic;
+dv_remote_traffic dv_remote_store_traffic(const dv_remote_store *r);
 
 /** One thing to move. */
 typedef struct dv_want {

@@ -372,9 +372,7 @@ int dv_transfer_missing(int code, const dv_want *w, uint64_t missing, const dv_r
 			   missing == 1 ? "it was" : "they were");
 }
 
-int dv_move_jobs(const dv_move_options *o)
+int dv_move_jobs(const dv_move_options *o, const dv_remote_store *r)
 {
-	if (o->jobs <= 0)
-		return DV_MOVE_JOBS;
-	return o->jobs < DV_MOVE_JOBS_MAX ? o->jobs : DV_MOVE_JOBS_MAX;
+	return dv_wrap_jobs(r->r, o->jobs);
 }
