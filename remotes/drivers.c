@@ -4,5 +4,6 @@
 
 const dv_driver *const dv_drivers[] = {
 	&dv_driver_local,
+	&dv_driver_ssh,
 	NULL,
 };

@@ -6,5 +6,6 @@
 #include "transfer/remote_driver.h"
 
 extern const dv_driver dv_driver_local;
+extern const dv_driver dv_driver_ssh;
 
 #endif

@@ -270,3 +270,43 @@ bool dv_path_is_safe(const char *path)
 		path += n + 1;
 	}
 }
+
+/* Where the path of "[user@]host:path" begins; 0 when it is none. */
+static size_t scp_path(const char *s)
+{
+	size_t n = strcspn(s, "/:");
+	const char *bracket = strchr(s, '[');
+
+	/* An address of many colons stands in brackets. */
+	if (bracket && (size_t)(bracket - s) < n && (bracket == s || bracket[-1] == '@')) {
+		const char *end = strchr(bracket, ']');
+
+		n = end ? (size_t)(end + 1 - s) : n;
+	}
+	return n > 0 && s[n] == ':' && strncmp(s + n, "://", 3) != 0 ? n + 1 : 0;
+}
+
+bool dv_path_is_scp(const char *s)
+{
+	return scp_path(s) != 0;
+}
+
+char *dv_path_scp_url(const char *s)
+{
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+	size_t n = scp_path(s);
+	const char *path = s + n;
+
+	dv_buf_adds(&b, "ssh://");
+	dv_buf_add(&b, s, n ? n - 1 : 0);
+	if (!strncmp(path, "~/", 2) || !strcmp(path, "~"))
+		path += path[1] ? 2 : 1;
+	if (*path != '/')
+		dv_buf_adds(&b, *path ? "/~/" : "/~");
+	for (; *path; path++)
+		if (*path == '%')
+			dv_buf_adds(&b, "%25");
+		else
+			dv_buf_addc(&b, *path);
+	return dv_buf_detach(&b);
+}

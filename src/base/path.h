@@ -32,4 +32,10 @@ bool dv_path_is_safe(const char *path);
 /** True for one component: not empty, not "." or "..", no slash. */
 bool dv_name_is_safe(const char *name, size_t n);
 
+/** Does the text look like scp's "[user@]host:path": a ':' before any '/', and no scheme? */
+bool dv_path_is_scp(const char *s);
+/** The ssh:// URL that such a text means; a relative path is below the login's folder. Owned; NULL
+ *  when memory runs out. */
+char *dv_path_scp_url(const char *s);
+
 #endif

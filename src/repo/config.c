@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -183,7 +184,8 @@ static bool has_scheme(const char *url)
 	if (!colon || colon == url)
 		return false;
 	for (const char *s = url; s < colon; s++)
-		if (!((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9') || *s == '+'))
+		if (!((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9') || *s == '+' ||
+		      *s == '.' || (*s == '-' && s > url)))
 			return false;
 	return true;
 }
@@ -200,7 +202,11 @@ static int make_url(const char *root, const char *value, char **url)
 		joined = dv_path_join(home, value + 2);
 	else
 		joined = dv_path_join(root ? root : "/", value);
-	*url = joined ? dv_path_normal(joined) : NULL;
+	/* A folder whose name has a ':' is a folder where it is there. */
+	if (joined && dv_path_is_scp(value) && access(joined, F_OK))
+		*url = dv_path_scp_url(value);
+	else
+		*url = joined ? dv_path_normal(joined) : NULL;
 	return *url ? 0 : dv_err_nomem();
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/path.h"
@@ -279,7 +280,9 @@ static int stored_url(const dv_repo *r, enum dv_config_level level, const char *
 	*out = NULL;
 	if (*url == '-' || !*url)
 		return dv_err(DV_EUSAGE, "'%s' is no address of a remote", url);
-	if (strstr(url, "://") || *url == '/' || !strncmp(url, "~/", 2)) {
+	/* scp's host:path, unless there is a folder of that name. */
+	bool scp = dv_path_is_scp(url) && access(url, F_OK);
+	if (strstr(url, "://") || *url == '/' || !strncmp(url, "~/", 2) || scp) {
 		*out = dv_strdup(url);
 		return *out ? 0 : DV_ERROR;
 	}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A program at the other end of two pipes: what it prints on its standard error is kept, so that a
+ * failure can be told in its own words, and it is gone when its owner is done with it. The program
+ * stays in our process group, so that it may ask for a password on the terminal, but Ctrl-C is not
+ * for it: the owner decides what becomes of work under way.
+ */
+#ifndef DV_REMOTES_PROCESS_H
+#define DV_REMOTES_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+#define DV_PROCESS_TEXT 4096
+
+typedef struct dv_process {
+	pid_t pid;	/* 0: none, or reaped */
+	int in, out;	/* its standard input and output, both non-blocking; -1 when closed */
+	int err;
+	int status;	/* of waitpid, once reaped */
+	bool own_group;	/* there is no terminal to ask on: it may stand in a group of its own */
+	char text[DV_PROCESS_TEXT];	/* the last of its standard error */
+	size_t ntext, shown;		/* of which so much was passed on */
+} dv_process;
+#define DV_PROCESS_INIT { .in = -1, .out = -1, .err = -1 }
+
+/** Is there a terminal on which a program could ask its user? */
+bool dv_process_has_terminal(void);
+/** Starts a program of PATH, or, when `command` is not NULL, that line of the user's own settings
+ *  through sh, with the arguments behind it. argv ends with NULL; argv[0] is the program's name,
+ *  and with a command it is not looked at. */
+int dv_process_start(dv_process *p, const char *command, const char *const *argv) DV_MUST_CHECK;
+/** Reads what there is of its standard error; does not wait. */
+void dv_process_listen(dv_process *p);
+/** Passes on to our standard error, when that is a terminal, what was not passed on yet: the
+ *  program is waiting, perhaps for its user. */
+void dv_process_show(dv_process *p);
+/** The text of its standard error on one line, without control characters, at most `size`. */
+void dv_process_words(const dv_process *p, char *out, size_t size);
+/** Waits so long for the program to end by itself, and reads its last words. True when it ended. */
+bool dv_process_wait(dv_process *p, int ms);
+/** Closes the pipes; a program that does not end within `ms` is told to, then made to. */
+void dv_process_end(dv_process *p, int ms);
+/** The exit code, 128 + signal, or -1 while it runs. */
+int dv_process_code(const dv_process *p);
+
+#endif

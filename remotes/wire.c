@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Drivers that work through connections of a program; see wire.h. */
+#include "remotes/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+
+#define NAME_MAX_LEN 200
+#define LINES_DEFAULT 2
+#define HEAVY ((uint64_t)1 << 20)
+
+int dv_wire_check_name(const char *name)
+{
+	static const char ok[] = "abcdefghijklmnopqrstuvwxyz0123456789/._-";
+	size_t n = strlen(name);
+
+	if (n == 0 || n > NAME_MAX_LEN || strspn(name, ok) != n || !dv_path_is_safe(name))
+		return dv_err(DV_EUNSAFE, "refused to use '%s' as a name in a remote", name);
+	return 0;
+}
+
+void dv_wired_init(dv_wired *d, int jobs)
+{
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_cond_init(&d->changed, NULL);
+	d->max = jobs <= 0 ? LINES_DEFAULT : jobs < DV_LINES_MAX ? jobs : DV_LINES_MAX;
+	d->base.jobs = jobs > 0 ? jobs : 2 * LINES_DEFAULT;
+}
+
+static void free_wire(dv_wire *w)
+{
+	if (w)
+		w->ops->free(w);
+}
+
+void dv_wired_close(dv_remote *r)
+{
+	dv_wired *d = (dv_wired *)r;
+
+	if (!d)
+		return;
+	for (int i = 0; i < DV_LINES_MAX; i++)
+		free_wire(d->line[i].wire);
+	if (d->release)
+		d->release(d);
+	pthread_cond_destroy(&d->changed);
+	pthread_mutex_destroy(&d->lock);
+	free(d->what);
+	free(d);
+}
+
+/* Drops connections that broke and nobody uses. With the lock. */
+static void sweep(dv_wired *d)
+{
+	for (int i = 0; i < DV_LINES_MAX; i++) {
+		dv_line *l = &d->line[i];
+
+		if (l->wire && l->users == 0 && dv_mux_is_lost(l->wire->mux)) {
+			free_wire(l->wire);
+			*l = (dv_line){ 0 };
+		}
+	}
+}
+
+/* The living connection with the least to do, how many there are or are being made, and a free
+ * place. With the lock. */
+static dv_line *look(dv_wired *d, int *n, dv_line **vacant, bool *making)
+{
+	dv_line *best = NULL;
+
+	*n = 0;
+	*vacant = NULL;
+	*making = false;
+	for (int i = 0; i < DV_LINES_MAX; i++) {
+		dv_line *l = &d->line[i];
+
+		if (!l->taken) {
+			*vacant = *vacant ? *vacant : l;
+			continue;
+		}
+		++*n;
+		if (!l->wire)
+			*making = true;
+		else if (!dv_mux_is_lost(l->wire->mux) &&
+			 (!best || l->heavy < best->heavy ||
+			  (l->heavy == best->heavy && l->users < best->users)))
+			best = l;
+	}
+	return best;
+}
+
+/* Fills a vacant place. With the lock, which is let go meanwhile. */
+static int make(dv_wired *d, dv_line *l, bool extra)
+{
+	dv_wire *w = NULL;
+
+	l->taken = true;
+	pthread_mutex_unlock(&d->lock);
+	int rc = d->connect(d, extra, &w);
+	pthread_mutex_lock(&d->lock);
+	l->wire = w;
+	l->taken = rc == 0;
+	pthread_cond_broadcast(&d->changed);
+	return rc;
+}
+
+/* A connection to use, heavily or not. */
+static int acquire(dv_wired *d, bool heavy, dv_line **out)
+{
+	dv_line *best, *vacant;
+	bool making;
+	int n, rc = 0;
+
+	pthread_mutex_lock(&d->lock);
+	for (;;) {
+		sweep(d);
+		best = look(d, &n, &vacant, &making);
+		if (best && heavy && best->heavy > 0 && n < d->max && vacant) {
+			/* More of them help, but one is enough. */
+			if (make(d, vacant, true)) {
+				dv_error_clear();
+				d->max = n;
+			}
+			continue;
+		}
+		if (best || (rc = dv_check_cancel()))
+			break;
+		if (making || !vacant) {
+			pthread_cond_wait(&d->changed, &d->lock);
+			continue;
+		}
+		if ((rc = make(d, vacant, false)))
+			break;
+	}
+	if (rc == 0) {
+		best->users++;
+		best->heavy += heavy;
+		*out = best;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return rc;
+}
+
+static void give_back(dv_wired *d, dv_line *l, bool heavy)
+{
+	pthread_mutex_lock(&d->lock);
+	l->users--;
+	l->heavy -= heavy;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+}
+
+int dv_wired_open(dv_wired *d)
+{
+	dv_line *l;
+	int rc = acquire(d, false, &l);
+
+	if (rc)
+		return rc;
+	d->base.caps = l->wire->caps;
+	give_back(d, l, false);
+	return 0;
+}
+
+/* Runs a verb on some connection. */
+#define WITH_WIRE(r, heavy_, call) do { \
+	dv_wired *d_ = (dv_wired *)(r); \
+	bool h_ = (heavy_); \
+	dv_line *l_; \
+	int rc_ = acquire(d_, h_, &l_); \
+	if (rc_) \
+		return rc_; \
+	dv_wire *w = l_->wire; \
+	rc_ = (call); \
+	give_back(d_, l_, h_); \
+	return rc_; \
+} while (0)
+
+int dv_wired_stat(dv_remote *r, const char *name, uint64_t *size)
+{
+	int rc = dv_wire_check_name(name);
+
+	if (rc)
+		return rc;
+	WITH_WIRE(r, false, w->ops->stat(w, name, size));
+}
+
+int dv_wired_get(dv_remote *r, const char *name, uint64_t offset, uint64_t length, dv_sink_cb sink,
+		 void *payload)
+{
+	int rc = dv_wire_check_name(name);
+
+	if (rc)
+		return rc;
+	WITH_WIRE(r, length > HEAVY, w->ops->get(w, name, offset, length, sink, payload));
+}
+
+int dv_wired_put(dv_remote *r, const char *name, int fd, uint64_t size)
+{
+	int rc = dv_wire_check_name(name);
+
+	if (rc)
+		return rc;
+	WITH_WIRE(r, size > HEAVY, w->ops->put(w, name, fd, size));
+}
+
+int dv_wired_put_if_absent(dv_remote *r, const char *name, const void *p, size_t n)
+{
+	int rc = dv_wire_check_name(name);
+
+	if (rc)
+		return rc;
+	WITH_WIRE(r, false, w->ops->put_if_absent(w, name, p, n));
+}
+
+int dv_wired_list(dv_remote *r, const char *dir, const char *after, dv_list_cb cb, void *payload)
+{
+	int rc = dir[0] ? dv_wire_check_name(dir) : 0;
+
+	if (rc)
+		return rc;
+	WITH_WIRE(r, false, w->ops->list(w, dir, after, cb, payload));
+}
+
+int dv_wired_remove(dv_remote *r, const char *name)
+{
+	int rc = dv_wire_check_name(name);
+
+	if (rc)
+		return rc;
+	WITH_WIRE(r, false, w->ops->remove(w, name));
+}
