@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Remotes: the conformance suite of drivers, and push and fetch between two stores through a
- * folder: cut at every change of the disk, in competition, with a hostile other side.
+ * Push and fetch between two stores through a folder: cut at every change of the disk, in
+ * competition, with a hostile other side. What a driver must do by itself: test_drivers.c.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -122,89 +122,6 @@ static void assert_whole(dv_store *s, const dv_oid *oid)
 	ok(dv_reader_new(&r, s));
 	ok(dv_store_check_object(r, oid, true, damage_cb, &n));
 	assert_int_equal(n, 0);
-}
-
-/* -- drivers ----------------------------------------------------------------------------------- */
-
-static int append_sink(const void *p, size_t n, void *payload)
-{
-	return dv_buf_add(payload, p, n);
-}
-
-static int count_list(const char *name, uint64_t size, void *payload)
-{
-	uint64_t *sum = payload;
-
-	(void)name;
-	*sum += size + 1000;
-	return 0;
-}
-
-static int stop_sink(const void *p, size_t n, void *payload)
-{
-	(void)p, (void)n, (void)payload;
-	return 77;
-}
-
-static void conformance(const dv_driver *d, const char *url)
-{
-	dv_auto(dv_buf) b = DV_BUF_INIT;
-	dv_remote *r = NULL;
-	uint64_t size = 0, sum = 0;
-
-	assert_int_equal(d->open(&r, url, &(dv_driver_options){ .name = "r" }), DV_ENOTFOUND);
-	ok(d->open(&r, url, &(dv_driver_options){ .name = "r", .create = true }));
-	assert_int_equal(d->stat(r, "log/000000000001", &size), DV_ENOTFOUND);
-	assert_int_equal(d->get(r, "log/000000000001", 0, 10, append_sink, &b), DV_ENOTFOUND);
-	ok(d->list(r, "log", NULL, count_list, &sum));
-	assert_int_equal(sum, 0);
-	ok(d->put_if_absent(r, "log/000000000001", "hello", 5));
-	assert_int_equal(d->put_if_absent(r, "log/000000000001", "world", 5), DV_EEXISTS);
-	ok(d->stat(r, "log/000000000001", &size));
-	assert_int_equal(size, 5);
-	ok(d->get(r, "log/000000000001", 1, 3, append_sink, &b));
-	assert_string_equal(dv_buf_str(&b), "ell");
-	ok(d->get(r, "log/000000000001", 3, UINT64_MAX, append_sink, &b));
-	assert_string_equal(dv_buf_str(&b), "elllo");
-	ok(d->get(r, "log/000000000001", 100, 5, append_sink, &b));
-	assert_string_equal(dv_buf_str(&b), "elllo");
-	assert_int_equal(d->get(r, "log/000000000001", 0, 5, stop_sink, NULL), 77);
-	ok(d->put_if_absent(r, "log/000000000002", "", 0));
-	ok(d->list(r, "log", NULL, count_list, &sum));
-	assert_int_equal(sum, 2005);
-	sum = 0;
-	ok(d->list(r, "log", "000000000001", count_list, &sum));
-	assert_int_equal(sum, 1000);
-
-	dv_autoclose int fd = dv_memory_file("0123456789", 10);
-	assert_true(fd >= 0);
-	ok(d->put(r, "packs/ab/abcd", fd, 10));
-	ok(d->put(r, "packs/ab/abcd", fd, 10));
-	dv_buf_clear(&b);
-	ok(d->get(r, "packs/ab/abcd", 0, UINT64_MAX, append_sink, &b));
-	assert_string_equal(dv_buf_str(&b), "0123456789");
-	assert_true(d->put(r, "packs/ab/other", fd, 11) < 0);
-	assert_int_equal(d->stat(r, "packs/ab/other", &size), DV_ENOTFOUND);
-
-	static const char *const bad[] = { "../x", "a/../x", "/etc/x", "", "a//b", "A", "a b" };
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		assert_true(d->put_if_absent(r, bad[i], "x", 1) < 0);
-		assert_true(d->stat(r, bad[i], &size) < 0);
-	}
-	ok(d->remove(r, "packs/ab/abcd"));
-	assert_int_equal(d->remove(r, "packs/ab/abcd"), DV_ENOTFOUND);
-	d->close(r);
-	dv_error_clear();
-}
-
-static void test_conformance_local(void **state)
-{
-	dv_autofree char *dir = fresh("driver");
-
-	(void)state;
-	for (size_t i = 0; dv_drivers[i]; i++)
-		if (strcmp(dv_drivers[i]->scheme, "file") == 0)
-			conformance(dv_drivers[i], dir);
 }
 
 /* -- push and fetch ---------------------------------------------------------------------------- */
@@ -606,7 +523,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_conformance_local), cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_nothing_to_push),	  cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_cut_anywhere),	  cmocka_unit_test(test_driver_faults),
 		cmocka_unit_test(test_two_pushers),	  cmocka_unit_test(test_hostile),
