@@ -5,5 +5,6 @@
 const dv_driver *const dv_drivers[] = {
 	&dv_driver_local,
 	&dv_driver_ssh,
+	&dv_driver_s3,
 	NULL,
 };

@@ -7,5 +7,6 @@
 
 extern const dv_driver dv_driver_local;
 extern const dv_driver dv_driver_ssh;
+extern const dv_driver dv_driver_s3;
 
 #endif
