@@ -4,7 +4,7 @@
 # Usage: check-layers.sh ROOT | --self-test
 # Includes point down only:
 #
-#   cli > repo > transfer, remotes > store > base
+#   cli > pipeline > repo > transfer, remotes > store > base
 #
 # cli sees the library through <dv.h> alone; remotes sees transfer/remote_driver.h and base;
 # <git2.h> is included in repo alone; store has no network and no git.
@@ -18,6 +18,7 @@ allowed() {
 	transfer:base/* | transfer:store/* | transfer:transfer/*) ;;
 	remotes:base/* | remotes:transfer/remote_driver.h | remotes:remotes/*) ;;
 	repo:base/* | repo:store/* | repo:transfer/* | repo:repo/*) ;;
+	pipeline:base/* | pipeline:store/* | pipeline:repo/* | pipeline:pipeline/*) ;;
 	cli:cli/*) ;;
 	*) return 1 ;;
 	esac
@@ -29,11 +30,11 @@ system_allowed() {
 	dv.h)
 		# Error codes and progress are public: base brings them in for the layers between.
 		case $1 in
-		base | repo | cli) ;;
+		base | repo | pipeline | cli) ;;
 		*) return 1 ;;
 		esac
 		;;
-	base/* | store/* | transfer/* | remotes/* | repo/* | cli/*) return 1 ;;
+	base/* | store/* | transfer/* | remotes/* | repo/* | pipeline/* | cli/*) return 1 ;;
 	git2.h | git2/*) [ "$1" = repo ] ;;
 	curl/* | netdb.h | netinet/* | arpa/*) [ "$1" = remotes ] || [ "$1" = transfer ] ;;
 	sqlite3.h | zstd.h | openssl/* | libfyaml.h) [ "$1" != cli ] ;;
@@ -42,7 +43,7 @@ system_allowed() {
 
 check_tree() {
 	local root=$1 bad=0 count=0 layer folder file line kind name
-	for layer in base store transfer remotes repo cli; do
+	for layer in base store transfer remotes repo pipeline cli; do
 		folder=$root/src/$layer
 		[ "$layer" = remotes ] && folder=$root/remotes
 		[ -d "$folder" ] || continue
@@ -103,6 +104,10 @@ bad remotes/a.c "store/b.h"
 good src/repo/a.c <git2.h>
 good src/repo/a.c "transfer/b.h"
 bad src/repo/a.c "cli/b.h"
+bad src/repo/a.c "pipeline/b.h"
+good src/pipeline/a.c "repo/b.h"
+bad src/pipeline/a.c "transfer/b.h"
+bad src/pipeline/a.c <git2.h>
 good src/cli/a.c <dv.h>
 good src/cli/a.c <jansson.h>
 bad src/cli/a.c "base/b.h"
