@@ -131,21 +131,17 @@ int dv_output_list_finish(dv_output_list *l)
 struct walk {
 	dv_repo *r;
 	dv_output_list *out;
+	dv_path_list *pipelines;	/* or NULL */
 	char **todo;		/* folders that are still to be read, owned */
 	size_t n, cap;
 };
 
-/* The names of one folder that matter. */
-struct names {
-	char **folders;
-	size_t n, cap;
-};
-
-static void names_release(struct names *l)
+void dv_path_list_release(dv_path_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		free(l->folders[i]);
-	free(l->folders);
+		free(l->p[i]);
+	free(l->p);
+	*l = (dv_path_list)DV_PATH_LIST_INIT;
 }
 
 static int push(char ***list, size_t *cap, size_t *n, char *owned)
@@ -188,20 +184,50 @@ static unsigned char type_of(int dirfd, const struct dirent *e)
 	return S_ISDIR(st.st_mode) ? DT_DIR : S_ISREG(st.st_mode) ? DT_REG : DT_UNKNOWN;
 }
 
-static int visit(struct walk *w, struct names *l, const char *dir, const char *name,
+/* The pipeline file of a folder: a dv.yaml, which takes the place of a dvc.yaml that was met. */
+static int note_pipeline(struct walk *w, const char *rel, const char *name)
+{
+	dv_path_list *l = w->pipelines;
+	bool own = !strcmp(name, "dv.yaml");
+	size_t dir = strlen(rel) - strlen(name);
+
+	if (dv_ignore_match_here(w->r->ignore, rel, false, NULL))
+		return 0;
+	if (l->n && !strncmp(l->p[l->n - 1], rel, dir) && !strchr(l->p[l->n - 1] + dir, '/')) {
+		char *copy = own ? dv_strdup(rel) : NULL;
+
+		if (own && !copy)
+			return DV_ERROR;
+		if (own) {
+			free(l->p[l->n - 1]);
+			l->p[l->n - 1] = copy;
+		}
+		return 0;
+	}
+	return push(&l->p, &l->cap, &l->n, dv_strdup(rel));
+}
+
+static bool is_pipeline(const char *name)
+{
+	return !strcmp(name, "dv.yaml") || !strcmp(name, "dvc.yaml");
+}
+
+static int visit(struct walk *w, dv_path_list *l, const char *dir, const char *name,
 		 unsigned char type)
 {
+	bool pipeline = type == DT_REG && w->pipelines && is_pipeline(name);
 	bool pointer = type == DT_REG && dv_pointer_is_name(name);
 
-	if ((type != DT_DIR && !pointer) || !strcmp(name, ".") || !strcmp(name, "..") ||
-	    !strcmp(name, ".git") || !strcmp(name, ".dv"))
+	if ((type != DT_DIR && !pointer && !pipeline) || !strcmp(name, ".") ||
+	    !strcmp(name, "..") || !strcmp(name, ".git") || !strcmp(name, ".dv"))
 		return 0;
 	char *rel = *dir ? dv_path_join(dir, name) : dv_strdup(name);
 	if (!rel)
 		return DV_ERROR;
 	if (type == DT_DIR)
-		return push(&l->folders, &l->cap, &l->n, rel);
-	int rc = dv_ignore_match_here(w->r->ignore, rel, false, NULL) ? 0 : read_pointer(w, rel);
+		return push(&l->p, &l->cap, &l->n, rel);
+	int rc = pipeline ? note_pipeline(w, rel, name) :
+		 dv_ignore_match_here(w->r->ignore, rel, false, NULL) ? 0 : read_pointer(w, rel);
 	free(rel);
 	return rc;
 }
@@ -225,7 +251,7 @@ static bool is_output_since(const struct walk *w, size_t from, const char *rel)
 
 static int read_folder(struct walk *w, const char *dir)
 {
-	__attribute__((cleanup(names_release))) struct names l = { 0 };
+	dv_auto(dv_path_list) l = DV_PATH_LIST_INIT;
 	dv_autofree char *path = dv_repo_abs(w->r, dir);
 	size_t from = w->out->n;
 	int rc = 0;
@@ -247,17 +273,27 @@ static int read_folder(struct walk *w, const char *dir)
 		rc = visit(w, &l, dir, e->d_name, type_of(fd, e));
 	closedir(d);
 	for (size_t i = 0; !rc && i < l.n; i++) {
-		if (is_output_since(w, from, l.folders[i]) ||
-		    dv_ignore_match_here(w->r->ignore, l.folders[i], true, NULL))
+		if (is_output_since(w, from, l.p[i]) ||
+		    dv_ignore_match_here(w->r->ignore, l.p[i], true, NULL))
 			continue;
-		rc = push(&w->todo, &w->cap, &w->n, dv_steal(&l.folders[i]));
+		rc = push(&w->todo, &w->cap, &w->n, dv_steal(&l.p[i]));
 	}
 	return rc;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 int dv_repo_outputs(dv_repo *r, dv_output_list *out)
 {
-	struct walk w = { .r = r, .out = out };
+	return dv_repo_outputs_and_pipelines(r, out, NULL);
+}
+
+int dv_repo_outputs_and_pipelines(dv_repo *r, dv_output_list *out, dv_path_list *pipelines)
+{
+	struct walk w = { .r = r, .out = out, .pipelines = pipelines };
 	int rc = push(&w.todo, &w.cap, &w.n, dv_strdup(""));
 
 	while (!rc && w.n) {
@@ -269,6 +305,8 @@ int dv_repo_outputs(dv_repo *r, dv_output_list *out)
 	while (w.n)
 		free(w.todo[--w.n]);
 	free(w.todo);
+	if (pipelines && pipelines->n)
+		qsort(pipelines->p, pipelines->n, sizeof(*pipelines->p), compare_names);
 	return rc ? rc : dv_output_list_finish(out);
 }
 

@@ -81,9 +81,21 @@ int dv_output_list_add(dv_output_list *l, const char *pointer_path, const dv_poi
 /** Sorts, and refuses outputs that are or hold another (DV_ERROR naming both pointers). */
 int dv_output_list_finish(dv_output_list *l) DV_MUST_CHECK;
 
+/** Paths relative to the root. */
+typedef struct dv_path_list {
+	char **p;
+	size_t n, cap;
+} dv_path_list;
+#define DV_PATH_LIST_INIT { 0 }
+void dv_path_list_release(dv_path_list *l);
+
 /** All pointers of the workspace: outside .git, .dv, ignored folders, nested repositories of dv or
  *  git, and the outputs themselves. */
 int dv_repo_outputs(dv_repo *r, dv_output_list *out) DV_MUST_CHECK;
+/** As above, and the pipeline files met on the way: dv.yaml, and dvc.yaml where a folder has no
+ *  dv.yaml, sorted. */
+int dv_repo_outputs_and_pipelines(dv_repo *r, dv_output_list *out, dv_path_list *pipelines)
+	DV_MUST_CHECK;
 /** Those of a revision, by the same rules: its own .dvignore files count. Pointers that are damaged
  *  fail the call. */
 int dv_repo_outputs_at(dv_repo *r, const char *rev, dv_output_list *out) DV_MUST_CHECK;
