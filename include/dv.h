@@ -380,6 +380,34 @@ typedef int (*dv_finding_cb)(const dv_finding *f, void *payload);
 /** Looks at the machine, the store and the remotes; r may be NULL. */
 DV_API int dv_doctor(dv_repo *r, dv_finding_cb cb, void *payload);
 
+/* -- pipelines --------------------------------------------------------------------------------- */
+
+/** Parameters that a stage takes from one file. */
+typedef struct dv_stage_param_info {
+	const char *file;		/* as written */
+	const char *const *keys;	/* none: the whole file */
+	size_t nkeys;
+} dv_stage_param_info;
+/** A stage after templating. Paths are as written, relative to wdir. */
+typedef struct dv_stage_info {
+	const char *file, *name;	/* file: of the definition, relative to the root */
+	const char *wdir;		/* relative to the root; "." is the root */
+	const char *desc;		/* or NULL */
+	const char *const *cmd;
+	size_t ncmd;
+	bool cmd_is_list;		/* else one command, which may have several lines */
+	const char *const *deps, *const *outs;	/* outs: also those of metrics and plots */
+	size_t ndeps, nouts;
+	const dv_stage_param_info *params;
+	size_t nparams;
+	bool frozen, always_changed;
+} dv_stage_info;
+typedef int (*dv_stage_cb)(const dv_stage_info *s, void *payload);
+/** The stages that the targets name: "NAME", a group's name, "DIR/dv.yaml", "DIR/dv.yaml:NAME".
+ *  Without targets those of the working folder's pipeline file, or of all files. */
+DV_API int dv_stage_list(dv_repo *r, const char *const *targets, size_t n, bool all,
+			 dv_stage_cb cb, void *payload);
+
 /* -- settings ---------------------------------------------------------------------------------- */
 
 enum dv_config_level {

@@ -19,6 +19,7 @@
 #define DV_GROUP_START "start"
 #define DV_GROUP_TRACK "track data"
 #define DV_GROUP_LOOK "see what there is"
+#define DV_GROUP_RUN "run pipelines"
 #define DV_GROUP_SHARE "share data"
 #define DV_GROUP_KEEP "keep it healthy"
 #define DV_GROUP_HELP "settings and help"

@@ -21,6 +21,8 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_cat,
 	&dv_cmd_du,
 	&dv_cmd_show,
+	/* run pipelines */
+	&dv_cmd_stage,
 	/* share data */
 	&dv_cmd_remote,
 	&dv_cmd_push,

@@ -92,6 +92,16 @@ static int check_serve(const char *v)
 	return strcmp(v, "auto") && strcmp(v, "always") && strcmp(v, "never") ? -1 : 0;
 }
 
+static int check_parsing_bool(const char *v)
+{
+	return strcmp(v, "store_true") && strcmp(v, "boolean_optional") ? -1 : 0;
+}
+
+static int check_parsing_list(const char *v)
+{
+	return strcmp(v, "nargs") && strcmp(v, "append") ? -1 : 0;
+}
+
 static int check_auth(const char *v)
 {
 	return strcmp(v, "none") && strcmp(v, "basic") && strcmp(v, "bearer") ? -1 : 0;
@@ -113,6 +123,8 @@ static const struct known {
 	  "a list of copy, reflink, hardlink and symlink with commas between", false },
 	{ "cache.delta", check_bool, "true or false", false },
 	{ "cache.compression", check_compression, "a number from 0 to 19", false },
+	{ "parsing.bool", check_parsing_bool, "store_true or boolean_optional", false },
+	{ "parsing.list", check_parsing_list, "nargs or append", false },
 	{ "remote.*.url", check_url, "a folder or a URL", false },
 	{ "remote.*.jobs", check_jobs, "a number from 0 to 1024", false },
 	{ "remote.*.timeout", check_seconds, "seconds, up to 86400", false },
