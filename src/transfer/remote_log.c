@@ -18,6 +18,9 @@
 
 #define PRINT_BYTES (64u << 10)
 #define STATE_HEADER 168u
+#define FEW 3			/* entries that are read one by one before more are looked for */
+#define WINDOW 64		/* entries that are read at once */
+#define WINDOW_BYTES ((uint64_t)16 << 20)
 #define STATE_MAX (2u * DV_LOG_ENTRY_MAX)
 
 static void log_path(char out[DV_NAME_ROOM], uint64_t number)
@@ -88,38 +91,57 @@ int dv_remote_log_apply(dv_remote_store *r, uint64_t number, const dv_log_entry 
 	return 0;
 }
 
-static int top_cb(const char *name, uint64_t size, void *payload)
-{
-	dv_map *seen = payload;
-	uint64_t n = dv_log_number(name);
-	dv_oid key;
+/* -- finding what is new ----------------------------------------------------------------------- */
 
-	(void)size;
-	if (n == 0 || strlen(name) != DV_LOG_NAME_LEN)
-		return 0;
-	/* The map wants uniform keys. */
-	dv_sha256(&key, &n, sizeof n);
-	return dv_map_put(seen, &key, n);
+/* What a listing tells of entries. */
+typedef struct listed {
+	uint64_t number, size;
+} listed;
+typedef struct listing {
+	listed *e;
+	size_t n, cap;
+} listing;
+static void listing_release(listing *l)
+{
+	free(l->e);
 }
 
-/* The newest entry after the state's head, by a listing: the end of the run without a gap. */
-static int top_by_list(dv_remote_store *r, uint64_t *top)
+static int top_cb(const char *name, uint64_t size, void *payload)
+{
+	listing *l = payload;
+	uint64_t n = dv_log_number(name);
+
+	if (n == 0 || strlen(name) != DV_LOG_NAME_LEN)
+		return 0;
+	int rc = dv_grow(&l->e, &l->cap, l->n + 1, sizeof *l->e);
+	if (rc == 0)
+		l->e[l->n++] = (listed){ n, size };
+	return rc;
+}
+
+static int compare_listed(const void *a, const void *b)
+{
+	const listed *x = a, *y = b;
+
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+/* The entries after the state's head, by a listing: the run without a gap. */
+static int top_by_list(dv_remote_store *r, listing *l)
 {
 	char after[DV_LOG_NAME_LEN + 1];
-	dv_auto(dv_map) seen = DV_MAP_INIT;
+	size_t n = 0;
 
 	dv_log_name(after, r->state.head);
-	int rc = r->r->driver->list(r->r, "log", r->state.head ? after : NULL, top_cb, &seen);
+	int rc = r->r->driver->list(r->r, "log", r->state.head ? after : NULL, top_cb, l);
 	if (rc)
 		return dv_err_ctx(rc, "remote '%s'", r->name);
-	for (*top = r->state.head;; (*top)++) {
-		uint64_t n = *top + 1;
-		dv_oid key;
-
-		dv_sha256(&key, &n, sizeof n);
-		if (!dv_map_has(&seen, &key))
-			return 0;
-	}
+	if (l->n)
+		qsort(l->e, l->n, sizeof *l->e, compare_listed);
+	while (n < l->n && l->e[n].number == r->state.head + 1 + n)
+		n++;
+	l->n = n;
+	return 0;
 }
 
 static int entry_exists(dv_remote_store *r, uint64_t number, bool *exists)
@@ -164,36 +186,159 @@ static int top_by_probe(dv_remote_store *r, uint64_t *top)
 	return 0;
 }
 
-int dv_remote_log_replay(dv_remote_store *r)
-{
-	uint64_t top = 0, from = r->state.head + 1;
+/* -- reading many ------------------------------------------------------------------------------ */
+
+typedef struct read_job {
+	dv_remote_store *r;
+	uint64_t number;
+	dv_log_entry e;
 	dv_oid print;
-	int rc = r->r->caps & DV_REMOTE_LIST ? top_by_list(r, &top) : top_by_probe(r, &top);
+} read_job;
 
-	if (rc)
-		return rc;
-	/* Far behind: start at the newest checkpoint, which is not far back. */
-	if (top > r->state.head + 2 * DV_CHECKPOINT_EVERY) {
-		for (uint64_t n = top; n > top - 2 * DV_CHECKPOINT_EVERY; n--) {
-			dv_auto(dv_log_entry) e = DV_LOG_ENTRY_INIT;
+static int read_run(void *arg, int worker)
+{
+	read_job *j = arg;
 
-			if ((rc = dv_remote_log_read(r, n, &e, &print)))
-				return rc;
-			if (e.kind == DV_LOG_CHECKPOINT) {
-				from = n;
-				break;
-			}
+	(void)worker;
+	return dv_remote_log_read(j->r, j->number, &j->e, &j->print);
+}
+
+/* A run of entries, read at once. */
+typedef struct window {
+	read_job j[WINDOW];
+	size_t n;
+} window;
+static void window_release(window *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		dv_log_entry_release(&w->j[i].e);
+	w->n = 0;
+}
+
+static int read_window(dv_remote_store *r, dv_pool *pool, uint64_t from, size_t n, window *w)
+{
+	int rc = 0;
+
+	window_release(w);
+	w->n = n;
+	for (size_t i = 0; i < n; i++)
+		w->j[i] = (read_job){ .r = r, .number = from + i, .e = DV_LOG_ENTRY_INIT };
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = dv_pool_submit(pool, read_run, &w->j[i]);
+	int end = dv_pool_wait(pool);
+	return end ? end : rc;
+}
+
+/* How many entries from `from` on may be read at once: those that a listing knows to be small. */
+static size_t window_size(const listing *l, uint64_t from, uint64_t top)
+{
+	uint64_t sum = 0;
+	size_t n = 0;
+
+	for (; n < WINDOW && from + n <= top; n++) {
+		uint64_t i = l->n ? from + n - l->e[0].number : 0;
+
+		sum += i < l->n ? l->e[i].size : WINDOW_BYTES / 8;
+		if (n && sum > WINDOW_BYTES)
+			break;
+	}
+	return n;
+}
+
+/* The newest checkpoint, which is not far back; *from stays when there is none. Checkpoints are
+ * long, so the longest entry is tried before all are looked at. */
+static int find_checkpoint(dv_remote_store *r, dv_pool *pool, const listing *l, uint64_t top,
+			   uint64_t *from)
+{
+	dv_auto(window) w = { .n = 0 };
+	uint64_t low = top - 2 * DV_CHECKPOINT_EVERY + 1;
+	size_t longest = l->n ? (size_t)(low - l->e[0].number) : 0;
+	int rc = 0;
+
+	for (size_t i = longest; i < l->n; i++)
+		if (l->e[i].size >= l->e[longest].size)
+			longest = i;
+	if (longest < l->n) {
+		rc = read_window(r, pool, l->e[longest].number, 1, &w);
+		if (rc == 0 && w.j[0].e.kind == DV_LOG_CHECKPOINT) {
+			*from = l->e[longest].number;
+			return 0;
 		}
 	}
-	for (uint64_t n = from; n <= top; n++) {
-		dv_auto(dv_log_entry) e = DV_LOG_ENTRY_INIT;
+	for (uint64_t high = top; rc == 0 && high >= low; high -= WINDOW / 2) {
+		rc = read_window(r, pool, high - WINDOW / 2 + 1, WINDOW / 2, &w);
+		for (size_t i = w.n; rc == 0 && i-- > 0;)
+			if (w.j[i].e.kind == DV_LOG_CHECKPOINT) {
+				*from = w.j[i].number;
+				return 0;
+			}
+	}
+	return rc;
+}
 
-		if ((rc = dv_check_cancel()) || (rc = dv_remote_log_read(r, n, &e, &print)) ||
-		    (rc = dv_remote_log_apply(r, n, &e, &print)))
+static int replay_many(dv_remote_store *r, const listing *l, uint64_t top)
+{
+	dv_auto(window) w = { .n = 0 };
+	dv_autoptr(dv_pool) pool = NULL;
+	uint64_t from = r->state.head + 1;
+	int rc = dv_pool_new(&pool, dv_wrap_jobs(r->r, 0), WINDOW);
+
+	if (rc == 0 && top > r->state.head + 2 * DV_CHECKPOINT_EVERY)
+		rc = find_checkpoint(r, pool, l, top, &from);
+	while (rc == 0 && from <= top) {
+		size_t n = window_size(l, from, top);
+
+		rc = read_window(r, pool, from, n, &w);
+		for (size_t i = 0; i < n && rc == 0; i++)
+			rc = dv_remote_log_apply(r, from + i, &w.j[i].e, &w.j[i].print);
+		from += n;
+	}
+	return rc;
+}
+
+/* The usual case is that nothing or little is new: one look tells. */
+static int replay_few(dv_remote_store *r, bool *more)
+{
+	*more = true;
+	for (int i = 0; i < FEW; i++) {
+		dv_auto(dv_log_entry) e = DV_LOG_ENTRY_INIT;
+		dv_oid print;
+		int rc = dv_remote_log_read(r, r->state.head + 1, &e, &print);
+
+		if (rc == DV_ENOTFOUND) {
+			dv_error_clear();
+			*more = false;
+			return 0;
+		}
+		if (rc == 0)
+			rc = dv_remote_log_apply(r, r->state.head + 1, &e, &print);
+		if (rc)
 			return rc;
 	}
 	return 0;
 }
+
+int dv_remote_log_replay(dv_remote_store *r)
+{
+	dv_auto(listing) l = { 0 };
+	bool more = true;
+	uint64_t top = r->state.head;
+	int rc = r->state.head ? replay_few(r, &more) : 0;
+
+	if (rc || !more)
+		return rc;
+	if (r->r->caps & DV_REMOTE_LIST) {
+		rc = top_by_list(r, &l);
+		top = r->state.head + l.n;
+	} else {
+		rc = top_by_probe(r, &top);
+	}
+	if (rc || top == r->state.head)
+		return rc;
+	return replay_many(r, &l, top);
+}
+
+/* -- the mirror -------------------------------------------------------------------------------- */
 
 static void forget(dv_remote_store *r)
 {
