@@ -33,6 +33,8 @@ new_repo() {
 # change N: data of every kind, of which a part is common to all repositories.
 change() {
 	seq "$1" $((RANDOM % 3 + 1)) $((3000 + $1 + RANDOM % 3000)) >data/table
+	# Deltas are made of this: a table of several chunks, one row in ten changed.
+	seq 9000 | sed "s/$((RANDOM % 10))\$/& $1/; s/\$/,row/" >data/rows
 	seq $((RANDOM % 40)) 9000 >data/sub/common
 	head -c $((RANDOM * 3)) /dev/urandom >"data/sub/r$((RANDOM % 4))"
 	seq 1 $((RANDOM % 5)) >"data/small$((RANDOM % 6))"
@@ -94,7 +96,7 @@ one() {
 		5)
 			# A collection may find the cache in use for too long.
 			lethal
-			go '0 137 11' dv gc -w || :
+			go '0 137 11' dv gc -A --repack || :
 			;;
 		6)
 			lethal
@@ -194,8 +196,10 @@ test_case 'the cache and the remote are whole' '
 	dv fsck
 	dv push -q -A
 	dv fsck --remote --full
-	dv gc -q -w
-	dv fsck'
+	lawful "$shared" "$remote"
+	dv gc -q -w --repack
+	dv fsck
+	lawful "$shared"'
 
 test_case 'what is in the cache is also on the remote' '
 	for name in a b c; do (cd $name && dv push -q -A); done

@@ -136,6 +136,19 @@ same() {
 	fi
 }
 
+# lawful STORE…: by the words of docs/format.md the law of deltas holds, and there are deltas.
+lawful() {
+	local s
+	for s in "$@"; do
+		python3 "$TEST_SOURCE/t/store.py" laws "$s" >"$TEST_DIR/laws" &&
+			grep -q "^deltas [1-9]" "$TEST_DIR/laws" || {
+			echo "the deltas of $s are not as they should be:" >&2
+			cat "$TEST_DIR/laws" >&2
+			return 1
+		}
+	done
+}
+
 # done_testing: prints the plan; the exit status says whether all went well.
 done_testing() {
 	echo "1..$((TEST_OK + TEST_FAILED))"
