@@ -18,7 +18,7 @@
 #define SKIPS 16	 /* how many before the next probe */
 #define WINDOW_LOG_MIN 17 /* of a delta: the window holds its bases and the chunk */
 #define WINDOW_LOG_MAX 24
-#define LONG_MATCH 32	 /* bytes of the long matches that deltas are made of */
+#define LONG_MATCH 64	 /* bytes of the long matches that deltas are made of */
 #define LONG_PEERS 65536u /* peers of so many bytes are pieces of long files */
 
 struct dv_encoder {

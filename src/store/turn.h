@@ -33,8 +33,8 @@ typedef struct dv_turn {
 int dv_turn_round(const dv_turn *t) DV_MUST_CHECK;
 
 /** Which version each of `n` builds on, newest first: parent[k] < k and depth[k]; the first has
- *  depth 0 and is its own parent. No depth is above `max`, and the ways are short. At most
- *  DV_TURN_VERSIONS. */
+ *  depth 0 and is its own parent. No depth is above `max`, which is at least 1, and the ways are
+ *  short. At most DV_TURN_VERSIONS. */
 #define DV_TURN_VERSIONS 2048u
 int dv_turn_plan(size_t n, unsigned max, uint16_t *parent, uint8_t *depth) DV_MUST_CHECK;
 

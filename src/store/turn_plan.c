@@ -99,8 +99,11 @@ static int lay_out(const plan *p, unsigned max, uint16_t *parent, uint8_t *depth
 
 int dv_turn_plan(size_t n, unsigned max, uint16_t *parent, uint8_t *depth)
 {
-	__attribute__((cleanup(plan_release))) plan p = { .n = n - 1 };
-	int rc = fill(&p, max);
+	__attribute__((cleanup(plan_release))) plan p = { .n = n ? n - 1 : 0 };
+	int rc;
 
+	if (!n)
+		return 0;
+	rc = fill(&p, max);
 	return rc ? rc : lay_out(&p, max, parent, depth);
 }

@@ -7,6 +7,12 @@
 
 export remote=$TEST_DIR/remote versions=$TEST_DIR/versions
 packs() { find .git/dv/cache/packs -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'; }
+# The deepest chunk among the files of a revision's data.
+deepest() {
+	"$DV" ls -R --oid "$1" data | grep -o "[0-9a-f]\{64\}" | while read -r oid; do
+		"$DV" show --json "$oid"
+	done | sed -n "s/.*\"depth\": \([0-9]*\).*/\1/p" | sort -n | tail -n 1
+}
 # Whether all versions come back, the oldest last.
 all_versions() {
 	for i in $(seq 24 -1 1); do
@@ -53,6 +59,16 @@ test_case 'what is stored becomes less, and all versions come back' '
 	"$DV" fsck
 	all_versions
 	"$DV" status'
+
+test_case 'no chunk is deeper than what is read, and some are deep' '
+	most=0
+	for i in $(seq 24); do
+		depth=$(deepest "v$i")
+		[ "$depth" -le 16 ]
+		[ "$depth" -le "$most" ] || most=$depth
+	done
+	[ "$most" -gt 4 ]
+	[ "$(deepest HEAD)" -le 1 ]'
 
 test_case 'a second time there is nothing to do' '
 	find .git/dv/cache -type f | sort >before
