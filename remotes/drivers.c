@@ -6,5 +6,7 @@ const dv_driver *const dv_drivers[] = {
 	&dv_driver_local,
 	&dv_driver_ssh,
 	&dv_driver_s3,
+	&dv_driver_http,
+	&dv_driver_https,
 	NULL,
 };

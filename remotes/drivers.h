@@ -5,6 +5,7 @@
 
 #include "transfer/remote_driver.h"
 
+extern const dv_driver dv_driver_http, dv_driver_https;
 extern const dv_driver dv_driver_local;
 extern const dv_driver dv_driver_ssh;
 extern const dv_driver dv_driver_s3;

@@ -290,10 +290,12 @@ int dv_transfer_push(dv_store *local, dv_remote_store *remote, const dv_want *w,
 	*out = (dv_move_stats){ 0 };
 	if (nothing_to_do(&p))
 		return 0;
+	if (!p.o->dry && remote->r && !(remote->r->caps & DV_REMOTE_WRITE))
+		return dv_err_hint(dv_err(DV_ERROR, "remote '%s' can only be read", remote->name),
+				   "push by another way to the same place, by s3://, ssh:// or its "
+				   "folder, which may be a remote of its own");
 	if (!p.o->dry && (!remote->r || !remote->exists))
 		return dv_err(DV_ENOTFOUND, "remote '%s' is not there", remote->name);
-	if (!p.o->dry && !(remote->r->caps & DV_REMOTE_WRITE))
-		return dv_err(DV_ERROR, "remote '%s' can only be read", remote->name);
 	if (!p.o->dry && !(remote->r->caps & DV_REMOTE_PUT_IF_ABSENT))
 		return dv_err(DV_ERROR, "remote '%s' cannot create files only if absent",
 			      remote->name);

@@ -245,7 +245,7 @@ static int describe(dv_remote_store *r, bool create)
 		}
 		if (rc != DV_ENOTFOUND)
 			return rc;
-		if (!create || i > 0)
+		if (!create || i > 0 || !(r->r->caps & DV_REMOTE_WRITE))
 			break;
 		rc = r->r->driver->put_if_absent(r->r, DV_STORE_DESCRIPTION, dv_store_description,
 						 strlen(dv_store_description));
