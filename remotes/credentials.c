@@ -130,25 +130,27 @@ static int check_region(const char *region)
 			   "regions look like 'us-east-1'");
 }
 
-/* endpoint_url of the profile: of its services section for S3, or its own. */
-static const char *profile_endpoint(const dv_aws_config *f, const char *profile)
+/* endpoint_url of the profile: of its services section for `service`, or its own. */
+static const char *profile_endpoint(const dv_aws_config *f, const char *profile,
+				    const char *service)
 {
 	const char *services = dv_aws_profile_get(f, profile, "services"), *url = NULL;
-	char section[300];
+	char section[300], key[32];
 
 	if (truth(dv_aws_env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) ||
 	    truth(dv_aws_profile_get(f, profile, "ignore_configured_endpoint_urls")))
 		return NULL;
 	if (services && strlen(services) < 256) {
 		snprintf(section, sizeof section, "services %s", services);
-		url = dv_aws_config_get(f, section, "s3.endpoint_url");
+		snprintf(key, sizeof key, "%s.endpoint_url", service);
+		url = dv_aws_config_get(f, section, key);
 	}
 	return url ? url : dv_aws_profile_get(f, profile, "endpoint_url");
 }
 
-static const char *env_endpoint(void)
+static const char *env_endpoint(const char *name)
 {
-	const char *url = dv_aws_env("AWS_ENDPOINT_URL_S3");
+	const char *url = dv_aws_env(name);
 
 	if (truth(dv_aws_env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")))
 		return NULL;
@@ -169,14 +171,20 @@ static int read_places(dv_credentials *c, const dv_driver_options *o)
 	if (rc)
 		return rc;
 	const char *env = first(dv_aws_env("AWS_REGION"), dv_aws_env("AWS_DEFAULT_REGION"), NULL);
-	const char *region = first(dv_driver_setting(o, "region"), env,
-				   dv_aws_profile_get(&f, c->profile, "region"));
+	const char *named = dv_aws_profile_get(&f, c->profile, "region");
+	const char *region = first(dv_driver_setting(o, "region"), env, named);
+	const char *sts_region = first(env, named, dv_driver_setting(o, "region"));
 	const char *style = dv_aws_profile_get(&f, c->profile, "s3.addressing_style");
 	if (style && strcmp(style, "path") != 0 && strcmp(style, "virtual") != 0)
 		style = "auto";
-	if ((region && (rc = check_region(region))) || (rc = keep(&c->region, region)) ||
-	    (rc = keep(&c->endpoint, first(dv_driver_setting(o, "endpointurl"), env_endpoint(),
-					   profile_endpoint(&f, c->profile)))) ||
+	if ((region && (rc = check_region(region))) ||
+	    (sts_region && (rc = check_region(sts_region))) || (rc = keep(&c->region, region)) ||
+	    (rc = keep(&c->endpoint, first(dv_driver_setting(o, "endpointurl"),
+					   env_endpoint("AWS_ENDPOINT_URL_S3"),
+					   profile_endpoint(&f, c->profile, "s3")))) ||
+	    (rc = keep(&c->sts, first(env_endpoint("AWS_ENDPOINT_URL_STS"),
+				      profile_endpoint(&f, c->profile, "sts"), NULL))) ||
+	    (rc = keep(&c->sts_region, sts_region)) ||
 	    (rc = keep(&c->addressing, first(dv_driver_setting(o, "addressing"), style, NULL))))
 		return rc;
 	return keep(&c->cafile, first(dv_driver_setting(o, "cafile"), dv_aws_env("AWS_CA_BUNDLE"),
@@ -258,6 +266,8 @@ void dv_credentials_free(dv_credentials *c)
 	free(c->endpoint);
 	free(c->addressing);
 	free(c->cafile);
+	free(c->sts);
+	free(c->sts_region);
 	dv_buf_release(&c->looked);
 	dv_lease_release(&c->now);
 	pthread_mutex_destroy(&c->lock);
@@ -281,7 +291,7 @@ static int from_settings(const dv_credentials *c, dv_lease *out, bool *found)
 	return dv_lease_set(out, c->id, c->secret, c->token);
 }
 
-static int from_environment(dv_lease *out, bool *found)
+int dv_lease_from_env(dv_lease *out, bool *found)
 {
 	const char *id = dv_aws_env("AWS_ACCESS_KEY_ID");
 	const char *secret = dv_aws_env("AWS_SECRET_ACCESS_KEY");
@@ -320,6 +330,20 @@ static int from_profile(dv_credentials *c, dv_lease *out, bool *found)
 	return 0;
 }
 
+/* What services of the surroundings hand out. */
+static int from_services(dv_credentials *c, dv_lease *out, bool *found)
+{
+	int rc = dv_aws_container(out, found);
+
+	if (rc || *found)
+		return rc;
+	looked(c, "the container's credentials");
+	if ((rc = dv_aws_instance(out, found)) || *found)
+		return rc;
+	looked(c, "instance metadata");
+	return 0;
+}
+
 static int find(dv_credentials *c, dv_lease *out)
 {
 	bool found = false;
@@ -329,12 +353,19 @@ static int find(dv_credentials *c, dv_lease *out)
 	looked(c, "the settings of the remote");
 	if (rc || found)
 		return rc;
+	if (c->process)
+		return dv_aws_process(c->process, "the command of the setting "
+				      "'credentialprocess'", out);
 	if (!c->profile_set) {
-		if ((rc = from_environment(out, &found)) || found)
+		if ((rc = dv_lease_from_env(out, &found)) || found ||
+		    (rc = dv_aws_env_identity(c, out, &found)) || found)
 			return rc;
 		looked(c, "the environment (AWS_ACCESS_KEY_ID)");
 	}
 	if ((rc = from_profile(c, out, &found)) || found)
+		return rc;
+	/* Who names a profile wants that one, and no other key. */
+	if (!c->profile_set && ((rc = from_services(c, out, &found)) || found))
 		return rc;
 	return nothing(c, out);
 }

@@ -35,7 +35,7 @@ typedef struct line {
 struct dv_http {
 	const dv_curl *curl;
 	char *cafile, *clientcert, *clientkey;
-	bool insecure;
+	bool insecure, direct;
 	unsigned stall_ms, connect_ms;
 	CURLSH *share;
 	pthread_mutex_t share_locks[CURL_LOCK_DATA_LAST];
@@ -112,6 +112,7 @@ int dv_http_new(dv_http **out, const dv_http_options *o)
 	    (rc = copy_string(&h->clientkey, o->clientkey)) || (rc = share_new(h)))
 		return rc;
 	h->insecure = o->insecure;
+	h->direct = o->direct;
 	h->stall_ms = 1000 * (o->stall_seconds ? o->stall_seconds : DV_HTTP_STALL_SECONDS);
 	h->connect_ms = 1000 * (o->connect_seconds ? o->connect_seconds : CONNECT_SECONDS);
 	*out = dv_steal(&h);
@@ -419,6 +420,8 @@ static void set_connection(const dv_http *h, CURL *e)
 #endif
 	if (h->cafile)
 		c->easy_setopt(e, CURLOPT_CAINFO, h->cafile);
+	if (h->direct)
+		c->easy_setopt(e, CURLOPT_NOPROXY, "*");
 	if (h->insecure) {
 		c->easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
 		c->easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);

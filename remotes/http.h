@@ -21,6 +21,7 @@ struct dv_http_answer;
 typedef struct dv_http_options {
 	const char *cafile, *clientcert, *clientkey;
 	bool insecure;		/* certificates are not checked */
+	bool direct;		/* never through a proxy: what is asked is beside us */
 	unsigned stall_seconds;	/* a request that moves no byte for so long has failed */
 	unsigned connect_seconds;
 } dv_http_options;

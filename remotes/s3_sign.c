@@ -137,6 +137,11 @@ static int canonical(dv_buf *out, dv_buf *names, const dv_s3_signing *s)
 	return out->err ? out->err : names->err;
 }
 
+static const char *service_of(const dv_s3_signing *s)
+{
+	return s->service ? s->service : "s3";
+}
+
 /* The key for one day, region and service. */
 static int derive(dv_oid *out, const dv_s3_signing *s)
 {
@@ -147,7 +152,7 @@ static int derive(dv_oid *out, const dv_s3_signing *s)
 		dv_s3_hmac(out, b.p, b.n, s->date, 8);
 		OPENSSL_cleanse(b.p, b.n);
 		dv_s3_hmac(out, out->b, sizeof out->b, s->region, strlen(s->region));
-		dv_s3_hmac(out, out->b, sizeof out->b, "s3", 2);
+		dv_s3_hmac(out, out->b, sizeof out->b, service_of(s), strlen(service_of(s)));
 		dv_s3_hmac(out, out->b, sizeof out->b, "aws4_request", 12);
 	}
 	return rc;
@@ -164,13 +169,14 @@ int dv_s3_sign(dv_buf *out, const dv_s3_signing *s)
 		return rc;
 	dv_sha256(&sum, request.p, request.n);
 	dv_oid_hex(hex, &sum);
-	rc = dv_buf_addf(&text, SCHEME "\n%s\n%.8s/%s/s3/aws4_request\n%s", s->date, s->date,
-			 s->region, hex);
+	rc = dv_buf_addf(&text, SCHEME "\n%s\n%.8s/%s/%s/aws4_request\n%s", s->date, s->date,
+			 s->region, service_of(s), hex);
 	if (rc)
 		return rc;
 	dv_s3_hmac(&sum, key.b, sizeof key.b, text.p, text.n);
 	OPENSSL_cleanse(&key, sizeof key);
 	dv_oid_hex(hex, &sum);
-	return dv_buf_addf(out, SCHEME " Credential=%s/%.8s/%s/s3/aws4_request,SignedHeaders=%s,"
-			   "Signature=%s", s->id, s->date, s->region, dv_buf_str(&names), hex);
+	return dv_buf_addf(out, SCHEME " Credential=%s/%.8s/%s/%s/aws4_request,SignedHeaders=%s,"
+			   "Signature=%s", s->id, s->date, s->region, service_of(s),
+			   dv_buf_str(&names), hex);
 }

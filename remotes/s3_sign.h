@@ -21,6 +21,7 @@ typedef struct dv_s3_signing {
 	const char *payload;	/* SHA-256 of the body in hex, or UNSIGNED-PAYLOAD */
 	const char *date;	/* of dv_s3_date */
 	const char *region;
+	const char *service;	/* NULL: "s3" */
 	const char *id, *secret;	/* the key */
 } dv_s3_signing;
 

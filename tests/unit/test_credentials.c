@@ -9,7 +9,7 @@
 
 #include "folder.h"
 #include "remotes/aws_config.h"
-#include "remotes/credentials.h"
+#include "remotes/credentials_impl.h"
 
 /* Settings of the remote: key, value, …, NULL. */
 static const char *const *settings;
@@ -241,6 +241,106 @@ static void test_expired(void **state)
 	assert_string_equal(b.id, "B");
 }
 
+/* A command that counts how often it ran, and whose key lasts so many seconds. */
+static const char *const *counting(long seconds)
+{
+	static const char *const process[] = { "credentialprocess", "sh ./print", NULL };
+	dv_auto(dv_buf) script = DV_BUF_INIT;
+
+	ok(dv_buf_addf(&script, "echo x >>runs\nprintf '{\"Version\":1,\"AccessKeyId\":\"K%%s\","
+		       "\"SecretAccessKey\":\"S\",\"SessionToken\":\"T\",\"Expiration\":\"%%s\"}' "
+		       "$(wc -l <runs) $(date -u -d '%ld seconds' +%%Y-%%m-%%dT%%H:%%M:%%SZ)\n",
+		       seconds));
+	put("print", script.p);
+	return process;
+}
+
+static long runs(void)
+{
+	struct stat st;
+
+	return stat("runs", &st) ? 0 : (long)st.st_size / 2;
+}
+
+static void *get_one(void *arg)
+{
+	dv_auto(dv_s3_key) k = DV_S3_KEY_INIT;
+
+	return dv_credentials_get(arg, &k) ? NULL : arg;
+}
+
+static void test_renewal(void **state)
+{
+	dv_autoptr(dv_credentials) c = NULL;
+	pthread_t threads[8];
+	void *result;
+
+	(void)state;
+	settings = counting(4);
+	ok(dv_credentials_new(&c, &options));
+	assert_int_equal(runs(), 0);
+	for (size_t round = 1; round <= 2; round++) {
+		for (size_t i = 0; i < 8; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, get_one, c), 0);
+		for (size_t i = 0; i < 8; i++) {
+			pthread_join(threads[i], &result);
+			assert_ptr_equal(result, c);
+		}
+		assert_int_equal(runs(), round);
+		if (round == 1)
+			sleep(3);
+	}
+	/* One that is good still is used when there is no other to be had. */
+	dv_credentials_free(dv_steal(&c));
+	settings = counting(8);
+	ok(dv_credentials_new(&c, &options));
+	assert_non_null(get_one(c));
+	put("print", "exit 1\n");
+	sleep(5);
+	assert_non_null(get_one(c));
+}
+
+static void test_times(void **state)
+{
+	static const char *const bad[] = { "", "x", "2030-01-02", "2030-13-02T03:04:05Z",
+					   "2030-01-02T03:04:05", "2030-01-02T03:04:05Zx",
+					   "2030-01-02T03:04:05+1", "2030-01-02T24:04:05Z" };
+	time_t t = 0;
+
+	(void)state;
+	assert_true(dv_aws_time("1970-01-02T00:00:01Z", &t));
+	assert_int_equal(t, 86401);
+	assert_true(dv_aws_time("2030-01-02T03:04:05.678Z", &t));
+	assert_int_equal(t, 1893553445);
+	assert_true(dv_aws_time("2030-01-02T05:04:05+02:00", &t));
+	assert_int_equal(t, 1893553445);
+	assert_true(dv_aws_time("2030-01-01T22:34:05-0430", &t));
+	assert_int_equal(t, 1893553445);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_false(dv_aws_time(bad[i], &t));
+}
+
+static void test_odd_json(void **state)
+{
+	static const char *const bad[] = {
+		"", "[]", "{}", "x", "{\"AccessKeyId\":\"HUSH\"}",
+		"{\"AccessKeyId\":1,\"SecretAccessKey\":\"HUSH\"}",
+		"{\"AccessKeyId\":\"a b\",\"SecretAccessKey\":\"HUSH\"}",
+		"{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"HUSH\\n\"}",
+		"{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"HUSH\",\"Expiration\":\"x\"}",
+		"{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"HUSH\",\"Code\":\"Failed\"}",
+		"{\"AccessKeyId\":\"HUSH", "{\"AccessKeyId\":\"\",\"SecretAccessKey\":\"\"}",
+	};
+	dv_auto(dv_lease) l = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(dv_lease_from_json(&l, bad[i], strlen(bad[i]), "it"), DV_EAUTH);
+		assert_false(said("HUSH"));
+		dv_lease_release(&l);
+	}
+}
+
 static void test_odd_files(void **state)
 {
 	static const char *const texts[] = {
@@ -274,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_order), CASE(test_files), CASE(test_halves), CASE(test_profiles),
 		CASE(test_anonymous), CASE(test_places), CASE(test_expired), CASE(test_odd_files),
+		CASE(test_renewal), CASE(test_times), CASE(test_odd_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
