@@ -8,6 +8,9 @@
 #include "base/path.h"
 #include "base/progress.h"
 #include "repo/graft.h"
+#include "repo/kin.h"
+
+#define KIN_MAX 4096u	/* outputs among which the kin of a new one is looked for */
 
 int dv_repo_compression(const dv_repo *r)
 {
@@ -154,16 +157,32 @@ static int not_there(const char *path, bool tracked)
 	return dv_err_hint(DV_ENOTFOUND, "look for the name with 'ls'");
 }
 
+/* What a new output may have been: another one in the same folder that has a name like it. */
+static dv_oid output_before(const dv_record *c, const char *path)
+{
+	const char *base = dv_path_base(path);
+	size_t folder = (size_t)(base - path);
+	dv_kin_search search = { .name = base };
+
+	for (size_t i = 0; i < c->outputs.n && c->outputs.n <= KIN_MAX; i++) {
+		const dv_output *o = &c->outputs.o[i];
+		dv_kin k = { dv_path_base(o->path), 0, o->pointer.oid, false };
+
+		if ((size_t)(k.name - o->path) == folder && memcmp(o->path, path, folder) == 0)
+			dv_kin_offer(&search, &k);
+	}
+	return search.best.oid;
+}
+
 int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 		     const dv_pointer *old)
 {
 	dv_auto(dv_pointer) p = DV_POINTER_INIT;
+	const dv_oid before = old ? old->oid : output_before(c, path);
 	dv_scanned now;
 	int r;
 
-	static const dv_oid unknown;
-
-	dv_scan_before(c->scan, old ? &old->oid : &unknown);
+	dv_scan_before(c->scan, &before);
 	if ((r = dv_scan_path(c->scan, path, &now)) < 0)
 		return r;
 	if (!now.kind)

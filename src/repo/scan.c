@@ -32,6 +32,7 @@ static void node_free(node *d)
 	free(d->e);
 	free(d->k);
 	free(d->batches);
+	dv_scan_before_forget(d);
 	free(d->path);
 	free(d);
 }
@@ -514,6 +515,7 @@ static void let_settle(const dv_cached_file *f)
 static int read_file(dv_scan *s, int dirfd, const char *dir, node *d, size_t i, int worker)
 {
 	entry *e = &d->e[i];
+	dv_scan_before_by_name(d, e);
 	dv_autofree char *path = dv_path_join(dir, e->f.name);
 	dv_autofree char *whole = e->linked ? dv_store_whole_path(s->store, &e->f.oid) : NULL;
 	const char *name = e->linked ? whole : e->f.name;
@@ -642,6 +644,7 @@ static int save_row(dv_scan *s, node *d)
 static int shrink(node *d)
 {
 	free(dv_steal(&d->batches));
+	dv_scan_before_forget(d);
 	if (d->scan->writer) {
 		free(dv_steal(&d->e));
 		dv_buf_release(&d->names);

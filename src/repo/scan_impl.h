@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "repo/kin.h"
 #include "repo/links.h"
 #include "repo/scan.h"
 #include "repo/scan_patch.h"
@@ -29,6 +30,13 @@ typedef struct kept {
 	bool linked;
 } kept;
 
+/* What was in a directory, kept for new names until it is complete. */
+typedef struct before_tree {
+	dv_tree t;		/* behind the kin's names */
+	dv_kin_list kin;
+	bool few;		/* names to look for */
+} before_tree;
+
 /* One directory, or an output that is one file. */
 typedef struct node {
 	char *path;		/* root-relative */
@@ -42,6 +50,7 @@ typedef struct node {
 	entry *e;		/* sorted by name; NULL once complete */
 	kept *k;		/* then this */
 	struct batch *batches;
+	before_tree *before;	/* NULL: no new files, or nothing known */
 	size_t n, cap;
 	uint64_t dev;
 	dv_oid tree;
@@ -103,5 +112,8 @@ void dv_scan_forget_relinks(dv_scan *s);
 /** Says of files to be read, of which the stat cache knows no version that is stored, what they
  *  were in the tree that the directory was before, if that is known. Any worker. */
 int dv_scan_before_by_tree(dv_scan *s, node *d) DV_MUST_CHECK;
+/** The same of a file with a new name, before it is read: by what it resembles. Any worker. */
+void dv_scan_before_by_name(const node *d, entry *e);
+void dv_scan_before_forget(node *d);
 
 #endif

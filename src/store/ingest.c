@@ -352,6 +352,12 @@ static dv_likeness *likeness_of(dv_ingest *in, const char *name)
 	return &in->likes[h % KINDS];
 }
 
+bool dv_ingest_curious(dv_ingest *in, const char *name, uint64_t size)
+{
+	return in && in->deltas && (size > DV_INGEST_SMALL ||
+				    atomic_load(&likeness_of(in, name)->skip) <= 0);
+}
+
 /* Stores bytes as an object. `before`: what it was, or NULL; `peers`: those it may join, or
  * NULL. */
 static int put_bytes(dv_ingest *in, int worker, const uint8_t *p, size_t n, const dv_oid *before,
@@ -363,8 +369,9 @@ static int put_bytes(dv_ingest *in, int worker, const uint8_t *p, size_t n, cons
 	dv_putting put = { .w = in->w, .sticky = &sticky, .like = like };
 	int rc = station_encoder(in, worker, &put.enc);
 
-	/* Of what is one chunk the verdict may come before the look. */
-	if (!rc && !(n <= DV_CHUNKER_WHOLE_MAX && dv_delta_passes(like)))
+	/* Of what is one chunk the verdict may come before the look; and nobody looked for what has
+	 * no version before. */
+	if (!rc && !((!before || n <= DV_CHUNKER_WHOLE_MAX) && dv_delta_passes(like)))
 		rc = open_basis(in, worker, before, &basis);
 	put.basis = basis;
 	put.delta = s->delta;

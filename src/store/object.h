@@ -51,6 +51,8 @@ DV_DEFINE_AUTOPTR(dv_ingest)
 /** Whether chunks may be stored as deltas, to those of a previous version and to their peers; not
  *  to begin with. */
 int dv_ingest_deltas(dv_ingest *in, bool on) DV_MUST_CHECK;
+/** Whether it may pay to find out what a file was; after many that were unlike it does not. */
+bool dv_ingest_curious(dv_ingest *in, const char *name, uint64_t size);
 #define DV_INGEST_SMALL (4u << 20)
 /** Stores a file of at most DV_INGEST_SMALL bytes; call from pool workers (worker: its index), many
  *  at once. `size` is from fstat; *oid and *stored_size tell what was read. Returns DV_ETRANSIENT

@@ -211,6 +211,69 @@ test_case 'a status before the add does not hide what a file was' '
 		[ "$(($(size .git/dv/cache/packs) - before))" -lt 80000 ]
 	done'
 
+# What the packs of the repository in the current folder take more for what follows.
+grown() {
+	local before
+	before=$(size .git/dv/cache/packs)
+	"$@"
+	echo $(($(size .git/dv/cache/packs) - before))
+}
+export -f grown
+
+test_case 'versions may have names of their own' '
+	mkdir named
+	cd named
+	git init -q
+	"$DV" init -q
+	mkdir d
+	cp "$V/1" d/table-9.csv
+	cp "$V/1" data-9.csv
+	"$DV" add -q d data-9.csv
+	mv d/table-9.csv "$TEST_DIR/nine"
+	cp "$V/2" d/table-10.csv
+	[ "$(grown "$DV" add -q d)" -lt 60000 ]
+	cp "$V/3" d/table-11.csv
+	[ "$(grown "$DV" add -q d)" -lt 60000 ]
+	cp "$V/4" data-10.csv
+	[ "$(grown "$DV" add -q data-10.csv)" -lt 60000 ]
+	"$DV" move -q data-10.csv moved.tsv
+	cp "$V/5" moved.tsv
+	[ "$(grown "$DV" add -q moved.tsv)" -lt 60000 ]
+	cp -R d "$TEST_DIR/d11"
+	rm -rf d moved.tsv
+	"$DV" checkout -q
+	same d "$TEST_DIR/d11"
+	same moved.tsv "$V/5"
+	"$DV" fsck'
+
+test_case 'files and folders that were renamed and edited find what they were' '
+	mkdir renamed
+	cd renamed
+	git init -q
+	"$DV" init -q
+	mkdir -p d/v1 d/other
+	for i in $(seq 100); do
+		sed -n "$((i * 200)),$((i * 200 + 99))p" "$V/1" >"d/v1/item_$i.txt"
+	done
+	"$DV" add -q d
+	mkdir d/v2
+	for i in $(seq 100); do
+		{ cat "d/v1/item_$i.txt"; echo "edited $i"; } >"d/v2/item_$i.txt"
+	done
+	[ "$(grown "$DV" add -q d)" -lt 40000 ]
+	for i in $(seq 60 90); do
+		{ echo "again $i"; cat "d/v2/item_$i.txt"; } >"d/v2/done-item_$i.txt"
+		rm "d/v2/item_$i.txt"
+	done
+	mv d/v1 d/first
+	echo more >>d/first/item_1.txt
+	[ "$(grown "$DV" add -q d)" -lt 40000 ]
+	cp -R d "$TEST_DIR/renamed-d"
+	rm -rf d
+	"$DV" checkout -q
+	same d "$TEST_DIR/renamed-d"
+	"$DV" fsck'
+
 test_case 'small files share what they have in common' '
 	mkdir small
 	cd small
