@@ -115,6 +115,22 @@ static int key_of(const dv_s3 *s, const char *name, bool folder, char **out)
 
 /* -- looking ----------------------------------------------------------------------------------- */
 
+/* An answer to HEAD has no body that says what is wrong. The same question as a GET of one byte
+ * has; and what it teaches, as the region, counts from then on. */
+static int ask_why(dv_s3 *s, const char *key)
+{
+	dv_s3_call c = DV_S3_CALL_INIT;
+	dv_auto(dv_http_answer) a = DV_HTTP_ANSWER_INIT;
+
+	c.method = "GET";
+	c.key = key;
+	dv_s3_call_header(&c, "Range: bytes=0-0");
+	int rc = dv_s3_call_perform(s, &c, &a);
+	if (rc == 0 && a.status != 416 && (a.status < 200 || a.status >= 300))
+		rc = dv_s3_failure(s, &c, &a);
+	return rc;
+}
+
 int dv_s3_head(dv_s3 *s, const char *key, uint64_t *size)
 {
 	dv_s3_call c = DV_S3_CALL_INIT;
@@ -123,7 +139,14 @@ int dv_s3_head(dv_s3 *s, const char *key, uint64_t *size)
 
 	c.method = "HEAD";
 	c.key = key;
-	int rc = dv_s3_ask(s, &c, &a);
+	int rc = dv_s3_call_perform(s, &c, &a);
+	if (rc == 0 && (a.status == 400 || a.status == 403)) {
+		if ((rc = ask_why(s, key)))
+			return rc;
+		rc = dv_s3_call_perform(s, &c, &a);
+	}
+	if (rc == 0 && (a.status < 200 || a.status >= 300))
+		rc = dv_s3_failure(s, &c, &a);
 	if (rc)
 		return rc;
 	if (dv_http_header(&a, "content-length", text, sizeof text))
@@ -233,7 +256,7 @@ static int s3_get(dv_remote *r, const char *name, uint64_t offset, uint64_t leng
 	c.sink = reading_sink;
 	c.begin = reading_begin;
 	c.payload = &g;
-	if (length > UINT64_MAX - offset) {
+	if (length == UINT64_MAX || length > UINT64_MAX - offset) {
 		snprintf(range, sizeof range, "Range: bytes=%" PRIu64 "-", offset);
 		g.ranged = offset > 0;
 	} else {

@@ -275,10 +275,13 @@ static int no_bucket(const dv_s3 *s)
 }
 
 /* Where the key came from that was refused. */
-static int auth_hint(dv_s3 *s, int rc, const char *hint)
+static int auth_hint(dv_s3 *s, bool anonymous, int rc, const char *hint)
 {
 	const char *source = dv_credentials_source(s->credentials);
 
+	if (anonymous)
+		return dv_err_hint(rc, "requests go without a key: take the remote's setting "
+				   "'anonymous' away, or have the bucket made public");
 	if (hint && source)
 		return dv_err_hint(rc, "the key is from %s: %s", source, hint);
 	if (hint)
@@ -301,6 +304,8 @@ int dv_s3_failure(dv_s3 *s, const dv_s3_call *c, const dv_http_answer *a)
 		return what.err;
 	if (strcmp(e.code, "NoSuchBucket") == 0)
 		return no_bucket(s);
+	dv_auto(dv_s3_key) key = DV_S3_KEY_INIT;
+	bool anonymous = dv_credentials_get(s->credentials, &key) == 0 && !key.id;
 	for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
 		const struct meaning *m = &meanings[i];
 
@@ -311,9 +316,11 @@ int dv_s3_failure(dv_s3 *s, const dv_s3_call *c, const dv_http_answer *a)
 			dv_http_status_error(a, "");
 			pause = dv_error_last()->retry_after_ms;
 		}
-		rc = dv_err(m->rc, "%s: %s (%s)", dv_buf_str(&what), m->text, e.code);
+		/* Some say what the object is, the others why it is not to be had. */
+		rc = dv_err(m->rc, "%s%s %s (%s)", dv_buf_str(&what),
+			    strncmp(m->text, "is ", 3) == 0 ? "" : ":", m->text, e.code);
 		if (m->rc == DV_EAUTH)
-			return auth_hint(s, rc, m->hint);
+			return auth_hint(s, anonymous, rc, m->hint);
 		if (m->hint)
 			dv_err_hint(rc, "%s", m->hint);
 		return dv_err_retry_after(rc, pause);
@@ -322,7 +329,7 @@ int dv_s3_failure(dv_s3 *s, const dv_s3_call *c, const dv_http_answer *a)
 		dv_buf_addf(&what, ": %s%s%s", e.code, e.message[0] ? ": " : "", e.message);
 	rc = dv_http_status_error(a, dv_buf_str(&what));
 	if (rc == DV_EAUTH)
-		return auth_hint(s, rc, NULL);
+		return auth_hint(s, anonymous, rc, NULL);
 	if (a->status == 301 || a->status == 307 || a->status == 308)
 		dv_err_hint(rc, "name the bucket's region in the remote's setting 'region', or its "
 			    "server in 'endpointurl'");
