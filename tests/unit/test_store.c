@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <zstd.h>
 
@@ -418,6 +420,50 @@ static void test_faults(void **state)
 	}
 }
 
+/* Killed at any change of the disk, in the middle of a commit with deltas: what was there before is
+ * there, of the batch all or nothing, and the next one goes through. */
+static void test_deaths(void **state)
+{
+	int status = 1, at = 0;
+
+	while (status) {
+		dv_autofree char *dir = NULL;
+		dv_autoptr(dv_store) s = NULL;
+		dv_autoptr(dv_writer) w = NULL;
+		dv_autoptr(dv_encoder) enc = NULL;
+		dv_oid old, id;
+		char spec[32], name[16];
+		pid_t pid;
+
+		snprintf(name, sizeof(name), "d%d", ++at);
+		snprintf(spec, sizeof(spec), "die:%d", at);
+		assert_true(at < 200);
+		dir = dv_path_join(*state, name);
+		must(dv_encoder_new(&enc, 1));
+		must(dv_store_open(&s, dir, DV_STORE_CREATE));
+		must(dv_writer_new(&w, s, 1));
+		old = put(w, enc, 4000, 1);
+		must(dv_writer_commit(w, NULL, 0));
+		pid = fork();
+		assert_true(pid >= 0);
+		if (!pid) {
+			dv_fs_faults(spec);
+			put(w, enc, 5000, 3);
+			_exit(dv_writer_commit(w, NULL, 0) ? 1 : 0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(!status || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+		must(dv_store_refresh(s));
+		must(get(s, &old, 4000, 1));
+		id = put(w, enc, 5000, 3);
+		if (dv_store_has_object(s, &id))
+			must(get(s, &id, 5000, 3));
+		must(dv_writer_commit(w, NULL, 0));
+		must(get(s, &id, 5000, 3));
+	}
+	assert_true(at > 8);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -425,7 +471,7 @@ int main(void)
 		T(test_round_trip), T(test_nothing_before_commit), T(test_many_commits),
 		T(test_threads),    T(test_damage),		   T(test_refusals),
 		T(test_delta),	    T(test_depth),		   T(test_race),
-		T(test_faults),
+		T(test_faults),	    T(test_deaths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
