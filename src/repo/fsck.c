@@ -299,8 +299,9 @@ static int sweep_bad(fsck *f)
 	return rc < 0 ? rc : dv_store_sweep(f->store, &o, &st);
 }
 
-/* Brings entries that are not in the store any more from the other one. */
-static int bring_entries(fsck *f)
+/* Brings entries from the other store: such as are not there any more, or then, with `renew`, such
+ * as still cannot be read, because they are deltas to what could not be brought. */
+static int bring_entries(fsck *f, bool renew)
 {
 	dv_autoptr(dv_encoder) enc = NULL;
 	dv_autoptr(dv_writer) w = NULL;
@@ -309,11 +310,19 @@ static int bring_entries(fsck *f)
 
 	if (rc == 0)
 		rc = dv_encoder_new(&enc, dv_repo_compression(f->repo));
+	if (rc == 0 && renew)
+		dv_writer_renew(w);
 	for (size_t i = 0; rc == 0 && i < f->n; i++) {
 		const damage *d = &f->d[i];
+		const uint8_t *p;
+		dv_place at;
+		size_t n;
 
-		if (!d->entry_kind || (rc = dv_check_cancel()) < 0)
+		if (!d->entry_kind || (rc = dv_check_cancel()) < 0 ||
+		    (renew ? dv_reader_get(f->reader, d->entry_kind, &d->id, &p, &n) == 0 :
+			     dv_store_find(f->store, d->entry_kind, &d->id, &at)))
 			continue;
+		dv_error_clear();
 		if (read_source(f, d->entry_kind, &d->id, &b) < 0) {
 			dv_error_clear();
 			continue;
@@ -405,7 +414,9 @@ static int repair(fsck *f)
 	if (rc == 0 && f->bad.n)
 		rc = sweep_bad(f);
 	if (rc == 0)
-		rc = bring_entries(f);
+		rc = bring_entries(f, false);
+	if (rc == 0)
+		rc = bring_entries(f, true);
 	if (rc == 0)
 		rc = bring_objects(f);
 	for (size_t i = 0; rc == 0 && i < f->n; i++) {

@@ -101,6 +101,9 @@ DV_DEFINE_AUTOPTR(dv_writer)
 int dv_writer_level(const dv_writer *w);
 /** The store it adds to. Borrowed. */
 dv_store *dv_writer_store(const dv_writer *w);
+/** From now on also stores what the store has, for entries that cannot be read: of several copies
+ *  the least deep counts, so one in full takes the place of a delta whose bases are lost. */
+void dv_writer_renew(dv_writer *w);
 /** True when the store or this batch has the entry. */
 bool dv_writer_has(dv_writer *w, uint8_t kind, const dv_oid *id);
 /** Adds an entry that is not there yet (a second put of the same is a no-op). enc: the calling

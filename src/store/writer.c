@@ -50,6 +50,11 @@ int dv_writer_level(const dv_writer *w)
 	return w->level;
 }
 
+void dv_writer_renew(dv_writer *w)
+{
+	w->renew = true;
+}
+
 dv_store *dv_writer_store(const dv_writer *w)
 {
 	return w->store;
@@ -315,7 +320,7 @@ static int reserve_new(dv_writer *w, uint8_t kind, const dv_oid *id, uint8_t dep
 	int rc;
 
 	*fresh = false;
-	if (dv_store_find(w->store, kind, id, &at))
+	if (!w->renew && dv_store_find(w->store, kind, id, &at))
 		return 0;
 	pthread_mutex_lock(&w->lock);
 	rc = w->failed ? dv_error_put(&w->error) :

@@ -41,6 +41,7 @@ typedef struct dv_pending {
 struct dv_writer {
 	dv_store *store;
 	int level;
+	bool renew;		/* the store need not be asked for what it has */
 	pthread_mutex_t lock;	/* everything down to `bytes` */
 	pthread_cond_t work, room;
 	dv_map have;		/* id -> kinds that this batch has, depth of the chunk; but for

@@ -265,6 +265,32 @@ test_case 'a damaged base on a remote is mended from a cache' '
 	whole .
 	all_versions $(seq 16)'
 
+test_case 'what another store has without the lost base comes back, too' '
+	new old
+	for v in 1 2; do add_version "$v"; done
+	"$DV" push -q -A -r private
+	git clone -q . ../later
+	cd ../later
+	"$DV" config --local cache.delta false
+	cp "$V/2" table
+	"$DV" add -q table
+	"$DV" push -q
+	cd ../old
+	store base .git/dv/cache >down
+	read -r pack at length id <down
+	chmod u+w "$pack"
+	dd if=/dev/urandom of="$pack" bs=1 seek="$at" count=40 conv=notrunc status=none
+	must_fail 12 "$DV" fsck
+	must_fail 12 "$DV" fsck --repair >out
+	rm table
+	"$DV" checkout -q
+	same table "$V/2"
+	git checkout -q v1
+	refused "$DV" checkout -q
+	"$DV" pull -q -r private
+	same table "$V/1"
+	"$DV" fsck -q'
+
 test_case 'a lost base is found by a quick look' '
 	cd mended
 	store base .git/dv/cache >down
@@ -273,7 +299,7 @@ test_case 'a lost base is found by a quick look' '
 	must_fail 12 "$DV" fsck --quick >out
 	contains out table
 	"$DV" fsck -q --repair
-	whole .
+	"$DV" fsck -q
 	all_versions $(seq 16)'
 
 done_testing
