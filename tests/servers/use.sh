@@ -50,6 +50,22 @@ s3() {
 	python3 "$TEST_SOURCE/servers/s3.py" "$@"
 }
 
+# s3_settings [ENDPOINT [KEY SECRET]]: what dv must know of the S3 server, "key=value;…".
+s3_settings() {
+	printf 'endpointurl=%s;region=%s;accesskeyid=%s;secretaccesskey=%s' "${1:-$S3_ENDPOINT}" \
+		"$S3_REGION" "${2:-$S3_ACCESS_KEY}" "${3:-$S3_SECRET_KEY}"
+}
+
+# ssh_settings [OPTION…]: the same of sshd; 'serve' says whether dv may answer on the far side.
+ssh_settings() {
+	printf 'sshcommand=ssh %s -F %s;serve=%s' "$*" "$SSH_CONFIG" "${SERVE:-never}"
+}
+
+# suite NAME=VALUE…: runs the conformance suite of the drivers with this environment.
+suite() {
+	env "$@" "$(dirname "$DV")/tests/test_drivers"
+}
+
 stop_servers() {
 	local server
 	for server in "${STARTED[@]}"; do
