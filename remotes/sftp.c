@@ -36,6 +36,8 @@ int dv_sftp_ask(dv_sftp *s, dv_answer *a, uint8_t type, const char *path, const 
 	dv_frame_str(&b, path);
 	if (extra)
 		dv_buf_add(&b, extra->p, extra->n);
+	if (!a)
+		s->unheard = true;
 	return dv_mux_send(s->wire.mux, a, type, &b, NULL, 0);
 }
 
@@ -515,10 +517,26 @@ static int sftp_remove(dv_wire *w, const char *name)
 
 /* -- hello ------------------------------------------------------------------------------------- */
 
+/* OpenSSH's server ends with its input, and leaves undone what it has read by then. */
+static void hear_the_last(dv_sftp *s)
+{
+	dv_auto(dv_answer) a = { 0 };
+	dv_error kept;
+
+	if (!s->unheard || dv_mux_is_lost(s->wire.mux))
+		return;
+	dv_error_take(&kept);
+	if (dv_sftp_ask(s, &a, SSH_FXP_LSTAT, s->root, NULL) == 0)
+		(void)!dv_mux_wait(s->wire.mux, &a);
+	dv_mux_forget(s->wire.mux, &a);
+	dv_error_put(&kept);
+}
+
 static void sftp_free(dv_wire *w)
 {
 	dv_sftp *s = (dv_sftp *)w;
 
+	hear_the_last(s);
 	dv_mux_free(w->mux);
 	free(s->root);
 	free(s->what);

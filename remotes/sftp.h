@@ -38,6 +38,7 @@ typedef struct dv_sftp {
 	unsigned has;			/* DV_SFTP_… */
 	size_t read_max, write_max;	/* bytes in one request */
 	_Atomic bool no_folder_sync;	/* the server cannot sync folders */
+	_Atomic bool unheard;		/* something was asked whose answer nobody waits for */
 } dv_sftp;
 
 typedef struct dv_sftp_handle {
