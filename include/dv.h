@@ -436,6 +436,17 @@ typedef struct dv_remote_info {
 } dv_remote_info;
 typedef int (*dv_remote_cb)(const dv_remote_info *i, void *payload);
 DV_API int dv_remote_list(dv_repo *r, dv_remote_cb cb, void *payload);
+/** What becomes of a request to create a file on a remote only if it is absent. */
+enum dv_create { DV_CREATE_UNKNOWN, DV_CREATE_ENFORCED, DV_CREATE_REFUSED, DV_CREATE_IGNORED };
+/** What a remote can do for us. */
+typedef struct dv_abilities {
+	bool read, write, list, remove;
+	enum dv_create create;	/* unknown where nothing may be written */
+} dv_abilities;
+/** Finds it out by writing, reading and removing a small file. The place is made when it is absent,
+ *  unless it is a folder of this machine: then, and for a URL that no driver reaches,
+ *  DV_ENOTFOUND. *out is filled as far as it went. */
+DV_API int dv_remote_probe(dv_repo *r, const char *name, dv_abilities *out);
 typedef struct dv_remote_add_options {
 	bool make_default;
 	bool force;	/* replace one of that name */

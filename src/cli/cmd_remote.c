@@ -7,7 +7,7 @@
 
 typedef struct remote_args {
 	dv_cli_levels levels;
-	bool make_default, force, unset;
+	bool make_default, force, unset, no_probe;
 } remote_args;
 
 static int list_json(const dv_remote_info *i, void *payload)
@@ -69,6 +69,48 @@ static int changed(const dv_cli *cli, dv_repo *r, enum dv_config_level level, co
 	return DV_EXIT_OK;
 }
 
+/* "'store' can: read, write, list, create-if-absent, remove" */
+static void tell_abilities(const char *name, const dv_abilities *a)
+{
+	const struct {
+		bool can;
+		const char *word;
+	} words[] = {
+		{ a->read, "read" }, { a->write, "write" }, { a->list, "list" },
+		{ a->create == DV_CREATE_ENFORCED, "create-if-absent" }, { a->remove, "remove" },
+	};
+	const char *comma = "";
+	dv_cli_autofree char *quoted = dv_out_quote(name);
+
+	dv_out("'%s' can: ", quoted ? quoted : name);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (words[i].can) {
+			dv_out("%s%s", comma, words[i].word);
+			comma = ", ";
+		}
+	dv_out("%s\n", *comma ? "" : "nothing");
+	if (!a->write)
+		dv_out_warn("remote '%s' cannot be written to: 'dv push' will fail", name);
+	else if (a->create != DV_CREATE_ENFORCED)
+		dv_out_warn("remote '%s' cannot create files only if they are absent: of two "
+			    "pushes in the same moment one may have to be made again", name);
+}
+
+/* The remote stays added, whatever comes of it. */
+static void probe(const dv_cli *cli, dv_repo *r, const char *name)
+{
+	dv_abilities a;
+	int rc = dv_remote_probe(r, name, &a);
+
+	if (rc == DV_ENOTFOUND)
+		return;	/* the first push makes it */
+	if (rc)
+		dv_out_warn("the remote was added, but cannot be used now: %s",
+			    dv_error_last()->message);
+	else if (!cli->quiet)
+		tell_abilities(name, &a);
+}
+
 static int add_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	const remote_args *a = args;
@@ -84,6 +126,8 @@ static int add_run(dv_cli *cli, void *args, int argc, char **argv)
 		return dv_out_fail(rc);
 	if (a->make_default)
 		dv_out_note("'%s' is the default remote", argv[0]);
+	if (r && !a->no_probe)
+		probe(cli, r, argv[0]);
 	return changed(cli, r, level, "has the remote");
 }
 
@@ -179,6 +223,7 @@ static int default_run(dv_cli *cli, void *args, int argc, char **argv)
 static const dv_opt add_opts[] = {
 	DV_OPT_FLAG('d', "default", remote_args, make_default, "make it the default remote"),
 	DV_OPT_FLAG('f', "force", remote_args, force, "replace a remote of that name"),
+	DV_OPT_FLAG(0, "no-probe", remote_args, no_probe, "do not find out what it can do"),
 	LEVEL_OPTS,
 	DV_OPT_END,
 };
@@ -205,8 +250,8 @@ static const dv_opt level_opts[] = {
 		.flags = more,                                                                     \
 	}
 
-SUB(add, "name a place to share data through", "[-d] [-f] [--global | --local] NAME URL",
-	add_opts, 0);
+SUB(add, "name a place to share data through",
+	"[-d] [-f] [--no-probe] [--global | --local] NAME URL", add_opts, 0);
 SUB(list, "list the remotes", "", NULL, DV_CMD_JSON);
 SUB(modify, "change an option of a remote", "[--unset] NAME OPTION [VALUE]", unset_opts, 0);
 SUB(remove, "forget a remote", "NAME", level_opts, 0);

@@ -15,6 +15,8 @@
 #include "repo/targets.h"
 #include "store/whole.h"
 
+#define PROBE_TRIES 2	/* somebody waits, and perhaps without a network */
+
 /* -- remotes ----------------------------------------------------------------------------------- */
 
 typedef struct remote_settings {
@@ -56,37 +58,77 @@ int dv_repo_remote_open(dv_repo *r, const char *name, bool create, dv_remote_sto
 	return dv_sync_remote_open(r, name, &(dv_sync_how){ .create = create }, out, name_out);
 }
 
-int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,
-			dv_remote_store **out, char **name_out)
+/* What a remote is opened with. Owned, and in its place until it is released. */
+typedef struct place {
+	char *name, *url, *mirror;
+	remote_settings settings;
+	dv_remote_options o;
+} place;
+static void place_release(place *p)
 {
-	dv_autofree char *own = NULL, *url = NULL, *mirror = NULL;
+	free(p->name);
+	free(p->url);
+	free(p->mirror);
+}
+
+static int place_find(place *p, dv_repo *r, const char *name, const dv_sync_how *how)
+{
 	dv_auto(dv_buf) path = DV_BUF_INIT, key = DV_BUF_INIT;
 	enum dv_config_level level = DV_CONFIG_REPO;
 	char hex[DV_OID_HEX_SIZE + 1];
 	dv_oid id;
-	int rc = dv_config_remote(&r->config, r->root, name, &own, &url);
+	int rc = dv_config_remote(&r->config, r->root, name, &p->name, &p->url);
 
-	*out = NULL;
 	if (rc < 0)
 		return rc;
-	dv_sha256(&id, url, strlen(url));
+	dv_sha256(&id, p->url, strlen(p->url));
 	dv_oid_hex(hex, &id);
 	dv_buf_addf(&path, "%s/remotes/%.16s", r->dvdir, hex);
-	dv_buf_addf(&key, "remote.%s.url", own);
+	dv_buf_addf(&key, "remote.%s.url", p->name);
 	if (path.err || key.err)
 		return path.err ? path.err : key.err;
 	dv_config_string(&r->config, dv_buf_str(&key), &level);
-	mirror = dv_buf_detach(&path);
-	remote_settings settings = { &r->config, own };
-	rc = dv_remote_store_open(out, &(dv_remote_options){
-		.name = own, .url = url, .mirror_dir = mirror, .create = how->create,
-		.jobs = how->jobs ? how->jobs : (int)size_setting(&settings, "jobs"),
-		.rate = how->rate ? how->rate : size_setting(&settings, "limitrate"),
+	p->mirror = dv_buf_detach(&path);
+	p->settings = (remote_settings){ &r->config, p->name };
+	p->o = (dv_remote_options){
+		.name = p->name, .url = p->url, .mirror_dir = p->mirror, .create = how->create,
+		.jobs = how->jobs ? how->jobs : (int)size_setting(&p->settings, "jobs"),
+		.rate = how->rate ? how->rate : size_setting(&p->settings, "limitrate"),
 		.url_is_own = level != DV_CONFIG_REPO,
-		.setting = remote_setting, .ctx = &settings,
-	});
+		.setting = remote_setting, .ctx = &p->settings,
+	};
+	return 0;
+}
+
+int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,
+			dv_remote_store **out, char **name_out)
+{
+	dv_auto(place) p = { 0 };
+	int rc = place_find(&p, r, name, how);
+
+	*out = NULL;
+	if (rc == 0)
+		rc = dv_remote_store_open(out, &p.o);
 	if (rc == 0 && name_out)
-		*name_out = dv_steal(&own);
+		*name_out = dv_steal(&p.name);
+	return rc;
+}
+
+int dv_remote_probe(dv_repo *r, const char *name, dv_abilities *out)
+{
+	dv_auto(place) p = { 0 };
+	dv_sync_how how = { .create = true };
+	int rc = place_find(&p, r, name, &how);
+
+	*out = (dv_abilities){ 0 };
+	if (rc == 0) {
+		if (!dv_remote_has_driver(p.url))
+			return dv_err(DV_ENOTFOUND, "this dv cannot reach remote '%s'", p.name);
+		/* A disk that is not mounted must not come into being as a folder. */
+		p.o.create = p.url[0] != '/' && strncmp(p.url, "file:", 5) != 0;
+		p.o.tries = PROBE_TRIES;
+		rc = dv_remote_store_probe(&p.o, out);
+	}
 	return rc;
 }
 

@@ -12,8 +12,9 @@
  *   stop       the process stops before the call (SIGSTOP) and goes on when it is continued
  *   any        one of transient, lost and cut
  * "delay:<ms>" waits before every call, "seed:<n>" chooses another chance, "quick" makes pauses
- * between tries a thousand times shorter, "count" only counts. Without the variable nothing is
- * wrapped.
+ * between tries a thousand times shorter, "count" only counts. "refuse" plays a server that does
+ * not create files only if absent, "overwrite" one that says yes and replaces them. Without the
+ * variable nothing is wrapped.
  */
 #include <signal.h>
 #include <string.h>
@@ -48,6 +49,7 @@ typedef struct fault_remote {
 	size_t n;
 	unsigned delay;
 	uint64_t seed;
+	bool refuse, overwrite;
 } fault_remote;
 
 static _Atomic uint64_t calls;
@@ -218,6 +220,10 @@ static int fault_put_if_absent(dv_remote *r, const char *name, const void *p, si
 
 	if (rc == 0 && (k == FAULT_CUT || k == FAULT_HALF))
 		rc = break_off(k);
+	if (rc == 0 && f->refuse)
+		rc = dv_err(DV_ERROR, "the remote does not know conditions on purpose");
+	if (rc == 0 && f->overwrite && in->driver->remove(in, name))
+		dv_error_clear();
 	return rc ? rc : lose(k, in->driver->put_if_absent(in, name, p, n));
 }
 
@@ -285,8 +291,10 @@ static bool parse_rule(fault_remote *f, const char *s)
 
 	if (!strcmp(s, "count") || !strcmp(s, "quick"))
 		return true;
+	f->refuse |= !strcmp(s, "refuse");
+	f->overwrite |= !strcmp(s, "overwrite");
 	if (!colon)
-		return false;
+		return !strcmp(s, "refuse") || !strcmp(s, "overwrite");
 	if (!strncmp(s, "delay:", 6) || !strncmp(s, "seed:", 5)) {
 		uint64_t v = strtoull(colon + 1, &end, 10);
 
@@ -333,6 +341,8 @@ int dv_fault_wrap(dv_remote **r)
 	if (rc)
 		return rc;
 	dv_wrapper_init(&f->w, &fault_driver, r, fault_sending);
+	if (f->refuse || f->overwrite)
+		f->w.base.caps |= DV_REMOTE_DEPENDS;
 	(void)dv_steal(&f);
 	return 0;
 }

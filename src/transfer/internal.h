@@ -31,7 +31,10 @@ typedef struct dv_footer_slot {
 
 struct dv_remote_store {
 	char *name, *mirror;
+	char *server;		/* the address from the settings, or "" */
 	dv_remote *r;
+	enum dv_create create;	/* as far as it is known */
+	bool warned;		/* of a place that does not create only if absent */
 	dv_traffic traffic;
 	bool exists;			/* a store is there; else an empty place */
 	dv_log_state state;
@@ -43,6 +46,16 @@ struct dv_remote_store {
 	size_t nfooters, footers_cap;
 };
 
+/** Opens the place only, and reads nothing; r->r stays NULL when it is absent. */
+int dv_remote_place_open(dv_remote_store **out, const dv_remote_options *o) DV_MUST_CHECK;
+/** What is known about creating files there. */
+void dv_probe_recall(dv_remote_store *r);
+/** Finds it out when it is not known. Comes before the first write. */
+int dv_probe_create(dv_remote_store *r) DV_MUST_CHECK;
+/** Creates a small file as safely as the place allows: 0, or DV_EEXISTS when another is there. One
+ *  that is there already with the same bytes is success: an earlier try made it. */
+int dv_remote_create_file(dv_remote_store *r, const char *name, const void *p, size_t n)
+	DV_MUST_CHECK;
 /** Reads what the log grew by and mirrors its segments. */
 int dv_remote_store_refresh(dv_remote_store *r) DV_MUST_CHECK;
 /** Reads and parses entry `number`; DV_ENOTFOUND when it is not there (yet). */

@@ -275,6 +275,15 @@ static bool nothing_to_do(const dv_pushing *p)
 	return true;
 }
 
+static void warn_of_weakness(dv_remote_store *r)
+{
+	if (!r->warned)
+		dv_warn("remote '%s' cannot create files only if they are absent: of two pushes in "
+			"the same moment one may have to be made again ('dv status --remote' "
+			"tells)", r->name);
+	r->warned = true;
+}
+
 int dv_transfer_push(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
 		     const dv_move_options *o, dv_move_stats *out)
 {
@@ -285,6 +294,7 @@ int dv_transfer_push(dv_store *local, dv_remote_store *remote, const dv_want *w,
 	};
 	dv_move_stats unused;
 	bool again = true;
+	int rc;
 
 	out = out ? out : &unused;
 	*out = (dv_move_stats){ 0 };
@@ -296,14 +306,15 @@ int dv_transfer_push(dv_store *local, dv_remote_store *remote, const dv_want *w,
 				   "folder, which may be a remote of its own");
 	if (!p.o->dry && (!remote->r || !remote->exists))
 		return dv_err(DV_ENOTFOUND, "remote '%s' is not there", remote->name);
-	if (!p.o->dry && !(remote->r->caps & DV_REMOTE_PUT_IF_ABSENT))
-		return dv_err(DV_ERROR, "remote '%s' cannot create files only if absent",
-			      remote->name);
+	if (!p.o->dry && (rc = dv_probe_create(remote)))
+		return rc;
+	if (!p.o->dry && remote->create != DV_CREATE_ENFORCED)
+		warn_of_weakness(remote);
 	p.missing = dv_calloc(n + 1, sizeof *p.missing);
 	p.spill = dv_path_join(remote->mirror, "index/new");
 	if (!p.missing || !p.spill)
 		return DV_ERROR;
-	int rc = dv_store_lock(local, false, LOCK_WAIT_MS);
+	rc = dv_store_lock(local, false, LOCK_WAIT_MS);
 	if (rc == 0)
 		rc = dv_reader_new(&reader, local);
 	for (int i = 0; rc == 0 && again && i < REPLANS; i++)

@@ -21,6 +21,9 @@ enum dv_remote_caps {
 	DV_REMOTE_LIST = 1u << 1,
 	DV_REMOTE_PUT_IF_ABSENT = 1u << 2,	/* atomic; the log's commit primitive */
 	DV_REMOTE_TELLS = 1u << 3,	/* put calls dv_remote_sending() on the way */
+	/* Whether put_if_absent creates only if absent depends on the server, which a probe has to
+	 * find out: one may refuse it (DV_ERROR), another say yes and overwrite. */
+	DV_REMOTE_DEPENDS = 1u << 4,
 };
 
 typedef struct dv_remote dv_remote;

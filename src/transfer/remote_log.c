@@ -18,6 +18,8 @@
 
 #define PRINT_BYTES (64u << 10)
 #define STATE_HEADER 168u
+#define SETTLE_MS 1000u		/* at least so long an entry stands alone before it counts */
+#define SETTLE_MAX_MS 10000u
 #define FEW 3			/* entries that are read one by one before more are looked for */
 #define WINDOW 64		/* entries that are read at once */
 #define WINDOW_BYTES ((uint64_t)16 << 20)
@@ -58,26 +60,64 @@ int dv_remote_log_read(dv_remote_store *r, uint64_t number, dv_log_entry *out, d
 	return rc ? bad_entry(rc, number, r) : 0;
 }
 
+static int create_enforced(dv_remote_store *r, const char *name, const void *p, size_t n)
+{
+	int rc = r->r->driver->put_if_absent(r->r, name, p, n);
+
+	return rc && rc != DV_EEXISTS ? dv_err_ctx(rc, "remote '%s'", r->name) : rc;
+}
+
+/* Where the place does not help: look, put, wait, and look whether it was overwritten. Who looked
+ * before we put, and puts within the pause, is seen. Who takes longer from his look to his put
+ * hides our file; docs/durability.md says what that means. */
+static int create_weakly(dv_remote_store *r, const char *name, const void *p, size_t n)
+{
+	dv_autoclose int fd = dv_memory_file(p, n);
+	int64_t begin = dv_now_ms();
+	uint64_t size;
+	int rc = fd < 0 ? DV_ERROR : r->r->driver->stat(r->r, name, &size);
+
+	if (rc == 0)
+		return DV_EEXISTS;
+	if (rc == DV_ENOTFOUND)
+		rc = r->r->driver->put(r->r, name, fd, n);
+	if (rc)
+		return rc == DV_EEXISTS ? rc : dv_err_ctx(rc, "remote '%s'", r->name);
+	uint64_t took = (uint64_t)(dv_now_ms() - begin);
+	uint64_t pause = 5 * took < SETTLE_MS ? SETTLE_MS : 5 * took;
+	if ((rc = dv_pause(pause < SETTLE_MAX_MS ? (unsigned)pause : SETTLE_MAX_MS)))
+		return rc;
+	return DV_EEXISTS;	/* ours or not: the bytes tell */
+}
+
+int dv_remote_create_file(dv_remote_store *r, const char *name, const void *p, size_t n)
+{
+	dv_auto(dv_buf) there = DV_BUF_INIT;
+	int rc = r->create == DV_CREATE_ENFORCED ? create_enforced(r, name, p, n) :
+						   create_weakly(r, name, p, n);
+
+	if (rc != DV_EEXISTS)
+		return rc;
+	/* Our own, when the answer to a first try got lost. */
+	rc = dv_remote_get_file(r, name, DV_LOG_ENTRY_MAX, &there);
+	if (rc)
+		return rc;
+	if (there.n == n && memcmp(there.p, p, n) == 0)
+		return 0;
+	return dv_err(DV_EEXISTS, "remote '%s' has '%s' already", r->name, name);
+}
+
 int dv_remote_log_create(dv_remote_store *r, uint64_t number, const dv_log_entry *e, dv_oid *print)
 {
 	char name[DV_NAME_ROOM];
-	dv_auto(dv_buf) b = DV_BUF_INIT, there = DV_BUF_INIT;
+	dv_auto(dv_buf) b = DV_BUF_INIT;
 	int rc = dv_log_entry_write(&b, e);
 
 	if (rc)
 		return rc;
 	print_of(print, &b);
 	log_path(name, number);
-	rc = r->r->driver->put_if_absent(r->r, name, b.p, b.n);
-	if (rc != DV_EEXISTS)
-		return rc ? dv_err_ctx(rc, "remote '%s'", r->name) : 0;
-	/* Our own entry, when the answer to a first try got lost. */
-	rc = dv_remote_get_file(r, name, DV_LOG_ENTRY_MAX, &there);
-	if (rc)
-		return rc;
-	if (there.n == b.n && memcmp(there.p, b.p, b.n) == 0)
-		return 0;
-	return dv_err(DV_EEXISTS, "remote '%s' has an entry %" PRIu64 " already", r->name, number);
+	return dv_remote_create_file(r, name, b.p, b.n);
 }
 
 int dv_remote_log_apply(dv_remote_store *r, uint64_t number, const dv_log_entry *e,

@@ -41,6 +41,7 @@ void dv_remote_store_free(dv_remote_store *r)
 	pthread_mutex_destroy(&r->footers_lock);
 	free(r->name);
 	free(r->mirror);
+	free(r->server);
 	free(r);
 }
 
@@ -247,14 +248,16 @@ static int describe(dv_remote_store *r, bool create)
 			return rc;
 		if (!create || i > 0 || !(r->r->caps & DV_REMOTE_WRITE))
 			break;
-		rc = r->r->driver->put_if_absent(r->r, DV_STORE_DESCRIPTION, dv_store_description,
-						 strlen(dv_store_description));
+		if ((rc = dv_probe_create(r)))
+			return rc;
+		rc = dv_remote_create_file(r, DV_STORE_DESCRIPTION, dv_store_description,
+					   strlen(dv_store_description));
 		if (rc == 0) {
 			r->exists = true;
 			return 0;
 		}
 		if (rc != DV_EEXISTS)
-			return dv_err_ctx(rc, "remote '%s'", r->name);
+			return rc;
 	}
 	dv_error_clear();
 	return 0;
@@ -266,7 +269,7 @@ static int open_driver(dv_remote_store *r, const dv_remote_options *o)
 				       .url_is_own = o->url_is_own,
 				       .setting = o->setting, .ctx = o->ctx };
 	const dv_wrap_options wrap = { .name = r->name, .rate = o->rate, .jobs = o->jobs,
-				       .traffic = &r->traffic };
+				       .tries = o->tries, .traffic = &r->traffic };
 	const char *url = o->url;
 	size_t n = strcspn(url, ":");
 	const char *scheme = url;
@@ -321,11 +324,8 @@ int dv_remote_store_refresh(dv_remote_store *r)
 
 static int open_all(dv_remote_store *r, const dv_remote_options *o)
 {
-	dv_autofree char *index = dv_path_join(o->mirror_dir, "index");
-	int rc = index ? dv_fs_mkdirs(index) : DV_ERROR;
+	int rc;
 
-	if (rc || (rc = open_driver(r, o)))
-		return rc;
 	if (!r->r)
 		return 0;
 	dv_mirror_load(r);
@@ -341,18 +341,36 @@ static int open_all(dv_remote_store *r, const dv_remote_options *o)
 	return dv_remote_store_refresh(r);
 }
 
-int dv_remote_store_open(dv_remote_store **out, const dv_remote_options *o)
+int dv_remote_place_open(dv_remote_store **out, const dv_remote_options *o)
 {
 	dv_autoptr(dv_remote_store) r = dv_calloc(1, sizeof *r);
+	dv_autofree char *index = dv_path_join(o->mirror_dir, "index");
+	const char *server = o->setting ? o->setting(o->ctx, "endpointurl") : NULL;
 
 	if (!r)
 		return DV_ERROR;
 	pthread_mutex_init(&r->footers_lock, NULL);
 	r->name = dv_strdup(o->name ? o->name : o->url);
 	r->mirror = dv_strdup(o->mirror_dir);
-	if (!r->name || !r->mirror)
+	r->server = dv_strdup(server ? server : "");
+	if (!r->name || !r->mirror || !r->server)
 		return DV_ERROR;
-	int rc = open_all(r, o);
+	int rc = index ? dv_fs_mkdirs(index) : DV_ERROR;
+	if (rc || (rc = open_driver(r, o)))
+		return rc;
+	if (r->r)
+		dv_probe_recall(r);
+	*out = dv_steal(&r);
+	return 0;
+}
+
+int dv_remote_store_open(dv_remote_store **out, const dv_remote_options *o)
+{
+	dv_autoptr(dv_remote_store) r = NULL;
+	int rc = dv_remote_place_open(&r, o);
+
+	if (rc == 0)
+		rc = open_all(r, o);
 	if (rc == 0)
 		*out = dv_steal(&r);
 	return rc;

@@ -87,7 +87,7 @@ bool dv_try_again(dv_tries *t, int *rc)
 		pause = e.retry_after_ms;
 	if (dv_fault_quick())
 		pause /= 1000;
-	if (t->n >= TRIES_MAX || now - t->since + pause > TIME_MAX_MS) {
+	if (t->n >= (t->most ? t->most : TRIES_MAX) || now - t->since + pause > TIME_MAX_MS) {
 		if (t->n > 1)
 			dv_err_ctx(*rc, "after %d tries", t->n);
 		return false;
@@ -105,8 +105,7 @@ bool dv_try_again(dv_tries *t, int *rc)
 
 typedef struct retry_remote {
 	dv_wrapper w;
-	const char *name;
-	dv_traffic *traffic;
+	dv_tries fresh;		/* what every call begins with */
 } retry_remote;
 
 static dv_tries tries_of(dv_remote *r, dv_remote **inner)
@@ -114,7 +113,7 @@ static dv_tries tries_of(dv_remote *r, dv_remote **inner)
 	const retry_remote *y = (retry_remote *)r;
 
 	*inner = y->w.inner;
-	return (dv_tries){ .name = y->name, .traffic = y->traffic };
+	return y->fresh;
 }
 
 static int retry_stat(dv_remote *r, const char *name, uint64_t *size)
@@ -253,14 +252,13 @@ static const dv_driver retry_driver = {
 	.remove = retry_remove,
 };
 
-int dv_retry_wrap(dv_remote **r, const char *name, dv_traffic *traffic)
+int dv_retry_wrap(dv_remote **r, const dv_wrap_options *o)
 {
 	retry_remote *y = dv_calloc(1, sizeof *y);
 
 	if (!y)
 		return DV_ERROR;
 	dv_wrapper_init(&y->w, &retry_driver, r, NULL);
-	y->name = name;
-	y->traffic = traffic;
+	y->fresh = (dv_tries){ .name = o->name, .traffic = o->traffic, .most = o->tries };
 	return 0;
 }

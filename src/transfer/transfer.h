@@ -21,11 +21,16 @@ typedef struct dv_remote_options {
 	bool url_is_own;	/* it stands in the user's own settings, not in a committed file */
 	int jobs;		/* connections wanted; 0: as the driver likes */
 	uint64_t rate;		/* bytes in a second at most; 0: no limit */
+	int tries;		/* of what passes by itself; 0: as many as have a chance */
 	const char *(*setting)(void *ctx, const char *key);	/* as in dv_driver_options */
 	void *ctx;
 } dv_remote_options;
 /** Whether some driver reaches such a URL; a folder always is reached. */
 bool dv_remote_has_driver(const char *url);
+/** Opens a place, makes it when it is absent and o->create is set, and finds out what it can do by
+ *  writing, reading and removing a small file. *out is filled as far as it went, also on failure.
+ *  What is found about creating files is kept in the mirror. */
+int dv_remote_store_probe(const dv_remote_options *o, dv_abilities *out) DV_MUST_CHECK;
 /** Opens a remote: checks dv-store.json, replays new log entries, mirrors new segments. An empty
  *  place without `create` is an empty store for reading (head 0). */
 int dv_remote_store_open(dv_remote_store **out, const dv_remote_options *o) DV_MUST_CHECK;

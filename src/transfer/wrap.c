@@ -29,7 +29,7 @@ int dv_wrap_jobs(const dv_remote *r, int wanted)
 static int open_driver(dv_remote **out, const dv_driver *d, const char *url,
 		       const dv_driver_options *to, const dv_wrap_options *o)
 {
-	dv_tries t = { .name = o->name, .traffic = o->traffic };
+	dv_tries t = { .name = o->name, .traffic = o->traffic, .most = o->tries };
 	int rc;
 
 	do
@@ -52,7 +52,7 @@ static int wrap_all(dv_remote **r, const dv_wrap_options *o)
 	if (rc || (rc = dv_count_wrap(r, o->traffic)) || (rc = dv_limit_wrap(r, &rate)) ||
 	    (rc = dv_gate_wrap(r, jobs)))
 		return rc;
-	return dv_retry_wrap(r, o->name, o->traffic);
+	return dv_retry_wrap(r, o);
 }
 
 int dv_wrap_open(dv_remote **out, const dv_driver *d, const char *url, const dv_driver_options *to,

@@ -25,6 +25,7 @@ typedef struct dv_wrap_options {
 	const char *name;	/* of the remote, for messages; borrowed as long as it is open */
 	uint64_t rate;		/* bytes in a second, both directions together; 0: no limit */
 	int jobs;		/* calls at once at most; 0: as the driver likes */
+	int tries;		/* of what passes by itself; 0: as many as have a chance */
 	dv_traffic *traffic;	/* borrowed as long as it is open */
 } dv_wrap_options;
 
@@ -50,7 +51,7 @@ void dv_wrapper_close(dv_remote *r);
 int dv_fault_wrap(dv_remote **r) DV_MUST_CHECK;		/* when DV_REMOTE_FAULT asks for it */
 int dv_count_wrap(dv_remote **r, dv_traffic *t) DV_MUST_CHECK;
 int dv_gate_wrap(dv_remote **r, int jobs) DV_MUST_CHECK;
-int dv_retry_wrap(dv_remote **r, const char *name, dv_traffic *t) DV_MUST_CHECK;
+int dv_retry_wrap(dv_remote **r, const dv_wrap_options *o) DV_MUST_CHECK;
 
 /** A limit on bytes in a second, shared by all threads. */
 typedef struct dv_rate dv_rate;
@@ -66,6 +67,7 @@ int dv_limit_wrap(dv_remote **r, dv_rate **l) DV_MUST_CHECK;
 typedef struct dv_tries {
 	const char *name;	/* of the remote */
 	dv_traffic *traffic;	/* may be NULL */
+	int most;		/* 0: the usual */
 	int n;			/* failures in a row */
 	int64_t since;		/* of the first of them, in ms; 0: none yet */
 } dv_tries;

@@ -82,10 +82,10 @@ test_case 'a remote that is not the default, or is no folder' '
 	contains err "dv remote default NAME"
 	$DV remote default only 2>err
 	contains err "hint: commit '"'.dv/config'"' with git"
-	$DV remote add far s3://bucket/path 2>err
-	contains err "warning: this dv cannot reach '"'s3'"' URLs"
+	$DV remote add far gopher://host/path 2>err
+	contains err "warning: this dv cannot reach '"'gopher'"' URLs"
 	must_fail 2 $DV push -r far 2>err
-	contains err "cannot reach '"'s3'"' URLs"
+	contains err "cannot reach '"'gopher'"' URLs"
 	contains err "hint: "
 	must_fail 129 $DV remote modify only nothing x 2>err
 	contains err "'"'dv help remote'"'"'
