@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "base/url.h"
 
 void dv_config_release(dv_config *c)
 {
@@ -246,7 +247,10 @@ int dv_config_remote(const dv_config *c, const char *root, const char *name, cha
 		return dv_err_hint(dv_err(DV_EUNSAFE,
 					  "the remote '%s' has the url '%s', which is none", name,
 					  value), "'dv remote modify %s url URL' mends it", name);
-	int rc = make_url(root, value, url);
+	int rc = dv_url_check(value);
+	if (rc)
+		return dv_err_ctx(rc, "remote '%s'", name);
+	rc = make_url(root, value, url);
 	if (!rc && name_out && !(*name_out = dv_strdup(name))) {
 		free(*url);
 		*url = NULL;

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "base/url.h"
 #include "repo/config_keys.h"
 #include "repo/repo.h"
 #include "transfer/transfer.h"
@@ -19,12 +20,15 @@ static int settings(dv_repo *r, dv_config *own, const dv_config **out)
 	return r ? 0 : dv_config_load(own, NULL, NULL);
 }
 
+/* Secrets stay where they are: output is seen, logged and passed on. */
 static int report(const dv_config *c, const dv_config_entry *e, dv_config_cb cb, void *payload)
 {
-	dv_config_value v = { .key = e->key, .value = e->value, .origin = c->file[e->level],
+	dv_autofree char *shown = dv_config_is_secret(e->key) ? dv_strdup("***") :
+								 dv_url_redact(e->value);
+	dv_config_value v = { .key = e->key, .value = shown, .origin = c->file[e->level],
 			      .level = e->level };
 
-	return cb(&v, payload);
+	return shown ? cb(&v, payload) : DV_ERROR;
 }
 
 int dv_config_get(dv_repo *r, enum dv_config_level level, const char *key, dv_config_cb cb,
@@ -266,10 +270,10 @@ int dv_remote_list(dv_repo *r, dv_remote_cb cb, void *payload)
 			again = again || !strcmp(c->e[k].key, c->e[i].key);
 		if (!name || again)
 			continue;
-		dv_remote_info info = { .name = name,
-					.url = dv_config_string(c, c->e[i].key, NULL),
+		dv_autofree char *url = dv_url_redact(dv_config_string(c, c->e[i].key, NULL));
+		dv_remote_info info = { .name = name, .url = url,
 					.is_default = def && !strcmp(def, name) };
-		rc = cb(&info, payload);
+		rc = url ? cb(&info, payload) : DV_ERROR;
 	}
 	return rc;
 }
@@ -280,6 +284,9 @@ static int stored_url(const dv_repo *r, enum dv_config_level level, const char *
 	*out = NULL;
 	if (*url == '-' || !*url)
 		return dv_err(DV_EUSAGE, "'%s' is no address of a remote", url);
+	int rc = dv_url_check(url);
+	if (rc)
+		return rc;
 	/* scp's host:path, unless there is a folder of that name. */
 	bool scp = dv_path_is_scp(url) && access(url, F_OK);
 	if (strstr(url, "://") || *url == '/' || !strncmp(url, "~/", 2) || scp) {
@@ -344,7 +351,13 @@ static int check_exists(dv_repo *r, const char *name)
 	const dv_config *c;
 	int rc = settings(r, &own, &c);
 
-	return rc ? rc : dv_config_remote(c, r ? r->root : NULL, name, NULL, &url);
+	if (!rc)
+		rc = dv_config_remote(c, r ? r->root : NULL, name, NULL, &url);
+	/* One whose URL is refused can be mended. */
+	if (rc != DV_EUNSAFE)
+		return rc;
+	dv_error_clear();
+	return 0;
 }
 
 int dv_remote_modify(dv_repo *r, enum dv_config_level level, const char *name,
@@ -460,6 +473,7 @@ int dv_remote_default(dv_repo *r, enum dv_config_level level, const char *name, 
 	if (dv_buf_addf(&key, "remote.%s.url", def))
 		return key.err;
 	const char *url = dv_config_string(c, dv_buf_str(&key), NULL);
-	dv_remote_info info = { .name = def, .url = url ? url : "", .is_default = true };
-	return cb(&info, payload);
+	dv_autofree char *shown = dv_url_redact(url ? url : "");
+	dv_remote_info info = { .name = def, .url = shown, .is_default = true };
+	return shown ? cb(&info, payload) : DV_ERROR;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/url.h"
 #include "repo/config_keys.h"
 
 #define KEY_MAX 1000
@@ -218,6 +219,18 @@ static int unknown_key(const char *key)
 	return dv_err_hint(rc, "did you mean '%s'", best);
 }
 
+bool dv_config_is_secret(const char *key)
+{
+	static const char *const secrets[] = { "secretaccesskey", "sessiontoken", "header",
+					       "password", "secret", "token", NULL };
+	const char *leaf = strrchr(key, '.');
+
+	for (const char *const *s = secrets; *s && leaf; s++)
+		if (!strcmp(leaf + 1, *s))
+			return true;
+	return false;
+}
+
 bool dv_config_refused(const char *key, const char *value)
 {
 	const struct known *k = find_known(key);
@@ -234,7 +247,15 @@ int dv_config_check(const char *key, const char *value)
 
 	if (!k)
 		return unknown_key(key);
-	if (strlen(value) > DV_CONFIG_FILE_MAX / 4 || strchr(value, '\r') || k->check(value))
+	int rc = k->check == check_url ? dv_url_check(value) : 0;
+	if (rc)
+		return dv_err_ctx(rc, "'%s'", key);
+	bool fits = strlen(value) <= DV_CONFIG_FILE_MAX / 4 && !strchr(value, '\r') &&
+		    k->check(value) == 0;
+	if (!fits && dv_config_is_secret(key))
+		return dv_err_hint(dv_err(DV_EUSAGE, "'%s' cannot be that", key), "it takes %s",
+				   k->takes);
+	if (!fits)
 		return dv_err_hint(dv_err(DV_EUSAGE, "'%s' cannot be '%s'", key, value),
 				   "it takes %s", k->takes);
 	return 0;

@@ -7,5 +7,7 @@
 
 /** Does dv know the normal key, and may it hold the value? DV_EUSAGE with a hint when not. */
 int dv_config_check(const char *key, const char *value) DV_MUST_CHECK;
+/** Is the value of the normal key a secret, which is never shown? */
+bool dv_config_is_secret(const char *key);
 
 #endif

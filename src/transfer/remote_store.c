@@ -277,8 +277,8 @@ static int open_driver(dv_remote_store *r, const dv_remote_options *o)
 	if (url[0] == '/')
 		scheme = "file", n = 4;
 	else if (strncmp(url + n, "://", 3) != 0)
-		return dv_err(DV_EUSAGE, "remote '%s': '%s' is neither URL nor absolute path",
-			      r->name, url);
+		return dv_err(DV_EUSAGE, "remote '%s' is at neither URL nor absolute path",
+			      r->name);
 	for (size_t i = 0; dv_drivers[i]; i++) {
 		const dv_driver *d = dv_drivers[i];
 

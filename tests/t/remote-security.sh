@@ -1,0 +1,212 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2016
+#
+# What a committed .dv/config may not do, addresses that are traps, and secrets that are not shown.
+. "${0%/*}/lib.sh"
+
+export top=$PWD AWS_EC2_METADATA_DISABLED=true
+git init -q --template= origin
+cd origin || exit 2
+dv init -q
+seq 1000 >data
+dv add -q data
+git add -A
+git commit -qm one
+cp .dv/config "$top/config"
+cd ..
+
+# Programs that say that they were started.
+cat >started <<-END
+	#!/bin/sh
+	echo "\$0 \$*" >>$top/marker
+	exit 1
+END
+chmod +x started
+export own="sshcommand keyfile credentialprocess credentialhelper credentialpath configpath netrc
+	clientcert clientkey cafile insecure header accesskeyid secretaccesskey sessiontoken"
+
+# committed TEXT: a fresh clone whose committed settings end with TEXT.
+committed() {
+	cd "$top"
+	rm -rf clone marker
+	git clone -q origin clone
+	cd clone
+	printf "%s\n" "$1" >>.dv/config
+	git commit -qam settings
+}
+
+# quiet_marker: no program was started.
+quiet_marker() {
+	[ ! -e "$top/marker" ] || { cat "$top/marker"; return 1; }
+}
+
+value_for() {
+	case $1 in
+	insecure) echo true ;;
+	header) echo "X-Y: hush" ;;
+	*) echo "$top/started" ;;
+	esac
+}
+
+test_case 'settings that belong to the user are ignored in a committed file, with a warning' '
+	for url in ssh://127.0.0.1:1/x s3://bucket/x http://127.0.0.1:1/x https://127.0.0.1:1/x; do
+		committed "[remote \"r\"]
+			url = $url
+			auth = basic
+			endpointurl = http://127.0.0.1:1
+		[core]
+			remote = r
+		[remote \"r\"]"
+		for key in $own; do
+			printf "\t%s = \"%s\"\n" "$key" "$(value_for "$key")" >>.dv/config
+		done
+		refused dv status --remote 2>err
+		quiet_marker
+		for key in $own; do
+			contains err "'"'remote.r.\$key'"'"
+			contains err "dv config --local remote.r.$key"
+			must_fail 1 dv config "remote.r.$key" 2>/dev/null
+		done
+		lacks err hush
+		refused dv fetch -A 2>err || dv push 2>err || :
+		refused dv push 2>err
+		quiet_marker
+	done'
+
+test_case 'they are not written there either' '
+	committed "[remote \"r\"]
+		url = s3://bucket/x"
+	cp .dv/config ../before
+	for key in $own; do
+		refused dv remote modify r "$key" "$(value_for "$key")" 2>err
+		contains err "error:"
+		contains err "'"'remote.r.\$key'"'"
+		contains err "hint: use '"'--local'"'"
+		lacks err hush
+		same .dv/config ../before
+		dv remote modify --local r "$key" "$(value_for "$key")"
+		dv remote modify --local --unset r "$key"
+		dv remote modify --global r "$key" "$(value_for "$key")"
+		dv remote modify --global --unset r "$key"
+	done
+	refused dv config cache.dir /x 2>err
+	contains err "--local"'
+
+test_case 'addresses that programs could take for options' '
+	for url in ssh://-oProxyCommand=touch\$IFS$top/marker/x "ssh://-oProxyCommand=x@h/y" \
+		"ssh://u@-oProxyCommand=x/y" s3://-bucket/x http://-h/x https://-h/x https://u@-h/x \
+		-x "-oProxyCommand=x:y" "u@-h:x"; do
+		committed "[remote \"r\"]
+			url = $url
+		[core]
+			remote = r"
+		refused dv status --remote 2>err </dev/null
+		contains err "error: "
+		quiet_marker
+		refused dv push 2>err
+		quiet_marker
+		cd "$top/origin"
+		refused dv remote add trap -- "$url" 2>err || refused dv status --remote trap 2>err || :
+		git checkout -q .dv/config
+	done'
+
+test_case 'a password in a URL is refused, and shown nowhere' '
+	for url in ssh://u:hush@127.0.0.1:1/x http://u:hush@127.0.0.1:1/x s3://u:hush@b/x \
+		https://u:hu/sh@127.0.0.1:1/x https://:hush@h/x other://u:hush@h/x \
+		"https://h/x?sig=hush"; do
+		committed "[remote \"r\"]
+			url = \"$url\"
+		[core]
+			remote = r"
+		{
+			dv remote list
+			dv remote list --json
+			dv remote default
+			dv remote default --json
+			dv config --list
+			dv config --list --json
+			dv config remote.r.url
+			dv config remote.r.url --json
+			dv doctor || :
+			dv doctor --json || :
+		} >out 2>&1
+		lacks out hush
+		lacks out hu/sh
+		contains out "***"
+		refused dv status --remote 2>err
+		refused dv push 2>>err
+		refused dv pull 2>>err || :
+		refused dv gc -w --dry 2>>err || :
+		contains err "error: "
+		lacks err hush
+		lacks err hu/sh
+		dv remote modify r url s3://bucket/x
+		[ "$(dv config remote.r.url)" = s3://bucket/x ]
+		case $url in
+		*\?*) continue ;;
+		esac
+		for level in --repo --local; do
+			refused dv remote add $level n "$url" 2>err
+			contains err "password"
+			lacks err hush
+			refused dv remote modify $level r url "$url" 2>err
+			refused dv config $level remote.n.url "$url" 2>>err
+			lacks err hush
+		done
+	done
+	refused dv remote modify r endpointurl http://u:hush@h 2>err
+	contains err "password"
+	lacks err hush'
+
+test_case 'users are shown, and odd paths left alone' '
+	committed ""
+	i=0
+	for url in ssh://me@h/x s3://bucket/a@b https://h:8080/a:b@c https://me@h/x /a:b@c ../x@y:z; do
+		i=$((i + 1))
+		dv remote add "r$i" -- "$url" 2>/dev/null
+		dv remote list >out
+		contains out "$url"
+	done'
+
+test_case 'keys and tokens are in no output, no mirror and no store' '
+	committed "[remote \"r\"]
+		url = s3://bucket/x
+		endpointurl = http://127.0.0.1:1
+	[core]
+		remote = r"
+	dv remote modify --local r accesskeyid AKID
+	dv remote modify --local r secretaccesskey HUSH1
+	dv remote modify --local r sessiontoken HUSH2
+	dv remote modify --local r header "X-A: HUSH3"
+	dv remote add -q --local web http://127.0.0.1:1/x
+	dv remote modify --local web header "X-A: HUSH4"
+	dv remote modify --local web auth bearer
+	printf "machine 127.0.0.1 login u password HUSH5\n" >~/.netrc
+	dv remote add -q --local folder ../shelf
+	dv remote modify --local folder sessiontoken HUSH6
+	{
+		for json in "" --json; do
+			dv remote list $json
+			dv config --list $json
+			for key in secretaccesskey sessiontoken header; do
+				dv config "remote.r.$key" $json
+			done
+			dv config --show-origin --list
+			for r in r web folder; do
+				dv status --remote="$r" $json || dv status --remote -r "$r" $json || :
+				dv push -r "$r" $json || :
+				dv fetch -r "$r" $json || :
+			done
+			dv doctor $json || :
+		done
+		dv remote modify --local r secretaccesskey "" || :
+	} >out 2>&1
+	! grep -n HUSH out || false
+	contains out "remote.r.secretaccesskey=***"
+	contains out "remote.r.accesskeyid=AKID"
+	mv .git/dv/config ../local
+	! grep -rl HUSH .git/dv ../shelf || false
+	rm ~/.netrc'
+
+done_testing
