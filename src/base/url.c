@@ -32,11 +32,11 @@ static bool take_apart(parts *out, const char *url)
 	if (!p)
 		return false;
 	out->user = out->host = p += 3;
-	size_t end = strcspn(p, "?#"), n = strcspn(p, "/?#"), colon = strcspn(p, ":/?#");
+	size_t n = strcspn(p, "/?#"), colon = strcspn(p, ":/?#");
 	const char *at = memrchr(p, '@', n);
-	/* A '/' in a password ends the host for those who read by the rules. */
+	/* A '/', '?' or '#' in a password ends the host for those who read by the rules. */
 	if (!at && colon < n && *p != '[' && !is_number(p + colon + 1, n - colon - 1))
-		at = memrchr(p, '@', end);
+		at = strrchr(p, '@');
 	if (at) {
 		out->user_n = (size_t)(at - p);
 		out->password = memchr(p, ':', out->user_n);
