@@ -23,7 +23,31 @@ cat >started <<-END
 	exit 1
 END
 chmod +x started
-export own="sshcommand keyfile credentialprocess credentialhelper credentialpath configpath netrc
+
+# A server that lets nobody in, and an ssh that gets nowhere: what fails for good is not tried again.
+python3 - >port <<-END &
+	import http.server
+	class No(http.server.BaseHTTPRequestHandler):
+	    def do_GET(self):
+	        self.send_response(403)
+	        self.send_header("Content-Length", "0")
+	        self.end_headers()
+	    do_HEAD = do_PUT = do_POST = do_GET
+	    def log_message(self, *_):
+	        pass
+	server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), No)
+	print(server.server_port, flush=True)
+	server.serve_forever()
+END
+no=$!
+trap 'kill $no; test_cleanup' EXIT
+mkdir bin
+printf '#!/bin/sh\necho "Permission denied (publickey)." >&2\nexit 255\n' >bin/ssh
+chmod +x bin/ssh
+PATH=$top/bin:$PATH
+for _ in $(seq 100); do [ ! -s port ] || break; sleep 0.05; done
+host=127.0.0.1:$(cat port)
+export host own="sshcommand keyfile credentialprocess credentialhelper credentialpath configpath netrc
 	clientcert clientkey cafile insecure header accesskeyid secretaccesskey sessiontoken"
 
 # committed TEXT: a fresh clone whose committed settings end with TEXT.
@@ -50,28 +74,26 @@ value_for() {
 }
 
 test_case 'settings that belong to the user are ignored in a committed file, with a warning' '
-	for url in ssh://127.0.0.1:1/x s3://bucket/x http://127.0.0.1:1/x https://127.0.0.1:1/x; do
+	for url in ssh://$host/x s3://bucket/x http://$host/x; do
 		committed "[remote \"r\"]
 			url = $url
 			auth = basic
-			endpointurl = http://127.0.0.1:1
+			endpointurl = http://$host
 		[core]
 			remote = r
 		[remote \"r\"]"
 		for key in $own; do
 			printf "\t%s = \"%s\"\n" "$key" "$(value_for "$key")" >>.dv/config
 		done
-		refused dv status --remote 2>err
+		refused dv push 2>err
 		quiet_marker
+		dv config --list >list 2>/dev/null
 		for key in $own; do
 			contains err "'"'remote.r.\$key'"'"
 			contains err "dv config --local remote.r.$key"
-			must_fail 1 dv config "remote.r.$key" 2>/dev/null
+			lacks list "remote.r.$key"
 		done
 		lacks err hush
-		refused dv fetch -A 2>err || dv push 2>err || :
-		refused dv push 2>err
-		quiet_marker
 	done'
 
 test_case 'they are not written there either' '
@@ -86,10 +108,13 @@ test_case 'they are not written there either' '
 		lacks err hush
 		same .dv/config ../before
 		dv remote modify --local r "$key" "$(value_for "$key")"
-		dv remote modify --local --unset r "$key"
-		dv remote modify --global r "$key" "$(value_for "$key")"
-		dv remote modify --global --unset r "$key"
 	done
+	dv remote modify --global r sshcommand "$top/started"
+	dv config --list >list
+	for key in $own; do
+		contains list "remote.r.$key="
+	done
+	dv remote modify --global --unset r sshcommand
 	refused dv config cache.dir /x 2>err
 	contains err "--local"'
 
@@ -101,18 +126,13 @@ test_case 'addresses that programs could take for options' '
 			url = $url
 		[core]
 			remote = r"
-		refused dv status --remote 2>err </dev/null
+		refused dv push 2>err </dev/null
 		contains err "error: "
 		quiet_marker
-		refused dv push 2>err
-		quiet_marker
-		cd "$top/origin"
-		refused dv remote add trap -- "$url" 2>err || refused dv status --remote trap 2>err || :
-		git checkout -q .dv/config
 	done'
 
 test_case 'a password in a URL is refused, and shown nowhere' '
-	for url in ssh://u:hush@127.0.0.1:1/x http://u:hush@127.0.0.1:1/x s3://u:hush@b/x \
+	for url in ssh://u:hush@h/x http://u:hush@h/x s3://u:hush@b/x \
 		https://u:hu/sh@127.0.0.1:1/x https://:hush@h/x other://u:hush@h/x \
 		"https://h/x?sig=hush"; do
 		committed "[remote \"r\"]
@@ -122,22 +142,16 @@ test_case 'a password in a URL is refused, and shown nowhere' '
 		{
 			dv remote list
 			dv remote list --json
-			dv remote default
 			dv remote default --json
 			dv config --list
-			dv config --list --json
-			dv config remote.r.url
 			dv config remote.r.url --json
 			dv doctor || :
-			dv doctor --json || :
 		} >out 2>&1
 		lacks out hush
 		lacks out hu/sh
 		contains out "***"
-		refused dv status --remote 2>err
-		refused dv push 2>>err
-		refused dv pull 2>>err || :
-		refused dv gc -w --dry 2>>err || :
+		refused dv push 2>err
+		refused dv pull 2>>err
 		contains err "error: "
 		lacks err hush
 		lacks err hu/sh
@@ -146,14 +160,11 @@ test_case 'a password in a URL is refused, and shown nowhere' '
 		case $url in
 		*\?*) continue ;;
 		esac
-		for level in --repo --local; do
-			refused dv remote add $level n "$url" 2>err
-			contains err "password"
-			lacks err hush
-			refused dv remote modify $level r url "$url" 2>err
-			refused dv config $level remote.n.url "$url" 2>>err
-			lacks err hush
-		done
+		refused dv remote add n "$url" 2>err
+		contains err "password"
+		refused dv remote modify --local r url "$url" 2>>err
+		refused dv config --global remote.n.url "$url" 2>>err
+		lacks err hush
 	done
 	refused dv remote modify r endpointurl http://u:hush@h 2>err
 	contains err "password"
@@ -172,14 +183,14 @@ test_case 'users are shown, and odd paths left alone' '
 test_case 'keys and tokens are in no output, no mirror and no store' '
 	committed "[remote \"r\"]
 		url = s3://bucket/x
-		endpointurl = http://127.0.0.1:1
+		endpointurl = http://$host
 	[core]
 		remote = r"
 	dv remote modify --local r accesskeyid AKID
 	dv remote modify --local r secretaccesskey HUSH1
 	dv remote modify --local r sessiontoken HUSH2
 	dv remote modify --local r header "X-A: HUSH3"
-	dv remote add -q --local web http://127.0.0.1:1/x
+	dv remote add -q --local web "http://$host/x"
 	dv remote modify --local web header "X-A: HUSH4"
 	dv remote modify --local web auth bearer
 	printf "machine 127.0.0.1 login u password HUSH5\n" >~/.netrc
