@@ -41,6 +41,7 @@ TEST_FULL=${DV_TEST_FULL:-}
 unset "${!GIT_@}" "${!DV_@}" "${!AWS_@}" "${!SSH_@}" CDPATH http_proxy https_proxy all_proxy \
 	no_proxy HTTPS_PROXY ALL_PROXY NO_PROXY
 export DV TEST_DIR TEST_SOURCE TEST_NEED_SERVERS TEST_FULL LC_ALL=C TZ=UTC GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
+export AWS_EC2_METADATA_DISABLED=true
 export HOME=$TEST_DIR/home XDG_CONFIG_HOME=$TEST_DIR/home/.config
 export XDG_CACHE_HOME=$TEST_DIR/home/.cache XDG_DATA_HOME=$TEST_DIR/home/.local/share
 export XDG_STATE_HOME=$TEST_DIR/home/.local/state XDG_RUNTIME_DIR=$TEST_DIR/home/.run

@@ -13,7 +13,7 @@ cd repo || exit 2
 dv init -q
 echo data >data
 dv add -q data
-dv remote add -q -d s3 s3://bucket/store
+dv remote add -q -d --no-probe s3 s3://bucket/store
 export endpoint=$METADATA_URL
 dv remote modify --local s3 endpointurl "$METADATA_URL"
 dv remote modify --local s3 addressing path

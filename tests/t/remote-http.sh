@@ -28,7 +28,7 @@ clone_at() {
 	rm -rf clone
 	git clone -q "$top/origin" "$top/clone"
 	cd "$top/clone"
-	dv remote add -q -d --local web "$1"
+	dv remote add -q -d --no-probe --local web "$1"
 }
 
 # A server without parts of files, as comes with Python.
@@ -225,7 +225,7 @@ test_case 'redirects: followed, and without credentials to another host' '
 test_case 'an address of a committed file gets no secret that is not for its host' '
 	clone_at "$HTTP_URL/header/store"
 	dv remote remove --local web 2>/dev/null
-	dv remote add -q -d web "$HTTP_URL/header/store"
+	dv remote add -q -d --no-probe web "$HTTP_URL/header/store"
 	dv remote modify --local web header "X-Dataset-Key: $HTTP_TOKEN"
 	: >"$HTTP_LOG"
 	refused dv pull 2>err

@@ -175,7 +175,7 @@ test_case 'users are shown, and odd paths left alone' '
 	i=0
 	for url in ssh://me@h/x s3://bucket/a@b https://h:8080/a:b@c https://me@h/x /a:b@c ../x@y:z; do
 		i=$((i + 1))
-		dv remote add "r$i" -- "$url" 2>/dev/null
+		dv remote add --no-probe "r$i" -- "$url" 2>/dev/null
 		dv remote list >out
 		contains out "$url"
 	done'
@@ -190,7 +190,7 @@ test_case 'keys and tokens are in no output, no mirror and no store' '
 	dv remote modify --local r secretaccesskey HUSH1
 	dv remote modify --local r sessiontoken HUSH2
 	dv remote modify --local r header "X-A: HUSH3"
-	dv remote add -q --local web "http://$host/x"
+	dv remote add -q --no-probe --local web "http://$host/x"
 	dv remote modify --local web header "X-A: HUSH4"
 	dv remote modify --local web auth bearer
 	printf "machine 127.0.0.1 login u password HUSH5\n" >~/.netrc
