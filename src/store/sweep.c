@@ -431,6 +431,12 @@ static int salvage(sweep *w, const dv_pack_entry *from, const dv_place *at)
 	return pack_add(w, e, stored, NULL);
 }
 
+/* NULL for an entry without any: the table may be none at all then. */
+static const dv_oid *bases_of(const dv_holding *h, const dv_pack_entry *e)
+{
+	return e->nbases ? h->f.bases + e->bases_at : NULL;
+}
+
 static dv_place place_of(const dv_holding *h, const dv_pack_entry *e)
 {
 	return (dv_place){ .in = h->c, .offset = e->offset, .stored = e->stored, .raw = e->raw,
@@ -448,7 +454,7 @@ static int move_entry(sweep *w, const dv_holding *h, const dv_pack_entry *e, boo
 	if (forced)
 		return salvage(w, e, &at);
 	rc = dv_reader_stored(w->r, &e->id, &at, &p, &bases);
-	return rc < 0 ? rc : pack_add(w, *e, p, h->f.bases + e->bases_at);
+	return rc < 0 ? rc : pack_add(w, *e, p, bases_of(h, e));
 }
 
 static int by_offset(const void *a, const void *b)
@@ -495,7 +501,7 @@ static bool turn_copy(void *ctx, const dv_oid *id, dv_turn_copy *out)
 	h = &w->all.h[COPY_HOLDING(*copy)];
 	e = &h->f.e[COPY_ENTRY(*copy)];
 	out->at = place_of(h, e);
-	out->bases = h->f.bases + e->bases_at;
+	out->bases = bases_of(h, e);
 	return true;
 }
 

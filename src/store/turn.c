@@ -137,7 +137,8 @@ static int keep(turner *w, const dv_oid *id, const dv_turn_copy *have, uint8_t d
 		rc = dv_reader_stored(w->r, id, &have->at, &stored, &ids);
 	if (rc)
 		return rc;
-	memcpy(bases, have->bases, e.nbases * sizeof(*bases));
+	if (e.nbases)
+		memcpy(bases, have->bases, e.nbases * sizeof(*bases));
 	rc = w->t->put(w->t->ctx, &e, stored, bases);
 	return rc ? rc : dv_map_put(&w->placed, id, depth);
 }
