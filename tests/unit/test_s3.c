@@ -45,16 +45,16 @@ static void test_signatures(void **state)
 		"44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072";
 	static const char *const get[] = {
 		"Range: bytes=0-9", "Host: examplebucket.s3.amazonaws.com",
-		"x-amz-content-sha256: " EMPTY, "x-amz-date: 20130524T000000Z",
+		("x-amz-content-sha256: " EMPTY), "x-amz-date: 20130524T000000Z",
 	};
 	static const char *const put[] = {
 		"x-amz-storage-class: REDUCED_REDUNDANCY", "Date: Fri, 24 May 2013 00:00:00 GMT",
 		"Host: examplebucket.s3.amazonaws.com",
-		"X-Amz-Content-SHA256:  44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8"
-		"b072 ", "x-amz-date: 20130524T000000Z",
+		("X-Amz-Content-SHA256:  44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8"
+		 "b072 "), "x-amz-date: 20130524T000000Z",
 	};
 	static const char *const plain[] = {
-		"Host: examplebucket.s3.amazonaws.com", "x-amz-content-sha256: " EMPTY,
+		"Host: examplebucket.s3.amazonaws.com", ("x-amz-content-sha256: " EMPTY),
 		"x-amz-date: 20130524T000000Z",
 	};
 	static const char names[] = "host;x-amz-content-sha256;x-amz-date";
