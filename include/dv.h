@@ -227,7 +227,8 @@ DV_API int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, 
 
 typedef int (*dv_data_cb)(const void *p, size_t n, void *payload);
 /** Streams a tracked file's bytes [offset, offset+length); length UINT64_MAX: to the end. Reads
- *  only the chunks it needs. */
+ *  only the chunks it needs; those that the cache lacks come from the output's remote, and are not
+ *  kept. */
 DV_API int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint64_t length,
 		  dv_data_cb cb, void *payload);
 

@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "repo/changes.h"
 #include "repo/graft.h"
+#include "repo/sync.h"
 
 typedef struct listing {
 	dv_reader *reader;
@@ -178,15 +179,126 @@ int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entr
 	return at.kind == 'd' ? list_inside(&l, &at.oid, rel) : tell(&l, rel, &at, !*rest);
 }
 
+/* A listing from the cache, or else from the remote, if that is open. */
+static int load_listing(dv_reader *rd, dv_remote_store *from, const dv_oid *oid, dv_tree *out)
+{
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	int rc = dv_tree_load(out, rd, oid);
+
+	if (rc != DV_ENOTFOUND || !from)
+		return rc;
+	rc = dv_transfer_read(dv_reader_store(rd), from, oid, DV_TREE_MAX, &text);
+	return rc ? rc : dv_tree_parse(out, dv_buf_str(&text), text.n);
+}
+
+/* Finds what stands at `rest` inside output o. *lacking: a listing on the way could not be had, so
+ * that nobody knows. */
+static int find_anywhere(dv_reader *rd, dv_remote_store *from, const dv_output *o,
+			 const char *rest, dv_tree_entry *out, bool *lacking)
+{
+	*lacking = false;
+	*out = dv_pointer_entry(&o->pointer);
+	while (*rest) {
+		dv_auto(dv_tree) t = DV_TREE_INIT;
+		size_t len = strcspn(rest, "/");
+		dv_autofree char *name = dv_strndup(rest, len);
+		const dv_tree_entry *e = NULL;
+		int rc = name ? 0 : DV_ERROR;
+
+		if (rc == 0 && out->kind == 'd') {
+			rc = load_listing(rd, from, &out->oid, &t);
+			*lacking = rc == DV_ENOTFOUND;
+		}
+		if (rc < 0)
+			return rc;
+		if (out->kind == 'd')
+			e = dv_tree_find(&t, name);
+		if (!e)
+			return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' is not in the output '%s'",
+						  rest, o->path),
+					   "run 'dv ls -R' to see what there is");
+		*out = *e;
+		out->name = NULL;
+		rest += len + (rest[len] == '/');
+	}
+	return 0;
+}
+
+static int is_directory(const char *rel)
+{
+	return dv_err_hint(dv_err(DV_EUSAGE, "'%s' is a directory", rel),
+			   "run 'dv ls %s' to list it", rel);
+}
+
+typedef struct part {
+	uint64_t offset, length;
+	dv_data_cb cb;
+	void *payload;
+} part;
+
+/* What the cache lacks comes from the output's remote, and is not kept. Where there
+ * is no remote it ends with the failure that was recorded. */
+static int cat_remote(dv_repo *r, dv_reader *reader, const dv_output *o, const char *rest,
+		      const char *rel, const part *p)
+{
+	dv_autoptr(dv_remote_store) from = NULL;
+	dv_tree_entry at;
+	dv_error here;
+	bool lacking;
+
+	dv_error_take(&here);
+	int rc = dv_repo_remote_open(r, o->pointer.remote, false, &from, NULL);
+	if (rc == DV_ENOTFOUND || rc == DV_EUSAGE)
+		return dv_error_put(&here);
+	if (rc == 0)
+		rc = find_anywhere(reader, from, o, rest, &at, &lacking);
+	if (rc == 0 && at.kind == 'd')
+		return is_directory(rel);
+	if (rc == 0)
+		rc = dv_transfer_stream(dv_reader_store(reader), from, &at.oid, p->offset,
+					p->length, p->cb, p->payload);
+	return rc < 0 ? dv_err_ctx(rc, "'%s' is not in the cache", rel) : rc;
+}
+
+/* *lacking: the remote may have it. */
+static int cat_here(dv_reader *reader, const dv_output *o, const char *rest, const char *rel,
+		    const part *p, bool *lacking)
+{
+	dv_tree_entry at;
+	bool all = false;
+	int rc = find_anywhere(reader, NULL, o, rest, &at, lacking);
+
+	if (*lacking)
+		return hint_fetch(rc, o->path);
+	if (rc < 0)
+		return rc;
+	if (at.kind == 'd')
+		return is_directory(rel);
+	*lacking = true;
+	if (!dv_store_has_object(dv_reader_store(reader), &at.oid))
+		return dv_err_hint(dv_err(DV_ENOTFOUND, "the content of '%s' is not in the cache",
+					  rel), "run 'dv fetch %s' to bring it from the remote",
+				   rel);
+	if ((rc = dv_sync_is_cached(reader, &at.oid, false, &all)) < 0)
+		return rc;
+	if (!all)
+		return dv_err_hint(dv_err(DV_ENOTFOUND, "parts of '%s' are not in the cache", rel),
+				   "run 'dv fsck --repair'");
+	*lacking = false;
+	rc = dv_object_stream(reader, &at.oid, p->offset, p->length, p->cb, p->payload);
+	return rc < 0 ? dv_err_ctx(rc, "'%s'", rel) : rc;
+}
+
 int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint64_t length,
 	   dv_data_cb cb, void *payload)
 {
 	dv_auto(dv_output_list) all = DV_OUTPUT_LIST_INIT;
 	dv_autoptr(dv_reader) reader = NULL;
 	dv_autofree char *rel = NULL;
+	const part p = { offset, length, cb, payload };
 	const char *rest = "";
 	const dv_output *o;
-	dv_tree_entry at;
+	bool lacking;
 	dv_store *s;
 	int rc = look(r, rev, path, &rel, &all, &s, &reader);
 
@@ -196,20 +308,8 @@ int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint6
 	if (!o)
 		return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' is not tracked by dv", rel),
 				   "run 'dv ls -R' to see what is");
-	if ((rc = find_inside(reader, o, rest, &at)) < 0)
-		return rc;
-	if (at.kind == 'd')
-		return dv_err_hint(dv_err(DV_EUSAGE, "'%s' is a directory", rel),
-				   "run 'dv ls %s' to list it", rel);
-	if (!dv_store_has_object(s, &at.oid))
-		return dv_err_hint(dv_err(DV_ENOTFOUND, "the content of '%s' is not in the cache",
-					  rel), "run 'dv fetch %s' to bring it from the remote",
-				   rel);
-	rc = dv_object_stream(reader, &at.oid, offset, length, cb, payload);
-	if (rc == DV_ENOTFOUND)
-		/* The object is known, but not all of it is there. */
-		dv_err_hint(rc, "run 'dv fsck --repair'");
-	return rc < 0 ? dv_err_ctx(rc, "'%s'", rel) : rc;
+	rc = cat_here(reader, o, rest, rel, &p, &lacking);
+	return rc == DV_ENOTFOUND && lacking ? cat_remote(r, reader, o, rest, rel, &p) : rc;
 }
 
 int dv_check_ignore(dv_repo *r, const char *path, bool *ignored, dv_kv_cb cb, void *payload)

@@ -179,7 +179,7 @@ static int fault_get(dv_remote *r, const char *name, uint64_t offset, uint64_t l
 		uint64_t size = 0;
 
 		if ((rc = in->driver->stat(in, name, &size)))
-			return rc;
+			return k == FAULT_SHORT ? rc : break_off(k);
 		size = size > offset ? size - offset : 0;
 		length = length < size ? length : size;
 		if (k == FAULT_SHORT)

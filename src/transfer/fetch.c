@@ -21,6 +21,8 @@ static void dv_fetching_release(dv_fetching *f)
 {
 	dv_pool_free(f->pool);
 	dv_writer_free(f->writer);
+	dv_fetching_drop_spools(f);
+	free(f->spools);
 	for (int i = 0; f->readers && i <= f->threads; i++)
 		dv_reader_free(f->readers[i]);
 	free(f->readers);
@@ -492,6 +494,21 @@ static int retrieve_all(dv_fetching *f, const walk *w)
 	return rc;
 }
 
+/* What has come stays when the rest does not, so that the next fetch goes on from there. It is
+ * whole and verified, and takes no longer than writing what is left of it to the disk. */
+static void keep_what_came(dv_fetching *f)
+{
+	bool cancelled = dv_cancel_requested();
+	dv_error why;
+
+	dv_error_take(&why);
+	dv_cancel_reset();
+	(void)!dv_writer_commit(f->writer, NULL, 0);
+	if (cancelled)
+		dv_cancel();
+	dv_error_put(&why);
+}
+
 static int run(dv_fetching *f, dv_move_stats *out)
 {
 	dv_auto(walk) w = { .f = f };
@@ -505,6 +522,8 @@ static int run(dv_fetching *f, dv_move_stats *out)
 		rc = retrieve_all(f, &w);
 		dv_progress_end();
 	}
+	if (rc && !f->o->dry)
+		keep_what_came(f);
 	if (rc)
 		return rc;
 	out->bytes = f->o->dry ? w.bytes : f->bytes;
@@ -537,39 +556,4 @@ int dv_transfer_fetch(dv_store *local, dv_remote_store *remote, const dv_want *w
 	if (rc || (rc = run(&f, out)))
 		return rc;
 	return missing_error(&f);
-}
-
-/* -- one object -------------------------------------------------------------------------------- */
-
-typedef struct peek {
-	dv_store *local;
-	dv_reader *reader;
-	dv_remote_store *r;
-} peek;
-
-static int peek_get(uint8_t kind, const dv_oid *id, dv_buf *out, void *payload)
-{
-	peek *k = payload;
-	const uint8_t *p;
-	dv_place at;
-	size_t n;
-
-	dv_buf_clear(out);
-	if (!dv_store_find(k->local, kind, id, &at))
-		return dv_remote_store_read(k->r, kind, id, out);
-	int rc = dv_reader_get(k->reader, kind, id, &p, &n);
-	return rc ? rc : dv_buf_add(out, p, n);
-}
-
-int dv_transfer_read(dv_store *local, dv_remote_store *remote, const dv_oid *oid, size_t max,
-		     dv_buf *out)
-{
-	dv_autoptr(dv_reader) reader = NULL;
-	dv_place at;
-	int rc = dv_reader_new(&reader, local);
-	peek k = { local, reader, remote };
-	bool is_chunk = dv_store_find(local, DV_KIND_CHUNK, oid, &at) ||
-			dv_remote_store_find(remote, DV_KIND_CHUNK, oid, &at);
-
-	return rc ? rc : dv_meta_object(out, oid, is_chunk, max, peek_get, &k);
 }

@@ -167,6 +167,23 @@ int dv_pushing_send(dv_pushing *p) DV_MUST_CHECK;
 /** A file in memory with the given bytes, or empty when n is 0; a descriptor or -1 (recorded). */
 int dv_memory_file(const void *p, size_t n);
 
+/** A file on its way here. */
+typedef struct dv_spool {
+	int fd;
+	char *path;
+	uint64_t have;	/* bytes that came before */
+} dv_spool;
+#define DV_SPOOL_INIT { .fd = -1 }
+/** Opens, in the folder of a store's packs, what there is of a container, to go on at its end. The
+ *  lock is held until the release. */
+int dv_spool_open(dv_spool *s, const char *dir, const dv_oid *id, uint64_t size) DV_MUST_CHECK;
+/** Begins anew. */
+int dv_spool_discard(dv_spool *s) DV_MUST_CHECK;
+/** Removes the file and releases. */
+void dv_spool_remove(dv_spool *s);
+/** Lets go of the file, which stays. */
+void dv_spool_release(dv_spool *s);
+
 /** An entry's bytes that the walk of a fetch needs again. Not in the writer yet: a pack that comes
  *  as a whole may bring it. */
 typedef struct dv_kept {
@@ -192,6 +209,8 @@ typedef struct dv_fetching {
 	size_t ncached, cached_cap;
 	uint64_t cached_bytes, bytes, packs;
 	uint64_t uncommitted;
+	dv_spool *spools;	/* of packs that the writer has and no commit names yet */
+	size_t nspools, spools_cap;
 	dv_map bad[2];		/* chunks, recipes that the remote has damaged */
 	uint64_t nbad;
 } dv_fetching;
@@ -201,6 +220,8 @@ typedef struct dv_fetching {
  *  is sorted and may grow by bases (dv_grow). From the owner. */
 int dv_fetching_retrieve(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap, bool keep)
 	DV_MUST_CHECK;
+/** Lets go of the files of packs that are committed, or never will be. */
+void dv_fetching_drop_spools(dv_fetching *f);
 /** Puts into the writer what the cache holds and neither store nor writer has. */
 int dv_fetching_settle(dv_fetching *f) DV_MUST_CHECK;
 /** Settles, commits without roots and empties the cache: what it held is in the store now. */

@@ -17,7 +17,7 @@
 #define WHOLE_PERCENT 60u
 #define GAP_MAX (64u << 10)
 #define RUN_MAX (8u << 20)
-#define FLUSH_EVERY ((uint64_t)1 << 30)
+#define FLUSH_EVERY ((uint64_t)256 << 20)	/* so much a kill may cost */
 #define BATCH 64
 #define LEVELS_MAX 64		/* of deltas over deltas; copies in many packs may mix */
 
@@ -76,54 +76,91 @@ static void mapped_release(mapped *m)
 
 static int run_entries(job *j, int worker, const uint8_t *bytes, uint64_t at);
 
-/* Brings the pack into the cache's folder, checks it and hands it to the writer. One with deltas is
- * not adopted (their bases may be elsewhere): only what is needed is taken from it. */
-static int whole_run(job *j, int worker)
+void dv_fetching_drop_spools(dv_fetching *f)
+{
+	for (size_t i = 0; i < f->nspools; i++)
+		dv_spool_release(&f->spools[i]);
+	f->nspools = 0;
+}
+
+/* Brings what is missing of the pack to the end of its file. */
+static int download(job *j, dv_spool *s)
 {
 	dv_fetching *f = j->f;
-	dv_autofree char *path = dv_path_join(dv_store_dir(f->local), "packs/incoming");
-	dv_auto(dv_atomic) a = DV_ATOMIC_INIT;
-	dv_auto(dv_pack_footer) footer = DV_PACK_FOOTER_INIT;
-	dv_auto(mapped) m = { 0 };
+	file_sink sink = { s->fd, j->c.size - s->have };
 	char name[DV_NAME_ROOM];
-	size_t need = 0;
-	int rc = path ? dv_atomic_open(&a, path, 0) : DV_ERROR;
 
-	if (rc)
-		return rc;
-	file_sink sink = { a.fd, j->c.size };
 	dv_remote_container_name(name, &j->c);
-	rc = f->r->r->driver->get(f->r->r, name, 0, UINT64_MAX, to_file, &sink);
+	dv_progress_add(s->have, 0);
+	int rc = sink.left ? f->r->r->driver->get(f->r->r, name, s->have, UINT64_MAX, to_file,
+						  &sink) : 0;
 	j->gone = rc == DV_ENOTFOUND;
 	if (rc && rc != DV_ECORRUPT)
 		return dv_err_ctx(rc, "remote '%s'", f->r->name);
 	if (rc == 0 && sink.left)
 		rc = dv_err(DV_ECORRUPT, "it is shorter than the log says");
-	if (rc)
-		return rc;
-	m.p = mmap(NULL, (size_t)j->c.size, PROT_READ, MAP_SHARED, a.fd, 0);
-	if (m.p == MAP_FAILED) {
-		m.p = NULL;
-		return dv_err_sys("cannot map '%s'", a.tmp);
-	}
-	m.n = (size_t)j->c.size;
-	rc = dv_pack_footer_parse(&footer, m.p, m.n, m.n, &need);
+	return rc;
+}
+
+/* Hands the pack to the writer, or takes from it what is needed. One with deltas is not adopted:
+ * their bases may be elsewhere. */
+static int take_pack(job *j, int worker, dv_spool *s)
+{
+	dv_fetching *f = j->f;
+	dv_auto(dv_pack_footer) footer = DV_PACK_FOOTER_INIT;
+	dv_auto(mapped) m = { .n = (size_t)j->c.size };
+	size_t need = 0;
+	void *p = mmap(NULL, m.n, PROT_READ, MAP_SHARED, s->fd, 0);
+
+	if (p == MAP_FAILED)
+		return dv_err_sys("cannot map '%s'", s->path);
+	m.p = p;
+	int rc = dv_pack_footer_parse(&footer, m.p, m.n, m.n, &need);
 	if (rc == 0 && need)
 		rc = dv_err(DV_ECORRUPT, "it has no footer");
 	if (rc)
 		return rc;
-	if (footer.nbases)
-		return run_entries(j, worker, m.p, 0);
-	if ((rc = dv_pack_check(a.fd, m.n, &footer, &j->c.id, NULL, NULL)))
+	if (footer.nbases) {
+		if ((rc = run_entries(j, worker, m.p, 0)) == 0)
+			dv_spool_remove(s);
 		return rc;
-	if (dv_fs_fdatasync(a.fd))
-		return dv_err_sys("cannot write '%s' to disk", a.tmp);
-	rc = dv_writer_adopt_pack(f->writer, a.tmp, &j->c, &footer);
-	if (rc)
+	}
+	if ((rc = dv_pack_check(s->fd, m.n, &footer, &j->c.id, NULL, NULL)))
 		return rc;
-	/* The file is the writer's now: the release must not remove it. */
-	free(dv_steal(&a.tmp));
-	return 0;
+	if (dv_fs_fdatasync(s->fd))
+		return dv_err_sys("cannot write '%s' to disk", s->path);
+	if ((rc = dv_writer_adopt_pack(f->writer, s->path, &j->c, &footer)))
+		return rc;
+	/* Kept open until the commit, so that nobody else takes it for a leftover. */
+	pthread_mutex_lock(&f->lock);
+	rc = dv_grow(&f->spools, &f->spools_cap, f->nspools + 1, sizeof *f->spools);
+	if (rc == 0) {
+		f->spools[f->nspools++] = *s;
+		*s = (dv_spool)DV_SPOOL_INIT;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return rc;
+}
+
+/* Damage may have come about on the way, or stem from a crash: what is damaged is asked for once
+ * more from its beginning. What did not come in full stays for the next time. */
+static int whole_run(job *j, int worker)
+{
+	dv_autofree char *dir = dv_path_join(dv_store_dir(j->f->local), "packs");
+	dv_auto(dv_spool) s = DV_SPOOL_INIT;
+	int rc = dir ? dv_spool_open(&s, dir, &j->c.id, j->c.size) : DV_ERROR;
+
+	for (int i = 0; rc == 0 && i < 2; i++) {
+		if ((rc = download(j, &s)) == 0)
+			rc = take_pack(j, worker, &s);
+		if (rc != DV_ECORRUPT || i > 0)
+			break;
+		dv_progress_add(0 - j->c.size, 0);
+		rc = dv_spool_discard(&s);
+	}
+	if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND)
+		dv_spool_remove(&s);
+	return rc;
 }
 
 /* -- ranges ------------------------------------------------------------------------------------ */
@@ -489,12 +526,23 @@ int dv_fetching_settle(dv_fetching *f)
 	return rc;
 }
 
+/* What arrived stays when the rest is cut off, and can be read. The structure waits: it may come
+ * with a pack. */
+static int commit_data(dv_fetching *f)
+{
+	f->uncommitted = 0;
+	int rc = dv_writer_commit(f->writer, NULL, 0);
+	if (rc == 0)
+		dv_fetching_drop_spools(f);
+	return rc;
+}
+
 int dv_fetching_flush(dv_fetching *f)
 {
 	int rc = dv_fetching_settle(f);
 
 	if (rc == 0)
-		rc = dv_writer_commit(f->writer, NULL, 0);
+		rc = commit_data(f);
 	for (size_t i = 0; i < f->ncached; i++)
 		dv_buf_release(&f->cached[i].bytes);
 	dv_map_clear(&f->cache[0]);
@@ -504,21 +552,14 @@ int dv_fetching_flush(dv_fetching *f)
 	return rc;
 }
 
-/* What arrived stays when the rest is cut off, and can be read. The structure waits: it may come
- * with a pack. */
-static int commit_data(dv_fetching *f)
-{
-	f->uncommitted = 0;
-	return dv_writer_commit(f->writer, NULL, 0);
-}
-
 static int run_jobs(dv_fetching *f, jobs *js)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < js->n && rc == 0; i++) {
 		rc = dv_pool_submit(f->pool, job_run, &js->j[i]);
-		f->uncommitted += js->j[i].length;
+		/* Whole packs are found again after a kill, other entries are not. */
+		f->uncommitted += js->j[i].length / (js->j[i].whole ? 4 : 1);
 		if (rc == 0 && f->uncommitted >= FLUSH_EVERY && !js->j[i].keep) {
 			rc = dv_pool_wait(f->pool);
 			if (rc == 0)

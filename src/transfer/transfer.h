@@ -76,6 +76,12 @@ int dv_transfer_fetch(dv_store *local, dv_remote_store *remote, const dv_want *w
  *  nothing; out is replaced. DV_ENOTFOUND. */
 int dv_transfer_read(dv_store *local, dv_remote_store *remote, const dv_oid *oid, size_t max,
 		     dv_buf *out) DV_MUST_CHECK;
+/** Tells an object's bytes [offset, offset + length), clipped, from where they are, each chunk
+ *  checked, and stores nothing. Asks for no more than it needs. DV_ENOTFOUND. */
+int dv_transfer_stream(dv_store *local, dv_remote_store *remote, const dv_oid *oid,
+		       uint64_t offset, uint64_t length,
+		       int (*sink)(const void *p, size_t n, void *payload), void *payload)
+	DV_MUST_CHECK;
 /** Does the remote have the object with everything below? Uses local trees where they are. */
 int dv_transfer_has_all(dv_store *local, dv_remote_store *remote, const dv_want *w, bool *has)
 	DV_MUST_CHECK;

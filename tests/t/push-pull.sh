@@ -102,8 +102,10 @@ test_case 'fetch --rev brings a version without touching the workspace' '
 	[ ! -e data ]
 	"$DV" cat HEAD~1:data/sub/s.txt >out
 	same out "$TEST_DIR/ws/data/sub/s.txt"
+	mv "$remote" "$remote.away"
 	must_fail 2 "$DV" cat data/sub/r.bin >out 2>err
-	contains err "dv fetch"
+	contains err "not in the cache"
+	mv "$remote.away" "$remote"
 	"$DV" fetch -A
 	"$DV" cat data/sub/r.bin >out
 	same out "$TEST_DIR/ws/data/sub/r.bin"'
