@@ -49,7 +49,7 @@ typedef struct transfer {
 	const dv_http_request *q;
 	dv_http_answer *a;
 	CURL *easy;
-	uint64_t sent;	/* of the body */
+	uint64_t sent, told;	/* of the body */
 	bool begun;	/* the sink got something */
 	int rc;		/* a callback's failure, with its record in this thread */
 	char detail[CURL_ERROR_SIZE];
@@ -299,6 +299,13 @@ static size_t on_read(char *p, size_t one, size_t n, void *payload)
 	if (got == 0) {
 		t->rc = dv_err(DV_ERROR, "the file that is sent became shorter");
 		return CURL_READFUNC_ABORT;
+	}
+	/* What is sent anew, after a kept connection turned out to be closed, was told before. */
+	if (q->remote && t->sent + got > t->told) {
+		t->rc = dv_remote_sending(q->remote, (size_t)(t->sent + got - t->told));
+		if (t->rc)
+			return CURL_READFUNC_ABORT;
+		t->told = t->sent + got;
 	}
 	t->sent += got;
 	return got;

@@ -45,6 +45,7 @@ typedef struct dv_http_request {
 	const void *body;
 	int fd;
 	uint64_t offset, n;
+	const dv_remote *remote;	/* is told of the bytes of the body as they go; or NULL */
 	dv_sink_cb sink;		/* gets the body of a 2xx answer; NULL: the answer does */
 	void *payload;			/* of both */
 	/* Called before the first byte goes to the sink, when status and headers are known; not

@@ -87,7 +87,8 @@ static int s3_open(dv_remote **out, const char *url, const dv_driver_options *o)
 		return rc;
 	s->requester_pays = dv_driver_flag(o, "requestpayer");
 	s->base.driver = &dv_driver_s3;
-	s->base.caps = DV_REMOTE_WRITE | DV_REMOTE_LIST | DV_REMOTE_PUT_IF_ABSENT;
+	s->base.caps = DV_REMOTE_WRITE | DV_REMOTE_LIST | DV_REMOTE_PUT_IF_ABSENT |
+		       DV_REMOTE_TELLS | DV_REMOTE_DEPENDS;
 	s->base.jobs = DV_S3_JOBS;
 	*out = &s->base;
 	s = NULL;

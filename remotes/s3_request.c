@@ -110,7 +110,7 @@ static int once(dv_s3 *s, const dv_s3_call *c, known *k, dv_http_answer *a)
 		.method = c->method, .url = dv_buf_str(&to.url),
 		.headers = h.all, .nheaders = h.n, .body = c->body, .fd = c->fd,
 		.offset = c->offset, .n = c->n, .sink = c->sink, .begin = c->begin,
-		.payload = c->payload,
+		.payload = c->payload, .remote = c->body ? NULL : &s->base,
 	};
 	return dv_http_perform(s->http, &q, a);
 }

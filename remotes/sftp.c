@@ -653,7 +653,7 @@ int dv_sftp_new(dv_wire **out, dv_mux *m, const dv_answer *version, const char *
 		sftp_free(&s->wire);
 		return rc;
 	}
-	s->wire.caps = DV_REMOTE_WRITE | DV_REMOTE_LIST;
+	s->wire.caps = DV_REMOTE_WRITE | DV_REMOTE_LIST | DV_REMOTE_TELLS;
 	/* OpenSSH's plain rename makes a link first: it does not replace either. */
 	if (s->has & (DV_SFTP_HARDLINK | DV_SFTP_OPENSSH))
 		s->wire.caps |= DV_REMOTE_PUT_IF_ABSENT;

@@ -316,7 +316,7 @@ static int send_block(sending *g, size_t n)
 	const uint8_t *p;
 	int rc = load(g, g->at, n, &p);
 
-	if (rc)
+	if (rc || (g->fd >= 0 && (rc = dv_remote_sending(g->s->wire.remote, n))))
 		return rc;
 	dv_frame_bytes(&b, g->h.b, g->h.n);
 	dv_frame_u64(&b, g->at);

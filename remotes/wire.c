@@ -99,6 +99,8 @@ static int make(dv_wired *d, dv_line *l, bool extra)
 	l->taken = true;
 	pthread_mutex_unlock(&d->lock);
 	int rc = d->connect(d, extra, &w);
+	if (rc == 0)
+		w->remote = &d->base;
 	pthread_mutex_lock(&d->lock);
 	l->wire = w;
 	l->taken = rc == 0;

@@ -33,6 +33,7 @@ struct dv_wire {
 	const dv_wire_ops *ops;
 	dv_mux *mux;
 	unsigned caps;
+	const dv_remote *remote;	/* to be told of the bytes that puts send */
 };
 
 typedef struct dv_wired dv_wired;

@@ -147,6 +147,10 @@ static int try_create(probe *p)
 		*create = DV_CREATE_REFUSED;
 		rc = 0;
 	}
+	/* The driver may do what it can on a server that refused, and say so by its caps. */
+	if (rc == 0 && *create == DV_CREATE_ENFORCED && !(r->caps & DV_REMOTE_PUT_IF_ABSENT &
+							  dv_wrap_driver_caps(r)))
+		*create = DV_CREATE_REFUSED;
 	return rc;
 }
 

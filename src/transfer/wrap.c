@@ -55,6 +55,14 @@ static int wrap_all(dv_remote **r, const dv_wrap_options *o)
 	return dv_retry_wrap(r, o);
 }
 
+/* Wrappers are not opened, so their tables have no such verb. */
+unsigned dv_wrap_driver_caps(const dv_remote *r)
+{
+	while (r->driver->open == NULL)
+		r = ((const dv_wrapper *)r)->inner;
+	return r->caps;
+}
+
 int dv_wrap_open(dv_remote **out, const dv_driver *d, const char *url, const dv_driver_options *to,
 		 const dv_wrap_options *o)
 {

@@ -32,6 +32,8 @@ typedef struct dv_wrap_options {
 /** Opens a driver, trying again what passes by itself, and puts all wrappers around it. */
 int dv_wrap_open(dv_remote **out, const dv_driver *d, const char *url, const dv_driver_options *to,
 		 const dv_wrap_options *o) DV_MUST_CHECK;
+/** What the driver under the wrappers of dv_wrap_open can do, as far as it knows by now. */
+unsigned dv_wrap_driver_caps(const dv_remote *r);
 /** The number of calls that may be under way at once. */
 int dv_wrap_jobs(const dv_remote *r, int wanted);
 
