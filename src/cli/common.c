@@ -340,7 +340,14 @@ void dv_cli_transfer_line(dv_repo *r, const dv_cli_transfer *a, const dv_transfe
 	/* What has no chunks: listings of directories alone. */
 	if (n)
 		dv_out("%s %s, ", dv_cli_count(count, n), things);
-	dv_out("%s %s '%s'\n", dv_out_size(size, s->bytes), a->dry ? dry_verb : verb, quoted);
+	dv_out("%s %s '%s'", dv_out_size(size, s->bytes), a->dry ? dry_verb : verb, quoted);
+	if (a->dry) {
+		dv_out(" (%s %s", dv_cli_count(count, s->files),
+		       dv_out_plural(s->files, "file", "files"));
+		dv_out(", %s %s)", dv_cli_count(count, s->requests),
+		       dv_out_plural(s->requests, "request", "requests"));
+	}
+	dv_out("\n");
 }
 
 int dv_cli_transfer_run(const dv_cli *cli, const dv_cli_transfer *a, int argc, char **argv,

@@ -310,6 +310,7 @@ static void add_stats(sync_t *s, const dv_move_stats *m)
 	s->sum->packs += m->packs;
 	s->sum->bytes += m->bytes;
 	s->sum->files += m->files;
+	s->sum->requests += m->requests;
 }
 
 static void add_traffic(sync_t *s, const dv_remote_store *r)

@@ -517,11 +517,15 @@ static int run(dv_fetching *f, dv_move_stats *out)
 	out->objects = w.objects;
 	out->files = w.nfiles;
 	out->chunks = w.ndata;
-	if (rc == 0 && w.ndata && !f->o->dry) {
+	f->plan_only = f->o->dry;
+	f->planned = 0;
+	if (rc == 0 && w.ndata) {
 		dv_progress_start("fetching", w.bytes, 0);
 		rc = retrieve_all(f, &w);
 		dv_progress_end();
 	}
+	f->plan_only = false;
+	out->requests = f->o->dry ? f->planned : 0;
 	if (rc && !f->o->dry)
 		keep_what_came(f);
 	if (rc)

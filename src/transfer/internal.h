@@ -159,6 +159,7 @@ typedef struct dv_pushing {
 	dv_segment_builder *index;	/* of their entries */
 	char *spill;		/* where the index may leave some of them */
 	uint64_t bytes;		/* to be sent */
+	uint64_t requests;	/* that this takes, with those for segment and log */
 } dv_pushing;
 
 /** Sends what the walk found: whole packs and collected ones. Fills p->sent and p->index. */
@@ -200,6 +201,7 @@ typedef struct dv_fetching {
 	uint64_t *missing;	/* per want */
 	dv_writer *writer;
 	dv_pool *pool;
+	bool plan_only;		/* retrieves nothing, counts the requests that it would take */
 	int threads;
 	dv_reader **readers;	/* per worker, and one more for the owner */
 	dv_encoder **encoders;	/* per worker, when it needed one */
@@ -207,7 +209,7 @@ typedef struct dv_fetching {
 	dv_map cache[2];	/* structure: chunks, recipes: id -> index of its bytes */
 	dv_kept *cached;
 	size_t ncached, cached_cap;
-	uint64_t cached_bytes, bytes, packs;
+	uint64_t cached_bytes, bytes, packs, planned;
 	uint64_t uncommitted;
 	dv_spool *spools;	/* of packs that the writer has and no commit names yet */
 	size_t nspools, spools_cap;

@@ -261,6 +261,7 @@ static void count(const dv_pushing *p, dv_move_stats *out)
 	out->files = p->walk.nfiles;
 	out->bytes = p->bytes;
 	out->packs = p->nsent;
+	out->requests = p->o->dry ? p->requests : 0;
 }
 
 static bool nothing_to_do(const dv_pushing *p)

@@ -572,7 +572,8 @@ static int run_jobs(dv_fetching *f, jobs *js)
 
 int dv_fetching_retrieve(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap, bool keep)
 {
-	int rc = add_bases(f, needs, n, cap);
+	/* Finding the bases takes requests of its own. */
+	int rc = f->plan_only ? 0 : add_bases(f, needs, n, cap);
 
 	if (rc || *n == 0)
 		return rc;
@@ -590,7 +591,8 @@ int dv_fetching_retrieve(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap
 			if ((rc = plan_container(f, &js, all + from, level - from, keep)))
 				return rc;
 		}
-		rc = run_jobs(f, &js);
+		f->planned += js.n;
+		rc = f->plan_only ? 0 : run_jobs(f, &js);
 		/* The next level decodes against this one. */
 		if (rc == 0 && level < *n && !keep)
 			rc = commit_data(f);

@@ -22,6 +22,7 @@
 #define WHOLE_PERCENT 75u
 #define FLUSH_AT ((size_t)1 << 20)
 #define LEVEL 3
+#define IN_MEMORY 2		/* collected packs that are kept in memory at once */
 
 int dv_memory_file(const void *p, size_t n)
 {
@@ -37,6 +38,7 @@ int dv_memory_file(const void *p, size_t n)
 typedef struct sender {
 	dv_pushing *p;
 	pthread_mutex_t lock;	/* of p->sent */
+	int in_memory;		/* collected packs that are */
 	int threads;
 	dv_reader **readers;	/* per worker */
 	dv_encoder **encoders;
@@ -220,6 +222,8 @@ typedef struct collect_job {
 } collect_job;
 
 typedef struct packer {
+	sender *s;
+	bool in_memory;
 	int fd;
 	dv_buf pending;
 	dv_sha256_ctx name;
@@ -233,6 +237,24 @@ static void packer_release(packer *k)
 		close(k->fd);
 	dv_buf_release(&k->pending);
 	dv_pack_footer_release(&k->f);
+	pthread_mutex_lock(&k->s->lock);
+	k->s->in_memory -= k->in_memory;
+	pthread_mutex_unlock(&k->s->lock);
+}
+
+/* A file for a pack that nobody else sees: in memory, as long as it is not one too many, else on
+ * the disk, in the mirror's folder. It has no name, so nothing has to be cleared away. */
+static int packer_file(packer *k)
+{
+	pthread_mutex_lock(&k->s->lock);
+	k->in_memory = k->s->in_memory < IN_MEMORY;
+	k->s->in_memory += k->in_memory;
+	pthread_mutex_unlock(&k->s->lock);
+	if (!k->in_memory)
+		k->fd = dv_fs_openat(AT_FDCWD, k->s->p->r->mirror, O_TMPFILE | O_RDWR, 0600);
+	if (k->fd < 0)
+		k->fd = dv_memory_file(NULL, 0);
+	return k->fd < 0 ? DV_ERROR : 0;
 }
 
 static int packer_flush(packer *k)
@@ -309,13 +331,12 @@ static int collect_entry(sender *s, int worker, const dv_need *need, dv_sticky *
 static int collect_run(void *arg, int worker)
 {
 	collect_job *j = arg;
-	dv_auto(packer) k = { .fd = -1 };
+	dv_auto(packer) k = { .s = j->s, .fd = -1 };
 	uint8_t header[DV_PACK_HEADER], nonce[16];
 	dv_sticky sticky = { 0 };
 	dv_container c = { .kind = DV_CONTAINER_PACK };
 
-	k.fd = dv_memory_file(NULL, 0);
-	if (k.fd < 0)
+	if (packer_file(&k))
 		return DV_ERROR;
 	make_nonce(j, nonce);
 	dv_pack_header(header, nonce);
@@ -508,8 +529,11 @@ int dv_pushing_send(dv_pushing *p)
 		return 0;
 	int rc = sum_up(p, &pl);
 	if (rc || (rc = plan_containers(&s, &pl)) || (rc = plan_rest(p, &pl)) ||
-	    (rc = plan_collect(&s, &pl)) || p->o->dry)
+	    (rc = plan_collect(&s, &pl)))
 		return rc;
+	p->requests = pl.nwhole + pl.ncollect + 2;
+	if (p->o->dry)
+		return 0;
 	dv_progress_start("pushing", p->bytes, 0);
 	rc = run_plan(&s, &pl);
 	dv_progress_end();

@@ -61,6 +61,7 @@ typedef struct dv_move_options {
 } dv_move_options;
 typedef struct dv_move_stats {
 	uint64_t objects, chunks, packs, bytes, files;
+	uint64_t requests;	/* dry: that would move the data, about */
 } dv_move_stats;
 /** local -> remote. DV_ENOTFOUND naming the output when the local store lacks something that the
  *  remote lacks too; then nothing is committed for that output but the others are (DV_EPARTIAL). */

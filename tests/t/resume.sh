@@ -137,6 +137,21 @@ test_case 'cat of what only the remote has fetches the chunks that it needs, and
 	[ -z "$(find .git/dv/cache/packs -type f 2>/dev/null)" ]
 	rm part'
 
+test_case 'a dry run tells files, bytes and requests' '
+	cd "$TEST_DIR/ws"
+	echo dry >data/small9
+	"$DV" add -q data
+	"$DV" push --dry >out
+	contains out "would be pushed to"
+	contains out "(1 file, "
+	"$DV" push -q
+	git commit -q -a -m dry
+	clone other
+	"$DV" fetch --dry >out
+	contains out "would be fetched from"
+	contains out " requests)"
+	[ -z "$(find .git/dv/cache/packs -type f 2>/dev/null)" ]'
+
 test_case 'a push of nothing takes two requests, and says so' '
 	cd "$TEST_DIR/ws"
 	"$DV" push >out
