@@ -132,6 +132,9 @@ typedef struct dv_push_walk {
 	uint64_t n, nchunks;	/* entries and chunks to be sent */
 	uint64_t objects, nfiles;	/* with entries to be sent */
 	uint64_t missing;
+	/** Told where each entry is that has to be sent, as it is found; NULL: nobody asks. */
+	int (*on_need)(const dv_place *at, void *payload);
+	void *payload;
 } dv_push_walk;
 int dv_push_walk_init(dv_push_walk *w, dv_store *local, dv_reader *reader, dv_remote_store *remote,
 		      bool check_only) DV_MUST_CHECK;
@@ -160,8 +163,17 @@ typedef struct dv_pushing {
 	char *spill;		/* where the index may leave some of them */
 	uint64_t bytes;		/* to be sent */
 	uint64_t requests;	/* that this takes, with those for segment and log */
+	struct dv_sender *sender;	/* between begin and end */
 } dv_pushing;
 
+/** Begins to send: from now on dv_pushing_need() is told of what the walk finds, and a pack that
+ *  goes as a whole, wherever the walk leads yet, is on its way before the walk ends. */
+int dv_pushing_begin(dv_pushing *p) DV_MUST_CHECK;
+int dv_pushing_need(const dv_place *at, void *pushing) DV_MUST_CHECK;
+/** The walk begins anew; what is on its way stays so. */
+void dv_pushing_forget_needs(dv_pushing *p);
+/** Stops what is under way. */
+void dv_pushing_end(dv_pushing *p);
 /** Sends what the walk found: whole packs and collected ones. Fills p->sent and p->index. */
 int dv_pushing_send(dv_pushing *p) DV_MUST_CHECK;
 

@@ -43,6 +43,9 @@ static int walk_wants(dv_pushing *p, dv_reader *reader, size_t only)
 
 	if (rc)
 		return rc;
+	dv_pushing_forget_needs(p);
+	p->walk.on_need = p->sender ? dv_pushing_need : NULL;
+	p->walk.payload = p;
 	for (size_t i = 0; i < p->nwants; i++) {
 		const dv_want *w = &p->wants[i];
 
@@ -238,8 +241,14 @@ static int push_once(dv_pushing *p, dv_reader *reader, bool *again)
 
 	*again = false;
 	int rc = forget_sent(p);
-	if (rc || (rc = walk_all(p, reader)) || (rc = dv_pushing_send(p)) || p->o->dry ||
-	    (rc = add_roots(p, &e)))
+	if (rc == 0)
+		rc = dv_pushing_begin(p);
+	if (rc == 0)
+		rc = walk_all(p, reader);
+	if (rc == 0)
+		rc = dv_pushing_send(p);
+	dv_pushing_end(p);
+	if (rc || p->o->dry || (rc = add_roots(p, &e)))
 		return rc;
 	if (p->nsent && (rc = send_segment(p, &e)))
 		return rc;

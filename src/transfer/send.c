@@ -22,6 +22,7 @@
 #define WHOLE_PERCENT 75u
 #define FLUSH_AT ((size_t)1 << 20)
 #define LEVEL 3
+#define EARLY_MIN ((uint64_t)1 << 20)	/* smaller packs wait until the walk ends */
 #define IN_MEMORY 2		/* collected packs that are kept in memory at once */
 
 int dv_memory_file(const void *p, size_t n)
@@ -35,16 +36,39 @@ int dv_memory_file(const void *p, size_t n)
 	return dv_steal_fd(&fd);
 }
 
-typedef struct sender {
+/* A local container and how much of it is needed. */
+typedef struct source {
+	dv_container c;
+	uint64_t sum;
+	bool whole;
+	bool judged;	/* whether it may go before the walk ends */
+} source;
+
+typedef struct dv_sender {
 	dv_pushing *p;
+	dv_pool *pool;
+	dv_map at;		/* of the walk under way: container id -> index of its source */
+	source *sources;
+	size_t nsources, sources_cap, last;
+	struct whole_job **early;	/* packs that went before the walk ended */
+	size_t nearly, early_cap;
 	pthread_mutex_t lock;	/* of p->sent */
 	int in_memory;		/* collected packs that are */
 	int threads;
 	dv_reader **readers;	/* per worker */
 	dv_encoder **encoders;
 } sender;
-static void sender_release(sender *s)
+
+static void sender_free(sender *s)
 {
+	if (!s)
+		return;
+	dv_pool_free(s->pool);
+	for (size_t i = 0; i < s->nearly; i++)
+		free(s->early[i]);
+	free(s->early);
+	free(s->sources);
+	dv_map_release(&s->at);
 	for (int i = 0; i < s->threads; i++) {
 		if (s->readers)
 			dv_reader_free(s->readers[i]);
@@ -54,7 +78,9 @@ static void sender_release(sender *s)
 	free(s->readers);
 	free(s->encoders);
 	pthread_mutex_destroy(&s->lock);
+	free(s);
 }
+DV_DEFINE_AUTOPTR(sender)
 
 static int note_sent(sender *s, const dv_container *c, const dv_pack_footer *f)
 {
@@ -211,6 +237,143 @@ static int may_go_whole(dv_pushing *p, const dv_container *c, bool *may)
 				return 0;
 	*may = true;
 	return 0;
+}
+
+/* -- before the walk ends ---------------------------------------------------------------------- */
+
+int dv_pushing_begin(dv_pushing *p)
+{
+	dv_autoptr(sender) s = NULL;
+
+	if (p->o->dry)
+		return 0;
+	s = dv_calloc(1, sizeof *s);
+	if (!s)
+		return DV_ERROR;
+	pthread_mutex_init(&s->lock, NULL);
+	s->p = p;
+	s->threads = dv_move_jobs(p->o, p->r);
+	s->readers = dv_calloc((size_t)s->threads, sizeof(void *));
+	s->encoders = dv_calloc((size_t)s->threads, sizeof(void *));
+	if (!s->readers || !s->encoders)
+		return DV_ERROR;
+	p->sender = dv_steal(&s);
+	return 0;
+}
+
+void dv_pushing_end(dv_pushing *p)
+{
+	if (p->sender && p->sender->nearly)
+		dv_progress_end();
+	sender_free(p->sender);
+	p->sender = NULL;
+}
+
+void dv_pushing_forget_needs(dv_pushing *p)
+{
+	sender *s = p->sender;
+
+	if (!s)
+		return;
+	dv_map_clear(&s->at);
+	s->nsources = 0;
+}
+
+/* The threads are for those who need them: a push of nothing starts none. */
+static int start(sender *s)
+{
+	if (s->pool)
+		return 0;
+	for (int i = 0; i < s->threads; i++) {
+		int rc = dv_reader_new(&s->readers[i], s->p->local);
+
+		if (rc || (rc = dv_encoder_new(&s->encoders[i], LEVEL)))
+			return rc;
+	}
+	return dv_pool_new(&s->pool, s->threads, 16);
+}
+
+static bool is_early(const sender *s, const dv_oid *id)
+{
+	for (size_t i = 0; i < s->nearly; i++)
+		if (dv_oid_eq(&s->early[i]->c.id, id))
+			return true;
+	return false;
+}
+
+/* May the pack go whatever else goes? Not where a delta in it builds on what is elsewhere. */
+static int may_go_early(dv_pushing *p, const dv_container *c, bool *may)
+{
+	dv_auto(dv_pack_footer) f = DV_PACK_FOOTER_INIT;
+	dv_autofree char *path = NULL;
+	dv_autoclose int fd = -1;
+
+	*may = false;
+	if (dv_map_has(&p->r->state.condemned, &c->id))
+		return 0;
+	int rc = open_pack(p->local, c, &path, &fd);
+	if (rc || (rc = read_footer(&f, fd, c, path)))
+		return rc;
+	for (size_t i = 0; i < f.n; i++)
+		for (size_t k = 0; k < f.e[i].nbases; k++) {
+			const dv_pack_entry *e = dv_pack_footer_find(
+				&f, DV_KIND_CHUNK, &f.bases[f.e[i].bases_at + k]);
+
+			if (!e || e->depth >= f.e[i].depth)
+				return 0;
+		}
+	*may = true;
+	return 0;
+}
+
+static int send_early(sender *s, const dv_container *c)
+{
+	bool may;
+	int rc = may_go_early(s->p, c, &may);
+
+	if (rc || !may || is_early(s, &c->id))
+		return rc;
+	if ((rc = start(s)) || (rc = dv_grow(&s->early, &s->early_cap, s->nearly + 1,
+					     sizeof *s->early)))
+		return rc;
+	whole_job *j = dv_calloc(1, sizeof *j);
+	if (!j)
+		return DV_ERROR;
+	*j = (whole_job){ s, *c };
+	s->early[s->nearly++] = j;
+	if (s->nearly == 1)
+		dv_progress_start("pushing", 0, 0);
+	return dv_pool_submit(s->pool, whole_run, j);
+}
+
+int dv_pushing_need(const dv_place *at, void *pushing)
+{
+	sender *s = ((dv_pushing *)pushing)->sender;
+	uint64_t i = s->last;
+	bool fresh = false;
+	int rc = 0;
+
+	if (at->in.kind != DV_CONTAINER_PACK || at->in.size < EARLY_MIN)
+		return 0;
+	if (i >= s->nsources || !dv_oid_eq(&s->sources[i].c.id, &at->in.id)) {
+		i = s->nsources;
+		rc = dv_map_add(&s->at, &at->in.id, i, &fresh);
+		if (rc == 0 && fresh)
+			rc = dv_grow(&s->sources, &s->sources_cap, i + 1, sizeof *s->sources);
+		if (rc)
+			return rc;
+		if (fresh)
+			s->sources[s->nsources++] = (source){ .c = at->in };
+		else
+			dv_map_get(&s->at, &at->in.id, &i);
+		s->last = i;
+	}
+	source *from = &s->sources[i];
+	from->sum += at->stored;
+	if (from->judged || from->sum * 100 < from->c.size * WHOLE_PERCENT)
+		return 0;
+	from->judged = true;
+	return send_early(s, &from->c);
 }
 
 /* -- collected packs --------------------------------------------------------------------------- */
@@ -377,13 +540,6 @@ static int compare_needs(const void *a, const void *b)
 	return (x->at.kind > y->at.kind) - (x->at.kind < y->at.kind);
 }
 
-/* A local container and how much of it is needed. */
-typedef struct source {
-	dv_container c;
-	uint64_t sum;
-	bool whole;
-} source;
-
 typedef struct plan {
 	dv_map at;		/* container id -> index of its source */
 	source *sources;
@@ -432,23 +588,25 @@ static int compare_sources(const void *a, const void *b)
 }
 
 /* Decides for each local container: whole, or its needed entries are collected. */
-static int plan_containers(sender *s, plan *pl)
+static int plan_containers(dv_pushing *p, plan *pl)
 {
-	dv_pushing *p = s->p;
+	sender *s = p->sender;
 
 	qsort(pl->sources, pl->nsources, sizeof *pl->sources, compare_sources);
 	for (size_t i = 0; i < pl->nsources; i++) {
 		source *from = &pl->sources[i];
 		int rc = dv_map_put(&pl->at, &from->c.id, i);
+		bool early = s && is_early(s, &from->c.id);
 
-		if (rc == 0 && from->sum * 100 >= from->c.size * WHOLE_PERCENT)
+		from->whole = early;
+		if (rc == 0 && !early && from->sum * 100 >= from->c.size * WHOLE_PERCENT)
 			rc = may_go_whole(p, &from->c, &from->whole);
 		if (rc == 0)
 			rc = dv_grow(&pl->whole, &pl->whole_cap, pl->nwhole + 1,
 				     sizeof *pl->whole);
 		if (rc)
 			return rc;
-		if (from->whole)
+		if (from->whole && !early)
 			pl->whole[pl->nwhole++] = (whole_job){ s, from->c };
 		p->bytes += from->whole ? from->c.size : from->sum;
 	}
@@ -458,7 +616,11 @@ static int plan_containers(sender *s, plan *pl)
 /* Lists what is needed of containers that do not go whole. */
 static int plan_rest(const dv_pushing *p, plan *pl)
 {
-	if (pl->nwhole == pl->nsources)
+	size_t whole = 0;
+
+	while (whole < pl->nsources && pl->sources[whole].whole)
+		whole++;
+	if (whole == pl->nsources)
 		return 0;
 	for (uint64_t i = 0, k = 0; dv_bits_next(&p->walk.needed, &i); i++) {
 		dv_need need = { 0 };
@@ -497,45 +659,50 @@ static int plan_collect(sender *s, plan *pl)
 
 static int run_plan(sender *s, plan *pl)
 {
-	dv_autoptr(dv_pool) pool = NULL;
-	int rc = 0;
+	int rc = start(s);
 
-	s->readers = dv_calloc((size_t)s->threads, sizeof(void *));
-	s->encoders = dv_calloc((size_t)s->threads, sizeof(void *));
-	if (!s->readers || !s->encoders)
-		return DV_ERROR;
-	for (int i = 0; i < s->threads && rc == 0; i++) {
-		rc = dv_reader_new(&s->readers[i], s->p->local);
-		if (rc == 0 && pl->ncollect)
-			rc = dv_encoder_new(&s->encoders[i], LEVEL);
-	}
-	if (rc || (rc = dv_pool_new(&pool, s->threads, 16)))
-		return rc;
 	for (size_t i = 0; rc == 0 && i < pl->nwhole; i++)
-		rc = dv_pool_submit(pool, whole_run, &pl->whole[i]);
+		rc = dv_pool_submit(s->pool, whole_run, &pl->whole[i]);
 	for (size_t i = 0; rc == 0 && i < pl->ncollect; i++)
-		rc = dv_pool_submit(pool, collect_run, &pl->collect[i]);
-	return dv_pool_wait(pool);
+		rc = dv_pool_submit(s->pool, collect_run, &pl->collect[i]);
+	int end = s->pool ? dv_pool_wait(s->pool) : 0;
+	return end ? end : rc;
+}
+
+/* What went early for the sake of an output that turned out to lack something is not committed. It
+ * stays behind without a name, for the next push or the next collection. */
+static void drop_needless(dv_pushing *p, const plan *pl)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->nsent; i++)
+		if (!is_early(p->sender, &p->sent[i].id) || dv_map_has(&pl->at, &p->sent[i].id))
+			p->sent[kept++] = p->sent[i];
+	p->nsent = kept;
 }
 
 int dv_pushing_send(dv_pushing *p)
 {
-	dv_auto(sender) s = { .p = p, .threads = dv_move_jobs(p->o, p->r) };
+	sender *s = p->sender;
 	dv_auto(plan) pl = { 0 };
+	size_t early = s ? s->nearly : 0;
 
-	pthread_mutex_init(&s.lock, NULL);
 	p->bytes = 0;
-	if (p->walk.n == 0)
+	if (p->walk.n == 0 && early == 0)
 		return 0;
 	int rc = sum_up(p, &pl);
-	if (rc || (rc = plan_containers(&s, &pl)) || (rc = plan_rest(p, &pl)) ||
-	    (rc = plan_collect(&s, &pl)))
+	if (rc || (rc = plan_containers(p, &pl)) || (rc = plan_rest(p, &pl)) ||
+	    (rc = plan_collect(s, &pl)))
 		return rc;
 	p->requests = pl.nwhole + pl.ncollect + 2;
 	if (p->o->dry)
 		return 0;
-	dv_progress_start("pushing", p->bytes, 0);
-	rc = run_plan(&s, &pl);
+	if (early)
+		dv_progress_total(p->bytes, 0);
+	else
+		dv_progress_start("pushing", p->bytes, 0);
+	rc = run_plan(s, &pl);
 	dv_progress_end();
+	drop_needless(p, &pl);
 	return rc;
 }

@@ -187,6 +187,8 @@ static int need_entry(dv_push_walk *w, uint8_t kind, const dv_oid *id, int depth
 	dv_bits_add(&w->needed, number);
 	w->n++;
 	w->nchunks += kind == DV_KIND_CHUNK;
+	if (w->on_need && (rc = w->on_need(&at, w->payload)))
+		return rc;
 	if (at.nbases) {
 		w->depth[number] = IN_WORK;
 		rc = need_bases(w, id, &at, depth + 1, there);
