@@ -507,8 +507,8 @@ static int transfer_error(const transfer *t, CURLcode code, const char *host)
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 		rc = dv_err(DV_EUNSAFE, "'%s' is not to be trusted: %s", host, detail);
-		return dv_err_hint(rc, "name the file of its authority in the remote's setting "
-				       "'cafile', if you trust it");
+		return dv_err_hint(rc, "check the URL; an authority of your own is named by the "
+				       "remote's setting 'cafile'");
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_CERTPROBLEM:
 		return dv_err(DV_ERROR, "cannot talk to '%s': %s", host, detail);

@@ -13,11 +13,11 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "remotes/drivers.h"
+#include "remotes/s3_parts.h"
 #include "remotes/s3_sign.h"
 #include "remotes/s3_xml.h"
 
 #define NAME_MAX_LEN 200
-#define SINGLE_MAX ((uint64_t)16 << 20)	/* larger files go in parts */
 #define CONDITIONAL_MAX ((uint64_t)1 << 20)	/* to send in vain is cheaper than to ask */
 
 /* -- opening ----------------------------------------------------------------------------------- */
@@ -382,7 +382,7 @@ static int s3_put(dv_remote *r, const char *name, int fd, uint64_t size)
 	if ((uint64_t)st.st_size != size)
 		return dv_err(DV_ERROR, "what is sent as '%s' has %" PRIu64 " bytes, not %" PRIu64,
 			      name, (uint64_t)st.st_size, size);
-	return size <= SINGLE_MAX ? put_whole(s, name, key, fd, size) :
+	return size <= DV_S3_SINGLE_MAX ? put_whole(s, name, key, fd, size) :
 				    dv_s3_put_parts(s, key, is_pack(name), fd, size);
 }
 

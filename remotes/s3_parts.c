@@ -22,9 +22,15 @@
 uint64_t dv_s3_part_size(uint64_t size)
 {
 	const uint64_t mib = 1 << 20;
-	uint64_t part = (size / DV_S3_PARTS_MAX + mib) / mib * mib;
+	/* Rounded, so that no part is much smaller than the others. */
+	uint64_t parts = (size + DV_S3_PART_SIZE / 2) / DV_S3_PART_SIZE;
 
-	return part > DV_S3_PART_SIZE ? part : DV_S3_PART_SIZE;
+	if (parts < 1)
+		parts = 1;
+	if (parts > DV_S3_PARTS_MAX)
+		parts = DV_S3_PARTS_MAX;
+	uint64_t part = (size + parts - 1) / parts;
+	return (part + mib - 1) / mib * mib;
 }
 
 /* -- unfinished uploads ------------------------------------------------------------------------ */

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DV_S3_PART_SIZE ((uint64_t)16 << 20)
+#define DV_S3_PART_SIZE ((uint64_t)16 << 20)	/* about so large */
+#define DV_S3_SINGLE_MAX ((uint64_t)24 << 20)	/* larger objects go in parts */
 #define DV_S3_PARTS_MAX 10000u
 #define DV_S3_ETAG_ROOM 72
 
@@ -17,7 +18,8 @@ typedef struct dv_s3_part {
 	char etag[DV_S3_ETAG_ROOM];	/* without quotes */
 } dv_s3_part;
 
-/** Size of all parts of an object but the last, so that there are at most DV_S3_PARTS_MAX. */
+/** Size of all parts of an object but the last, so that there are at most DV_S3_PARTS_MAX; whole
+ *  MiB, and the same for the same size, always: an upload that was cut goes on with it. */
 uint64_t dv_s3_part_size(uint64_t size);
 /** An ETag without its quotes; "" when it is none. */
 void dv_s3_etag_plain(char out[DV_S3_ETAG_ROOM], const char *etag);

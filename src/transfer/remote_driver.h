@@ -65,6 +65,7 @@ typedef struct dv_driver {
 	/** Files directly in folder `dir` whose name sorts after `after` (NULL: all), any order. An
 	 *  absent folder is empty. */
 	int (*list)(dv_remote *r, const char *dir, const char *after, dv_list_cb cb, void *payload);
+	/** DV_ENOTFOUND when it is not there, from servers that tell. */
 	int (*remove)(dv_remote *r, const char *name);
 } dv_driver;
 

@@ -282,10 +282,13 @@ static void test_parts(void **state)
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		uint64_t part = dv_s3_part_size(sizes[i]);
 
-		assert_true(part >= DV_S3_PART_SIZE && part % (1 << 20) == 0);
+		/* Amazon wants 5 MiB at least of all but the last. */
+		assert_true(part % (1 << 20) == 0);
+		assert_true(sizes[i] <= DV_S3_SINGLE_MAX || part >= (uint64_t)12 << 20);
 		assert_true((sizes[i] + part - 1) / part <= DV_S3_PARTS_MAX);
 	}
 	assert_int_equal(dv_s3_part_size((uint64_t)5 << 30), DV_S3_PART_SIZE);
+	assert_int_equal(dv_s3_part_size(DV_S3_SINGLE_MAX + 1), (uint64_t)13 << 20);
 }
 
 static void test_which_parts_stay(void **state)
