@@ -466,6 +466,14 @@ DV_API int dv_remote_rename(dv_repo *r, enum dv_config_level level, const char *
 DV_API int dv_remote_default(dv_repo *r, enum dv_config_level level, const char *name,
 			     dv_remote_cb cb, void *payload);
 
+typedef struct dv_serve_options {
+	int in, out;	/* where requests come from and answers go to: 0 and 1 */
+	bool read_only;
+} dv_serve_options;
+/** Serves the store in a folder to a dv elsewhere, in the protocol of docs/remote-protocol.md,
+ *  until the requests end. Nothing outside the folder is reached. */
+DV_API int dv_serve(const char *path, const dv_serve_options *o);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,5 +8,6 @@ const dv_driver *const dv_drivers[] = {
 	&dv_driver_s3,
 	&dv_driver_http,
 	&dv_driver_https,
+	&dv_driver_program,
 	NULL,
 };

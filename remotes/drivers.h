@@ -8,6 +8,7 @@
 extern const dv_driver dv_driver_http, dv_driver_https;
 extern const dv_driver dv_driver_local;
 extern const dv_driver dv_driver_ssh;
+extern const dv_driver dv_driver_program;	/* the last of the table */
 extern const dv_driver dv_driver_s3;
 
 #endif

@@ -5,6 +5,7 @@
  * replacing, fsync of the folder. Needs no lock file, so it works on network file systems too.
  */
 #include "remotes/drivers.h"
+#include "remotes/local.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #define PIECE ((uint64_t)4 << 20)
 #define NAME_MAX_LEN 200
 #define TMP_PREFIX ".dv-tmp-"
+#define PART_PREFIX ".dv-part-"
 #define TMP_AGE (24 * 60 * 60)	/* seconds */
 
 typedef struct local_remote {
@@ -231,8 +233,8 @@ static int there_already(const local_remote *l, const char *name, uint64_t size)
 	return dv_err(DV_EEXISTS, "'%s/%s' is there already with another size", l->path, name);
 }
 
-/* A push that was killed leaves a temporary file. One that nobody wrote to for a day is nobody's;
- * it goes when something else is put into the folder. Best effort. */
+/* A push that was killed leaves a temporary file or a part. One that nobody wrote to for a day is
+ * nobody's; it goes when something else is put into the folder. Best effort. */
 static void sweep_tmp(const char *folder)
 {
 	DIR *d = opendir(folder);
@@ -242,7 +244,8 @@ static void sweep_tmp(const char *folder)
 	while (d && (e = readdir(d))) {
 		struct stat st;
 
-		if (strncmp(e->d_name, TMP_PREFIX, strlen(TMP_PREFIX)) == 0 &&
+		if ((strncmp(e->d_name, TMP_PREFIX, strlen(TMP_PREFIX)) == 0 ||
+		     strncmp(e->d_name, PART_PREFIX, strlen(PART_PREFIX)) == 0) &&
 		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISREG(st.st_mode) && st.st_mtime < before)
 			dv_fs_unlinkat(dirfd(d), e->d_name, 0);
@@ -320,6 +323,147 @@ static int local_put_if_absent(dv_remote *r, const char *name, const void *p, si
 	if (dv_fs_write_all(t.fd, p, n))
 		return dv_err_sys("cannot write '%s/%s'", l->path, name);
 	return tmp_commit(&t, l, name, folder);
+}
+
+/* -- receiving --------------------------------------------------------------------------------- */
+
+/* A file that comes piece by piece. */
+struct dv_local_receive {
+	const local_remote *l;
+	char *name, *folder;
+	tmp_file tmp;
+	uint64_t size, at;
+	bool if_absent, part, there;
+};
+
+void dv_local_receive_free(dv_local_receive *g)
+{
+	if (!g)
+		return;
+	/* A part waits for the next try. */
+	if (g->part)
+		g->tmp.name[0] = '\0';
+	tmp_file_release(&g->tmp);
+	free(g->name);
+	free(g->folder);
+	free(g);
+}
+
+/* Opens what an earlier try left, or begins it. 1 when it can be none of this file. */
+static int part_open(dv_local_receive *g, uint64_t *have)
+{
+	const char *slash = strrchr(g->name, '/'), *leaf = slash ? slash + 1 : g->name;
+	tmp_file *t = &g->tmp;
+	struct stat st;
+
+	snprintf(t->name, sizeof t->name, "%.*s" PART_PREFIX "%s", (int)(leaf - g->name), g->name,
+		 leaf);
+	t->dir = g->l->dir;
+	t->fd = dv_fs_openat(t->dir, t->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0644);
+	if (t->fd < 0 || fstat(t->fd, &st) || !S_ISREG(st.st_mode) ||
+	    (uint64_t)st.st_size > g->size) {
+		if (t->fd >= 0)
+			close(t->fd);
+		t->fd = -1;
+		t->name[0] = '\0';
+		return 1;
+	}
+	g->part = true;
+	*have = g->at = (uint64_t)st.st_size;
+	return 0;
+}
+
+int dv_local_receive_open(dv_local_receive **out, dv_remote *r, const char *name, uint64_t size,
+			  unsigned flags, uint64_t *have)
+{
+	dv_autoptr(dv_local_receive) g = NULL;
+	int rc = check_name(name);
+
+	*have = 0;
+	if (rc || !(g = dv_calloc(1, sizeof *g)))
+		return rc ? rc : DV_ERROR;
+	g->l = (local_remote *)r;
+	g->tmp.fd = -1;
+	g->size = size;
+	g->if_absent = flags & DV_LOCAL_IF_ABSENT;
+	if (!(g->name = dv_strdup(name)))
+		return DV_ERROR;
+	rc = there_already(g->l, name, size);
+	if (rc == DV_EEXISTS || (rc == 1 && g->if_absent))
+		return dv_err(DV_EEXISTS, "'%s' is there already", name);
+	g->there = rc == 1;
+	if (rc == 0)
+		rc = folder_for(g->l, name, &g->folder);
+	if (rc == 0 && !g->there) {
+		sweep_tmp(g->folder);
+		if (!(flags & DV_LOCAL_RESUME) || part_open(g, have))
+			rc = tmp_open(&g->tmp, g->l, name);
+	}
+	if (rc < 0)
+		return rc;
+	rc = g->there;
+	*out = dv_steal(&g);
+	return rc;
+}
+
+int dv_local_receive_fd(const dv_local_receive *g)
+{
+	return g->tmp.fd;
+}
+
+int dv_local_receive_add(dv_local_receive *g, const void *p, size_t n)
+{
+	if (g->there)
+		return 0;
+	if (n > g->size - g->at)
+		return dv_err(DV_ERROR, "'%s' is longer than it was said to be", g->name);
+	if (dv_fs_pwrite_all(g->tmp.fd, p, n, (off_t)g->at))
+		return dv_err_sys("cannot write '%s/%s'", g->l->path, g->name);
+	g->at += n;
+	return 0;
+}
+
+int dv_local_receive_end(dv_local_receive *g)
+{
+	struct stat st;
+	int rc;
+
+	if (g->there)
+		return 0;
+	if (g->at != g->size || fstat(g->tmp.fd, &st) || (uint64_t)st.st_size != g->size)
+		return dv_err(DV_ERROR, "'%s' is shorter than it was said to be", g->name);
+	if (g->part && dv_fs_fchmod(g->tmp.fd, st.st_mode & 0444))
+		return dv_err_sys("cannot write '%s/%s'", g->l->path, g->name);
+	rc = tmp_commit(&g->tmp, g->l, g->name, g->folder);
+	if (rc && !g->if_absent) {
+		/* Another writer of the same bytes may have been quicker. */
+		dv_error kept;
+		dv_error_take(&kept);
+		rc = there_already(g->l, g->name, g->size);
+		if (rc == 1)
+			g->part = false;
+		return rc == 1 ? 0 : rc < 0 ? rc : dv_error_put(&kept);
+	}
+	return rc;
+}
+
+int dv_local_read(dv_remote *r, const char *name, uint64_t offset, void *p, size_t *n,
+		  uint64_t *size)
+{
+	const local_remote *l = (local_remote *)r;
+	size_t want = *n;
+	struct stat st;
+	dv_autoclose int fd = open_file(l, name, &st);
+
+	*n = 0;
+	if (fd < 0)
+		return fd;
+	*size = (uint64_t)st.st_size;
+	if (offset >= *size || want == 0)
+		return 0;
+	if (dv_fs_pread_all(fd, p, want, (off_t)offset, n) && *n == 0)
+		return dv_err_sys("cannot read '%s/%s'", l->path, name);
+	return 0;
 }
 
 static void close_dir(DIR **d)

@@ -445,11 +445,12 @@ static int name_it(sending *g)
 		if (rc)
 			return rc;
 		if (code == SSH_FX_OK) {
-			g->named = true;
-			if (!by_link)
-				free(dv_steal(&g->tmp));
+			/* With a link the temporary file is one name too many. */
+			if (by_link && (rc = dv_sftp_ask(g->s, &a, SSH_FXP_REMOVE, g->tmp, NULL)))
+				return rc;
+			free(dv_steal(&g->tmp));
 			sync_folder(g);
-			return 0;
+			return by_link ? dv_sftp_status(g->s, &a, SSH_FXP_STATUS, &code) : 0;
 		}
 		/* "Failure" may mean that the name is taken, and much else. */
 		if ((rc = there_already(g)))

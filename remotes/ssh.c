@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The driver for folders behind SSH. It runs the user's own ssh, so that ~/.ssh/config, agents,
- * jump hosts and hardware keys work, and speaks SFTP on its pipes. Secrets are ssh's business
- * alone: none is ever taken from a URL or put on a command line.
+ * jump hosts and hardware keys work. Where dv is installed on the far side it is asked to serve the
+ * folder, else SFTP is spoken. Secrets are ssh's business alone: none is ever taken from a URL or
+ * put on a command line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "base/path.h"
 #include "remotes/drivers.h"
 #include "remotes/sftp.h"
+#include "remotes/stdio.h"
 
 #define KEEPALIVE "-oServerAliveInterval=15"
 #define CONNECT_SECONDS 30
@@ -26,6 +28,10 @@ typedef struct ssh_remote {
 	char *command, *keyfile;	/* settings of the user's; may be NULL */
 	unsigned stall;
 	bool create;
+	bool must_serve;	/* SFTP will not do */
+	_Atomic bool serve;	/* dv may be there; cleared when it turns out not to be */
+	_Atomic int code;	/* how the last ssh ended that was not answered */
+	_Atomic bool refused;	/* it could not start a program there */
 } ssh_remote;
 
 /* -- the URL ----------------------------------------------------------------------------------- */
@@ -152,9 +158,11 @@ static int parse_url(ssh_remote *r, const char *url)
 /* What ssh printed, and how it ended, as an error. */
 static int lost(bool up, int code, const char *words, void *payload)
 {
-	const ssh_remote *r = payload;
+	ssh_remote *r = payload;
 	const char *colon = *words ? ": " : "";
 
+	r->code = code;
+	r->refused = strstr(words, "request failed on channel") != NULL;
 	if (up)
 		return dv_err(DV_ETRANSIENT, "the connection to %s was lost%s%s", r->wired.what,
 			      colon, words);
@@ -229,25 +237,66 @@ static int start(ssh_remote *r, bool extra, const char *far_command, dv_mux **ou
 	return rc ? rc : dv_mux_new(out, &p, &o);
 }
 
-static int ssh_connect(dv_wired *d, bool extra, dv_wire **out)
+/* The far shell's command, with the path quoted for it. */
+static int serve_command(const ssh_remote *r, dv_buf *out)
 {
-	ssh_remote *r = (ssh_remote *)d;
-	dv_auto(dv_answer) hello = { 0 };
-	dv_auto(dv_buf) none = DV_BUF_INIT;
-	dv_mux *m = NULL;
-	int rc = start(r, extra, NULL, &m);
+	dv_buf_adds(out, "dv serve --stdio -- '");
+	for (const char *s = *r->path ? r->path : "."; *s; s++)
+		if (*s == '\'')
+			dv_buf_adds(out, "'\\''");
+		else
+			dv_buf_addc(out, *s);
+	return dv_buf_addc(out, '\'');
+}
 
-	if (rc)
+/* Says hello to who is there: dv, or an SFTP server, whose account can start nothing else. */
+static int greet(ssh_remote *r, dv_mux *m, dv_answer *hello)
+{
+	int rc = dv_stdio_hello(m, hello, r->create);
+
+	if (rc == 0 && hello->type != DV_STDIO_WELCOME && hello->type != DV_STDIO_ERROR &&
+	    hello->type != SSH_FXP_VERSION)
+		rc = dv_mux_nonsense(m, "neither dv's protocol nor SFTP");
+	return rc;
+}
+
+static int connect_as(ssh_remote *r, bool extra, bool serve, dv_wire **out)
+{
+	dv_auto(dv_answer) hello = { 0 };
+	dv_auto(dv_buf) command = DV_BUF_INIT;
+	dv_mux *m = NULL;
+	int rc = serve ? serve_command(r, &command) : 0;
+
+	r->code = -1;
+	r->refused = false;
+	if (rc || (rc = start(r, extra, serve ? command.p : NULL, &m)))
 		return rc;
-	if ((rc = dv_mux_send(m, &hello, SSH_FXP_INIT, &none, NULL, 0)) == 0)
-		rc = dv_mux_wait(m, &hello);
-	if (rc == 0 && hello.type != SSH_FXP_VERSION)
-		rc = dv_mux_nonsense(m, "something that is not SFTP");
-	if (rc) {
+	if ((rc = greet(r, m, &hello))) {
 		dv_mux_free(m);
 		return rc;
 	}
-	return dv_sftp_new(out, m, &hello, r->path, d->what, r->create);
+	if (hello.type != SSH_FXP_VERSION)
+		return dv_stdio_new(out, m, &hello, r->wired.what);
+	r->serve = false;
+	return dv_sftp_new(out, m, &hello, r->path, r->wired.what, r->create);
+}
+
+static int ssh_connect(dv_wired *d, bool extra, dv_wire **out)
+{
+	ssh_remote *r = (ssh_remote *)d;
+	bool serve = r->serve;
+	int rc = connect_as(r, extra, serve, out);
+
+	/* 255 is ssh's own failure, which SFTP would meet as well. */
+	bool absent = rc && serve && rc != DV_ECANCELLED && rc != DV_ENOTFOUND &&
+		      !(r->code == 255 && !r->refused);
+	if (absent && r->must_serve)
+		return dv_err_hint(rc, "install dv there, or set remote.NAME.serve to auto");
+	if (!absent)
+		return rc;
+	dv_error_clear();
+	r->serve = false;
+	return connect_as(r, extra, false, out);
 }
 
 /* -- the driver -------------------------------------------------------------------------------- */
@@ -282,6 +331,7 @@ static int ssh_open(dv_remote **out, const char *url, const dv_driver_options *o
 	__attribute__((cleanup(ssh_remote_close))) dv_remote *base = NULL;
 	ssh_remote *r = dv_calloc(1, sizeof *r);
 	const char *timeout = dv_driver_setting(o, "timeout");
+	const char *serve = dv_driver_setting(o, "serve");
 	dv_auto(dv_buf) what = DV_BUF_INIT;
 
 	if (!r)
@@ -292,6 +342,8 @@ static int ssh_open(dv_remote **out, const char *url, const dv_driver_options *o
 	r->wired.connect = ssh_connect;
 	r->wired.release = ssh_release;
 	r->create = o->create;
+	r->serve = !serve || strcmp(serve, "never") != 0;
+	r->must_serve = serve && !strcmp(serve, "always");
 	r->stall = timeout ? (unsigned)strtoul(timeout, NULL, 10) : 0;
 	r->stall = r->stall ? r->stall : STALL_SECONDS;
 	int rc = parse_url(r, url);

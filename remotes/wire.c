@@ -161,7 +161,7 @@ int dv_wired_open(dv_wired *d)
 
 	if (rc)
 		return rc;
-	d->base.caps = l->wire->caps;
+	d->base.caps = l->wire->caps | DV_REMOTE_TELLS;
 	give_back(d, l, false);
 	return 0;
 }

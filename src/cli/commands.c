@@ -28,6 +28,7 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_push,
 	&dv_cmd_fetch,
 	&dv_cmd_pull,
+	&dv_cmd_serve,
 	/* keep it healthy */
 	&dv_cmd_fsck,
 	&dv_cmd_gc,

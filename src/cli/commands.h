@@ -15,7 +15,7 @@ extern const dv_cmd dv_cmd_add, dv_cmd_commit, dv_cmd_checkout, dv_cmd_remove, d
 extern const dv_cmd dv_cmd_stage;
 extern const dv_cmd dv_cmd_status, dv_cmd_diff, dv_cmd_ls, dv_cmd_cat, dv_cmd_du, dv_cmd_show;
 /* share data */
-extern const dv_cmd dv_cmd_remote, dv_cmd_push, dv_cmd_fetch, dv_cmd_pull;
+extern const dv_cmd dv_cmd_remote, dv_cmd_push, dv_cmd_fetch, dv_cmd_pull, dv_cmd_serve;
 /* keep it healthy */
 extern const dv_cmd dv_cmd_fsck, dv_cmd_gc, dv_cmd_doctor, dv_cmd_cache;
 /* settings and help */

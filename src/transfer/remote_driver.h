@@ -67,6 +67,9 @@ typedef struct dv_driver {
 	int (*list)(dv_remote *r, const char *dir, const char *after, dv_list_cb cb, void *payload);
 	/** DV_ENOTFOUND when it is not there, from servers that tell. */
 	int (*remove)(dv_remote *r, const char *name);
+	/** Of the driver whose scheme is "*", which stands for those that no other has: is there
+	 *  something that reaches the URL? */
+	bool (*reaches)(const char *url);
 } dv_driver;
 
 struct dv_remote {

@@ -263,6 +263,24 @@ static int describe(dv_remote_store *r, bool create)
 	return 0;
 }
 
+/* The driver for a URL, or NULL. */
+static const dv_driver *driver_for(const char *url)
+{
+	size_t n = strcspn(url, ":");
+	const char *scheme = url;
+
+	if (url[0] == '/')
+		scheme = "file", n = 4;
+	for (size_t i = 0; dv_drivers[i]; i++) {
+		const dv_driver *d = dv_drivers[i];
+
+		if (d->reaches ? d->reaches(url) :
+		    strlen(d->scheme) == n && !memcmp(d->scheme, scheme, n))
+			return d;
+	}
+	return NULL;
+}
+
 static int open_driver(dv_remote_store *r, const dv_remote_options *o)
 {
 	const dv_driver_options to = { .name = r->name, .create = o->create, .jobs = o->jobs,
@@ -271,40 +289,29 @@ static int open_driver(dv_remote_store *r, const dv_remote_options *o)
 	const dv_wrap_options wrap = { .name = r->name, .rate = o->rate, .jobs = o->jobs,
 				       .tries = o->tries, .traffic = &r->traffic };
 	const char *url = o->url;
-	size_t n = strcspn(url, ":");
-	const char *scheme = url;
+	int n = (int)strcspn(url, ":");
 
-	if (url[0] == '/')
-		scheme = "file", n = 4;
-	else if (strncmp(url + n, "://", 3) != 0)
+	if (url[0] != '/' && strncmp(url + n, "://", 3) != 0)
 		return dv_err(DV_EUSAGE, "remote '%s' is at neither URL nor absolute path",
 			      r->name);
-	for (size_t i = 0; dv_drivers[i]; i++) {
-		const dv_driver *d = dv_drivers[i];
-
-		if (strlen(d->scheme) != n || memcmp(d->scheme, scheme, n) != 0)
-			continue;
-		int rc = dv_wrap_open(&r->r, d, url, &to, &wrap);
-		if (rc == DV_ENOTFOUND && !o->create) {
-			dv_error_clear();
-			return 0;
-		}
-		return rc ? dv_err_ctx(rc, "remote '%s'", r->name) : 0;
+	const dv_driver *d = driver_for(url);
+	if (!d) {
+		dv_err(DV_ERROR, "remote '%s': this dv cannot reach '%.*s' URLs", r->name, n, url);
+		return dv_err_hint(DV_ERROR, "put a program 'dv-remote-%.*s' on PATH, or use "
+				   "another place: 'dv remote modify %s url URL'", n, url,
+				   r->name);
 	}
-	dv_err(DV_ERROR, "remote '%s': this dv cannot reach '%.*s' URLs", r->name, (int)n, scheme);
-	return dv_err_hint(DV_ERROR, "use a folder: 'dv remote modify %s url FOLDER'", r->name);
+	int rc = dv_wrap_open(&r->r, d, url, &to, &wrap);
+	if (rc == DV_ENOTFOUND && !o->create) {
+		dv_error_clear();
+		return 0;
+	}
+	return rc ? dv_err_ctx(rc, "remote '%s'", r->name) : 0;
 }
 
 bool dv_remote_has_driver(const char *url)
 {
-	size_t n = strcspn(url, ":");
-
-	if (strncmp(url + n, "://", 3) != 0)
-		return true;
-	for (size_t i = 0; dv_drivers[i]; i++)
-		if (strlen(dv_drivers[i]->scheme) == n && !memcmp(dv_drivers[i]->scheme, url, n))
-			return true;
-	return false;
+	return strncmp(url + strcspn(url, ":"), "://", 3) != 0 || driver_for(url);
 }
 
 int dv_remote_store_refresh(dv_remote_store *r)

@@ -63,7 +63,8 @@ static const dv_driver *driver_for(const char *url)
 	if (url[0] == '/')
 		scheme = "file", n = 4;
 	for (size_t i = 0; dv_drivers[i]; i++)
-		if (strlen(dv_drivers[i]->scheme) == n && !memcmp(dv_drivers[i]->scheme, scheme, n))
+		if (dv_drivers[i]->reaches ? dv_drivers[i]->reaches(url) :
+		    strlen(dv_drivers[i]->scheme) == n && !memcmp(dv_drivers[i]->scheme, scheme, n))
 			return dv_drivers[i];
 	fail_msg("no driver for '%s'", url);
 	return NULL;
