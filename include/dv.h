@@ -409,6 +409,21 @@ typedef int (*dv_stage_cb)(const dv_stage_info *s, void *payload);
 DV_API int dv_stage_list(dv_repo *r, const char *const *targets, size_t n, bool all,
 			 dv_stage_cb cb, void *payload);
 
+/** A stage, or a tracked output that stages depend on, in the graph of the pipeline. */
+typedef struct dv_dag_node {
+	const char *name;		/* "train", "sub/dv.yaml:train", "data.dv" */
+	bool is_stage;
+	const size_t *needs;		/* nodes told before this one, by their number from 0 */
+	size_t nneeds;
+	const char *const *outs;	/* what it makes, relative to the root */
+	size_t nouts;
+} dv_dag_node;
+typedef int (*dv_dag_cb)(const dv_dag_node *node, void *payload);
+/** The stages that the targets name (see dv_stage_list; none: all stages) with all that they need,
+ *  or with all that is connected with them; each behind what it needs. */
+DV_API int dv_dag(dv_repo *r, const char *const *targets, size_t n, bool connected, dv_dag_cb cb,
+		  void *payload);
+
 /* -- settings ---------------------------------------------------------------------------------- */
 
 enum dv_config_level {

@@ -59,7 +59,7 @@ static int split_target(dv_repo *r, const dv_pipeline *p, const char *target,
 	return rc;
 }
 
-static int select_target(dv_repo *r, dv_pipeline *p, const char *target, bool *chosen)
+static int select_target(dv_repo *r, const dv_pipeline *p, const char *target, bool *chosen)
 {
 	const dv_pipeline_file *f;
 	const char *name;
@@ -80,6 +80,19 @@ static int select_target(dv_repo *r, dv_pipeline *p, const char *target, bool *c
 		return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' has no stage '%s'", f->path, name),
 				   "'dv stage list --all' shows what there is");
 	return 0;
+}
+
+int dv_stage_select(dv_repo *r, const dv_pipeline *p, const char *const *targets, size_t n,
+		    bool all, bool *chosen)
+{
+	dv_autofree char *here = NULL;
+	int rc = working_folder(r, &here);
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = select_target(r, p, targets[i], chosen);
+	for (size_t i = 0; rc == 0 && n == 0 && i < p->n; i++)
+		chosen[i] = all || !strcmp(p->stages[i].dir, here);
+	return rc;
 }
 
 /* -- telling ----------------------------------------------------------------------------------- */
@@ -118,18 +131,14 @@ int dv_stage_list(dv_repo *r, const char *const *targets, size_t n, bool all, dv
 {
 	dv_auto(dv_output_list) outputs = DV_OUTPUT_LIST_INIT;
 	dv_auto(dv_pipeline) p = DV_PIPELINE_INIT;
-	dv_autofree char *here = NULL;
 	int rc = dv_pipeline_load(&p, r, &outputs);
-
-	if (rc == 0 && !all && n == 0)
-		rc = working_folder(r, &here);
 	dv_autofree bool *chosen = rc ? NULL : dv_calloc(p.n + 1, sizeof(*chosen));
+
 	if (!chosen)
 		return rc ? rc : DV_ERROR;
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = select_target(r, &p, targets[i], chosen);
+	rc = dv_stage_select(r, &p, targets, n, all, chosen);
 	for (size_t i = 0; rc == 0 && i < p.n; i++)
-		if (chosen[i] || (n == 0 && (all || !strcmp(p.stages[i].dir, here))))
+		if (chosen[i])
 			rc = tell(&p.arena, &p.stages[i], cb, payload);
 	return rc;
 }

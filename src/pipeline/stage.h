@@ -90,6 +90,11 @@ int dv_pipeline_load(dv_pipeline *p, dv_repo *r, dv_output_list *outputs) DV_MUS
 /** Reads one, `path` relative to the root. DV_ENOTFOUND. */
 int dv_pipeline_load_file(dv_pipeline *p, dv_repo *r, const char *path) DV_MUST_CHECK;
 
+/** Marks the stages that targets name ("NAME", a group's name, "DIR/dv.yaml", "DIR/dv.yaml:NAME");
+ *  without targets those of the working folder's file, or all when `all`. `chosen` has a flag for
+ *  every stage. DV_ENOTFOUND for a target that names nothing. */
+int dv_stage_select(dv_repo *r, const dv_pipeline *p, const char *const *targets, size_t n,
+		    bool all, bool *chosen) DV_MUST_CHECK;
 /** "dv.yaml:NAME", or NAME alone for a stage of ./dv.yaml; of the arena. */
 const char *dv_stage_address(dv_pipeline *p, const dv_stage *s);
 
