@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/sha256.h"
 
 #define ITEMS_MAX ((size_t)1 << 24)
 #define NUMBER_MAX ((uint64_t)999999999999)
@@ -282,6 +283,24 @@ static int parse_frame(dv_log_entry *e, dv_json *obj)
 	return rc;
 }
 
+/* The last key is a sum of all bytes before it. Entries that were written earlier have none. */
+#define SUM_KEY ",\"sum\":\""
+#define SUM_END "\"}\n"
+#define SUM_TAIL (sizeof SUM_KEY - 1 + DV_OID_HEX_SIZE + sizeof SUM_END - 1)
+
+static int check_sum(const char *p, size_t n)
+{
+	dv_oid said, real;
+
+	if (n < SUM_TAIL || memcmp(p + n - SUM_TAIL, SUM_KEY, sizeof SUM_KEY - 1) != 0)
+		return 0;
+	dv_sha256(&real, p, n - SUM_TAIL);
+	if (dv_oid_parse(&said, p + n - SUM_TAIL + sizeof SUM_KEY - 1, DV_OID_HEX_SIZE) ||
+	    !dv_oid_eq(&said, &real))
+		return dv_err(DV_ECORRUPT, "the log entry is not what its sum says");
+	return 0;
+}
+
 int dv_log_entry_parse(dv_log_entry *out, const char *p, size_t n)
 {
 	dv_auto(dv_log_entry) e = DV_LOG_ENTRY_INIT;
@@ -291,7 +310,9 @@ int dv_log_entry_parse(dv_log_entry *out, const char *p, size_t n)
 	*out = (dv_log_entry)DV_LOG_ENTRY_INIT;
 	if (!n)
 		return dv_err(DV_ECORRUPT, "the log entry is empty");
-	rc = dv_json_parse(&obj, p, n, DV_LOG_ENTRY_MAX, 8, "log entry");
+	rc = check_sum(p, n);
+	if (!rc)
+		rc = dv_json_parse(&obj, p, n, DV_LOG_ENTRY_MAX, 8, "log entry");
 	if (!rc)
 		rc = parse_frame(&e, obj);
 	if (!rc)
@@ -401,6 +422,9 @@ static void put_roots(dv_buf *b, const dv_log_entry *e)
 int dv_log_entry_write(dv_buf *out, const dv_log_entry *e)
 {
 	static const char *const kinds[] = { "", "commit", "condemn", "checkpoint" };
+	char hex[DV_OID_HEX_SIZE + 1];
+	size_t start = out->n;
+	dv_oid sum;
 
 	dv_buf_addf(out, "{\"base\":%" PRIu64 ",", e->base);
 	if (e->kind == DV_LOG_CHECKPOINT) {
@@ -424,6 +448,10 @@ int dv_log_entry_write(dv_buf *out, const dv_log_entry *e)
 		put_oids(out, "drop", e->seg_drop, e->nseg_drop);
 		dv_buf_addc(out, '}');
 	}
-	dv_buf_adds(out, "}\n");
+	if (out->err)
+		return out->err;
+	dv_sha256(&sum, out->p + start, out->n - start);
+	dv_oid_hex(hex, &sum);
+	dv_buf_addf(out, SUM_KEY "%s" SUM_END, hex);
 	return out->err;
 }

@@ -13,7 +13,7 @@
  *   {"base":…,"format":1,"kind":"checkpoint","nonce":…,"condemned":[…],"packs":[…],"roots":[…],
  *    "segments":["<64 hex>"]}
  * Containers of kind file carry "file":true beside id and size. Unknown keys are ignored; a higher
- * "format" is refused.
+ * "format" is refused. The last key of all is "sum", the SHA-256 of what stands before it.
  */
 #ifndef DV_STORE_LOG_H
 #define DV_STORE_LOG_H

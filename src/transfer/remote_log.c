@@ -52,12 +52,17 @@ int dv_remote_log_read(dv_remote_store *r, uint64_t number, dv_log_entry *out, d
 	dv_auto(dv_buf) b = DV_BUF_INIT;
 
 	log_path(name, number);
-	int rc = dv_remote_get_file(r, name, DV_LOG_ENTRY_MAX, &b);
-	if (rc)
-		return rc;
-	print_of(print, &b);
-	rc = dv_log_entry_parse(out, dv_buf_str(&b), b.n);
-	return rc ? bad_entry(rc, number, r) : 0;
+	for (int again = 1;; again--) {
+		dv_buf_clear(&b);
+		int rc = dv_remote_get_file(r, name, DV_LOG_ENTRY_MAX, &b);
+		if (rc)
+			return rc;
+		print_of(print, &b);
+		rc = dv_log_entry_parse(out, dv_buf_str(&b), b.n);
+		/* What was spoilt on its way comes well the next time. */
+		if (rc != DV_ECORRUPT || !again)
+			return rc ? bad_entry(rc, number, r) : 0;
+	}
 }
 
 static int create_enforced(dv_remote_store *r, const char *name, const void *p, size_t n)

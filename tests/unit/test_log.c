@@ -52,9 +52,9 @@ static void hex_is(const dv_buf *b, const char *want)
 static void test_vectors(void **state)
 {
 	static const char *const want[] = {
-		"1a01df6e8d0651b702ca63e1c03f273314bcd7e5d1e7df1de3e2d37600317fea",
-		"bcbad92e1084a270477383b06e4c0bc663012bb13649cbb8ed41f7824058c760",
-		"96afba99ecce19df6c18abddd19a63d6d10eb3bea2c2c946a0ee5fd60360bb00",
+		"46dfbde4237afadecdabb62e457dc1cacfc54b9d1a115c991e86e3316e5c1566",
+		"15313750149dc92e170b5e8e3ab249c85133c8caea05655e08ba01d65d24312e",
+		"cdd5b4d2f122343e958a5eeb73785bff2c3bcb7bc23734346250d8153eb18291",
 	};
 
 	(void)state;
@@ -206,6 +206,30 @@ static void test_condemned_of_old(void **state)
 	assert_int_equal(s.ncontainers, 0);
 }
 
+/* A digit that turned into another on its way makes no other entry of it. */
+static void test_spoilt(void **state)
+{
+	dv_auto(dv_log_entry) commit = { .kind = DV_LOG_COMMIT, .base = 41 };
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	dv_oid id = id_of(1), root = id_of(2);
+
+	(void)state;
+	assert_int_equal(dv_log_add_pack(&commit, &id, 268, DV_CONTAINER_PACK), 0);
+	assert_int_equal(dv_log_add_segment(&commit, &id), 0);
+	assert_int_equal(dv_log_add_root(&commit, &root, true, "data", NULL, NULL), 0);
+	assert_int_equal(dv_log_entry_write(&text, &commit), 0);
+	for (size_t i = 0; i < text.n * 8; i++) {
+		dv_auto(dv_log_entry) e = DV_LOG_ENTRY_INIT;
+
+		text.p[i / 8] ^= 1 << i % 8;
+		int rc = dv_log_entry_parse(&e, text.p, text.n);
+		text.p[i / 8] ^= 1 << i % 8;
+		/* The name of the sum is all that may change: then nothing else has. */
+		if (rc == 0)
+			assert_true(i / 8 > text.n - 75 && i / 8 < text.n - 66);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_same_id),
 		cmocka_unit_test(test_condemned_of_old),
+		cmocka_unit_test(test_spoilt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
