@@ -250,6 +250,28 @@ static int put_in_full(dv_fetching *f, int worker, const dv_pack_entry *e, const
 				       e->raw, NULL, NULL);
 }
 
+/* No hash speaks for the bytes of a recipe, but a bit that was turned on the way names a chunk that
+ * nobody has. Such a recipe is not kept: it would stand in the way of the right one. */
+static int check_named(const dv_fetching *f, const dv_oid *id, const uint8_t *p, size_t n)
+{
+	dv_auto(dv_recipe) recipe = DV_RECIPE_INIT;
+	char hex[DV_OID_HEX_SIZE + 1];
+	dv_place at;
+	uint8_t level;
+	int rc = dv_recipe_parse(&recipe, &level, p, n);
+
+	for (size_t i = 0; i < recipe.n && rc == 0; i++) {
+		const dv_oid *c = &recipe.c[i].id;
+
+		if (dv_remote_store_find(f->r, DV_KIND_CHUNK, c, &at) ||
+		    dv_store_find(f->local, DV_KIND_CHUNK, c, &at))
+			continue;
+		dv_oid_hex(hex, id);
+		rc = dv_err(DV_ECORRUPT, "the recipe of %s names a chunk that is nowhere", hex);
+	}
+	return rc;
+}
+
 static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *stored, prefix *x,
 		      uint8_t *raw)
 {
@@ -265,6 +287,8 @@ static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *st
 			    need->at.nbases ? x->bytes.n : 0);
 	if (rc == 0)
 		rc = dv_check_entry(e.kind, &e.id, raw, e.raw);
+	if (rc == 0 && e.kind == DV_KIND_RECIPE)
+		rc = check_named(f, &e.id, raw, e.raw);
 	if (rc == 0 && j->keep)
 		return keep_bytes(f, e.kind, &e.id, raw, e.raw);
 	if (rc == 0)
