@@ -39,8 +39,8 @@ static bool take_apart(parts *out, const char *url)
 		at = strrchr(p, '@');
 	if (at) {
 		out->user_n = (size_t)(at - p);
-		out->password = memchr(p, ':', out->user_n);
-		out->password += out->password != NULL;
+		const char *mark = memchr(p, ':', out->user_n);
+		out->password = mark ? mark + 1 : NULL;
 		out->host = at + 1;
 	}
 	const char *query = strchr(out->host, '?');

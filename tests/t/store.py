@@ -59,8 +59,9 @@ def live(store):
                 packs.pop((p["id"], 1), None)
             else:
                 packs.pop((p, 0), None)
-        for s in e["segments"].get("drop", []):
-            segments.remove(s)
+        # Two who push at once may both merge a segment: then it is gone already.
+        drop = e["segments"].get("drop", [])
+        segments = [s for s in segments if s not in drop]
         segments += e["segments"].get("add", [])
     return packs, segments
 
