@@ -363,6 +363,9 @@ int dv_mux_wait(dv_mux *m, dv_answer *a)
 	}
 	rc = a->done ? 0 : dv_error_put(&m->why);
 	pthread_mutex_unlock(&m->lock);
+	/* Its owner lets go of it now, while others may still look through what is due. */
+	if (rc)
+		dv_mux_forget(m, a);
 	return rc;
 }
 

@@ -54,7 +54,7 @@ bool dv_mux_is_lost(dv_mux *m);
 int dv_mux_send(dv_mux *m, dv_answer *a, uint8_t type, const dv_buf *head, const void *tail,
 		size_t ntail) DV_MUST_CHECK;
 /** Waits for the answer. DV_ETRANSIENT, or what the callback said, when the connection is lost, and
- *  DV_ECANCELLED. */
+ *  DV_ECANCELLED; the answer is not awaited any more then either. */
 int dv_mux_wait(dv_mux *m, dv_answer *a) DV_MUST_CHECK;
 /** What was sent and not waited for: its answer will be dropped. */
 void dv_mux_forget(dv_mux *m, dv_answer *a);
