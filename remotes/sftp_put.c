@@ -216,8 +216,10 @@ static int load(sending *g, uint64_t at, size_t n, const uint8_t **out)
 	}
 	if (!g->block && !(g->block = dv_malloc(g->s->write_max + g->s->read_max)))
 		return DV_ERROR;
-	if (dv_fs_pread_all(g->fd, g->block, n, (off_t)at, &got) || got != n)
+	if (dv_fs_pread_all(g->fd, g->block, n, (off_t)at, &got))
 		return dv_err_sys("cannot read what is sent as '%s'", g->name);
+	if (got != n)
+		return dv_err(DV_ERROR, "what is sent as '%s' became shorter", g->name);
 	*out = g->block;
 	return 0;
 }
