@@ -430,12 +430,14 @@ bool dv_credentials_expired(dv_credentials *c, const dv_s3_key *used)
 	return again;
 }
 
-const char *dv_credentials_source(dv_credentials *c)
+bool dv_credentials_source(dv_credentials *c, char out[DV_CREDENTIALS_SOURCE_ROOM])
 {
 	pthread_mutex_lock(&c->lock);
-	const char *s = c->have ? c->now.source : NULL;
+	bool have = c->have;
+	if (have)
+		memcpy(out, c->now.source, DV_CREDENTIALS_SOURCE_ROOM);
 	pthread_mutex_unlock(&c->lock);
-	return s;
+	return have;
 }
 
 const char *dv_credentials_region(const dv_credentials *c)

@@ -39,9 +39,10 @@ int dv_credentials_get(dv_credentials *c, dv_s3_key *out) DV_MUST_CHECK;
  *  already. False when that cannot help, since the key stands in a setting or the environment. Any
  *  thread. */
 bool dv_credentials_expired(dv_credentials *c, const dv_s3_key *used);
-/** Where the current key is from ("the environment", "profile 'x'"); NULL before the first get.
- *  Never a secret. Any thread; borrowed until the next get. */
-const char *dv_credentials_source(dv_credentials *c);
+#define DV_CREDENTIALS_SOURCE_ROOM 256
+/** Where the current key is from ("the environment", "profile 'x'"); false before the first get.
+ *  Never a secret. Any thread. */
+bool dv_credentials_source(dv_credentials *c, char out[DV_CREDENTIALS_SOURCE_ROOM]);
 
 /* What else the environment and the profile say of S3, after the settings of the remote, which come
  * first; NULL when nobody says anything. Borrowed. */

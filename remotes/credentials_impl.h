@@ -14,7 +14,7 @@ typedef struct dv_lease {
 	dv_s3_key key;
 	time_t expires;		/* 0: nobody said so */
 	bool lasting;		/* it stands where it does not change: no use to look again */
-	char source[256];	/* for people */
+	char source[DV_CREDENTIALS_SOURCE_ROOM];	/* for people */
 } dv_lease;
 void dv_lease_release(dv_lease *l);
 

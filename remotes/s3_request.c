@@ -13,6 +13,7 @@
 #include "remotes/s3.h"
 #include "remotes/s3_sign.h"
 #include "remotes/s3_xml.h"
+#include "remotes/secret.h"
 
 #define NO_BODY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define SKEW_SECONDS 300
@@ -51,7 +52,7 @@ typedef struct header_block {
 static void header_block_release(header_block *h)
 {
 	for (size_t i = 0; i < sizeof h->text / sizeof *h->text; i++)
-		dv_buf_release(&h->text[i]);
+		dv_secret_buf_release(&h->text[i]);
 }
 
 static int add_signature(header_block *h, const dv_s3_call *c, const dv_s3_address *to,
@@ -277,7 +278,8 @@ static int no_bucket(const dv_s3 *s)
 /* Where the key came from that was refused. */
 static int auth_hint(dv_s3 *s, bool anonymous, int rc, const char *hint)
 {
-	const char *source = dv_credentials_source(s->credentials);
+	char text[DV_CREDENTIALS_SOURCE_ROOM];
+	const char *source = dv_credentials_source(s->credentials, text) ? text : NULL;
 
 	if (anonymous)
 		return dv_err_hint(rc, "requests go without a key: take the remote's setting "

@@ -222,13 +222,15 @@ static void test_expired(void **state)
 	dv_autoptr(dv_credentials) c = NULL;
 	dv_auto(dv_s3_key) a = DV_S3_KEY_INIT;
 	dv_auto(dv_s3_key) b = DV_S3_KEY_INIT;
+	char source[DV_CREDENTIALS_SOURCE_ROOM];
 
 	(void)state;
 	put(".aws/credentials", "[default]\naws_access_key_id=A\naws_secret_access_key=S\n");
 	ok(dv_credentials_new(&c, &options));
-	assert_null(dv_credentials_source(c));
+	assert_false(dv_credentials_source(c, source));
 	ok(dv_credentials_get(c, &a));
-	assert_string_equal(dv_credentials_source(c), "profile 'default'");
+	assert_true(dv_credentials_source(c, source));
+	assert_string_equal(source, "profile 'default'");
 	put(".aws/credentials", "[default]\naws_access_key_id=B\naws_secret_access_key=S\n");
 	assert_true(dv_credentials_expired(c, &a));
 	ok(dv_credentials_get(c, &b));
