@@ -536,13 +536,15 @@ int dv_s3_put_parts(dv_s3 *s, const char *key, bool pack, int fd, uint64_t size)
 		return rc;
 	if (u.id) {
 		rc = list_parts(&u);
+		if (rc == DV_ETRANSIENT || rc == DV_ECANCELLED)
+			return rc;
 		if (rc == DV_ENOTFOUND) {
 			free(dv_steal(&u.id));
 			forget_upload(s, key);
-			dv_error_clear();
-		} else if (rc) {
-			return rc;
 		}
+		/* Who may not look at the parts may still send them, all of them. */
+		if (rc)
+			dv_error_clear();
 	}
 	if (!u.id && (rc = create_upload(&u, pack)))
 		return rc;
