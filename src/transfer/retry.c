@@ -21,6 +21,7 @@
 #define PAUSE_MIN_MS 200u
 #define PAUSE_MAX_MS 20000u
 #define SLICE_MS 50u
+#define LIST_MAX ((size_t)1 << 30)	/* bytes; fifty million entries of a log */
 #define WARN_EVERY_MS 2000	/* connections fail in flocks */
 #define WARN_AFTER 2
 
@@ -198,6 +199,8 @@ static int collect(const char *name, uint64_t size, void *payload)
 {
 	dv_buf *b = payload;
 
+	if (b->n > LIST_MAX)
+		return dv_err(DV_ERROR, "the listing of a folder has no end");
 	dv_buf_add_u64(b, size);
 	dv_buf_add(b, name, strlen(name) + 1);
 	return b->err;
