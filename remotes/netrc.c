@@ -54,7 +54,7 @@ static const char *skip_macro(const char *p)
 	return end ? end + 2 : p + strlen(p);
 }
 
-/* Sets a part of the login unless an earlier entry did. */
+/* The last word for a part of a login counts. */
 static void set(char **part, const char *word)
 {
 	dv_secret_free(*part);

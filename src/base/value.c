@@ -215,7 +215,7 @@ static bool equal_dicts(const dv_value *a, const dv_value *b)
 	if (a->n != b->n)
 		return false;
 	for (size_t i = 0; i < a->n; i++) {
-		/* The lookup only sorts; what it returns is not changed. */
+		/* What the lookup returns is not changed. */
 		const dv_value *other = dv_value_get((dv_value *)(uintptr_t)b, a->members[i].key);
 
 		if (!other || !dv_value_equal(a->members[i].value, other))

@@ -46,7 +46,7 @@ static const char *next_word(dv_arena *a, const char **p, bool first)
 	s += !first;
 	if (first && bracket)
 		return NULL;
-	size_t n = strcspn(s, bracket ? ".[]" : ".[]");
+	size_t n = strcspn(s, ".[]");
 	const char *end = s + n;
 	while (n && isspace((unsigned char)*s))
 		s++, n--;

@@ -81,9 +81,9 @@ struct dv_remote {
 	void *sending_ctx;
 };
 
-/** Called by the put of a driver that has DV_REMOTE_TELLS, in the thread that put was called in,
- *  before it sends the next `n` bytes (64 KiB to 1 MiB at a time). It may wait, as a limit of the
- *  rate asks for. Non-zero: the put stops and returns that. */
+/** Called by the put of a driver that has DV_REMOTE_TELLS, in the thread that put was called in or
+ *  in those that it starts, before it sends the next `n` bytes (64 KiB to 1 MiB at a time). It may
+ *  wait, as a limit of the rate asks for. Non-zero: the put stops and returns that. */
 static inline int dv_remote_sending(const dv_remote *r, size_t n)
 {
 	return r->sending ? r->sending(r->sending_ctx, n) : 0;

@@ -84,7 +84,7 @@ int64_t dv_now_ms(void);
 /** Counts bytes of a put that go now. */
 void dv_sending_add(uint64_t n);
 /** Bytes of a put, as they go, are added to the progress between begin and end, in this thread.
- *  The end says how many there were. */
+ *  The end says how many there were, without those that other threads of the put sent. */
 void dv_sending_begin(void);
 uint64_t dv_sending_end(void);
 
