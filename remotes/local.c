@@ -6,6 +6,7 @@
  */
 #include "remotes/drivers.h"
 #include "remotes/local.h"
+#include "remotes/wire.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -349,13 +350,16 @@ void dv_local_receive_free(dv_local_receive *g)
 	free(g);
 }
 
-/* Opens what an earlier try left, or begins it. 1 when it can be none of this file. */
+/* Opens what an earlier try left, or begins it. 1 when it can be none of this file: several may be
+ * writing to it, which does no harm where their bytes are the same. */
 static int part_open(dv_local_receive *g, uint64_t *have)
 {
 	const char *slash = strrchr(g->name, '/'), *leaf = slash ? slash + 1 : g->name;
 	tmp_file *t = &g->tmp;
 	struct stat st;
 
+	if (!dv_wire_names_bytes(leaf))
+		return 1;
 	snprintf(t->name, sizeof t->name, "%.*s" PART_PREFIX "%s", (int)(leaf - g->name), g->name,
 		 leaf);
 	t->dir = g->l->dir;

@@ -287,9 +287,14 @@ static int hash_part(server *s, const dv_local_receive *file, uint64_t have, dv_
 		size_t n = have - at < DV_STDIO_BLOCK ? (size_t)(have - at) : DV_STDIO_BLOCK;
 		size_t got = 0;
 
-		if (dv_fs_pread_all(dv_local_receive_fd(file), s->block, n, (off_t)at, &got) ||
-		    got != n)
+		int rc = dv_check_cancel();
+
+		if (rc)
+			return rc;
+		if (dv_fs_pread_all(dv_local_receive_fd(file), s->block, n, (off_t)at, &got))
 			return dv_err_sys("cannot read a part");
+		if (got != n)
+			return dv_err(DV_ETRANSIENT, "a part became shorter");
 		dv_sha256_update(&sum, s->block, n);
 		at += n;
 	}

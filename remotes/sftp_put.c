@@ -27,7 +27,6 @@
 #define PART_AGE (24 * 60 * 60)		/* seconds */
 #define PART_PREFIX ".dv-part-"
 #define TMP_PREFIX ".dv-tmp-"
-#define HEX_LEN 64
 
 /* One file on its way. */
 typedef struct sending {
@@ -70,11 +69,6 @@ static const char *leaf_of(const char *name)
 	const char *slash = strrchr(name, '/');
 
 	return slash ? slash + 1 : name;
-}
-
-static bool is_hash(const char *leaf)
-{
-	return strlen(leaf) == HEX_LEN && strspn(leaf, "0123456789abcdef") == HEX_LEN;
 }
 
 static int make_paths(sending *g, bool part)
@@ -176,7 +170,7 @@ static int begin(sending *g)
 	dv_sftp_attrs t = { 0 };
 	uint32_t code;
 	int there, rc = make_paths(g, g->fd >= 0 && g->size >= PART_FROM &&
-					      is_hash(leaf_of(g->name)));
+					      dv_wire_names_bytes(g->name));
 
 	if (rc == 0)
 		rc = dv_sftp_ask(g->s, &a, SSH_FXP_LSTAT, g->path, NULL);

@@ -207,8 +207,10 @@ static int load(moving *g, const source *from, uint64_t at, size_t n, const uint
 	}
 	if (!g->block && !(g->block = dv_malloc(BLOCK)))
 		return DV_ERROR;
-	if (dv_fs_pread_all(from->fd, g->block, n, (off_t)at, &got) || got != n)
+	if (dv_fs_pread_all(from->fd, g->block, n, (off_t)at, &got))
 		return dv_err_sys("cannot read what is sent as '%s'", g->name);
+	if (got != n)
+		return dv_err(DV_ERROR, "what is sent as '%s' became shorter", g->name);
 	*out = g->block;
 	return 0;
 }
@@ -276,7 +278,7 @@ static int begin(moving *g, const source *from, dv_answer *a)
 		uint64_t have = dv_cursor_u64(&c);
 		const uint8_t *sum = dv_cursor_bytes(&c, &n);
 		if (c.bad || have > from->size || (have && (again || n != sizeof(dv_oid))) ||
-		    (have && from->fd < 0))
+		    (have && !(from->flags & DV_STDIO_RESUME)))
 			return dv_mux_nonsense(g->s->wire.mux, "a part that cannot be");
 		if (flags & DV_STDIO_THERE)
 			return 1;
@@ -351,7 +353,8 @@ static int store(stdio_wire *s, const char *name, const source *from)
 static int stdio_put(dv_wire *w, const char *name, int fd, uint64_t size)
 {
 	const source from = { .fd = fd, .size = size,
-			      .flags = size >= DV_STDIO_PART_FROM ? DV_STDIO_RESUME : 0 };
+			      .flags = size >= DV_STDIO_PART_FROM && dv_wire_names_bytes(name) ?
+				       DV_STDIO_RESUME : 0 };
 	struct stat st;
 
 	if (fstat(fd, &st))

@@ -8,6 +8,7 @@
 #include "base/path.h"
 
 #define NAME_MAX_LEN 200
+#define HASH_LEN 64
 #define LINES_DEFAULT 2
 #define HEAVY ((uint64_t)1 << 20)
 
@@ -19,6 +20,13 @@ int dv_wire_check_name(const char *name)
 	if (n == 0 || n > NAME_MAX_LEN || strspn(name, ok) != n || !dv_path_is_safe(name))
 		return dv_err(DV_EUNSAFE, "refused to use '%s' as a name in a remote", name);
 	return 0;
+}
+
+bool dv_wire_names_bytes(const char *name)
+{
+	const char *slash = strrchr(name, '/'), *leaf = slash ? slash + 1 : name;
+
+	return strlen(leaf) == HASH_LEN && strspn(leaf, "0123456789abcdef") == HASH_LEN;
 }
 
 void dv_wired_init(dv_wired *d, int jobs)

@@ -74,5 +74,8 @@ int dv_wired_remove(dv_remote *r, const char *name);
 
 /** Names are dv's own; anything else is a mistake above and must not reach the other side. */
 int dv_wire_check_name(const char *name) DV_MUST_CHECK;
+/** Is the file named by the hash of its bytes? Then all who put it send the same, and may go on
+ *  with what another began. */
+bool dv_wire_names_bytes(const char *name);
 
 #endif
