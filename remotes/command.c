@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "remotes/process.h"
@@ -77,25 +75,6 @@ static void running_release(running *p)
 	dv_process_end(p, 200);
 }
 
-/* A program that does not read must not end ours. */
-static ssize_t write_quietly(int fd, const void *p, size_t n)
-{
-	const struct timespec none = { 0 };
-	sigset_t pipe_set, before, pending;
-
-	sigemptyset(&pipe_set);
-	sigaddset(&pipe_set, SIGPIPE);
-	sigpending(&pending);
-	pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
-	ssize_t done = write(fd, p, n); /* not disk */
-	int e = errno;
-	if (done < 0 && e == EPIPE && !sigismember(&pending, SIGPIPE))
-		sigtimedwait(&pipe_set, NULL, &none);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	errno = e;
-	return done;
-}
-
 /* Feeds `input` and reads what comes, until the program closes its output. */
 static int talk(dv_process *p, const char *what, const char *input, dv_secret_buf *out, size_t max)
 {
@@ -117,7 +96,8 @@ static int talk(dv_process *p, const char *what, const char *input, dv_secret_bu
 		dv_process_listen(p);
 		dv_process_show(p);
 		if (fds[2].revents) {
-			ssize_t n = write_quietly(p->in, input, left);
+			const struct iovec v = { (void *)(uintptr_t)input, left };
+			ssize_t n = dv_process_writev(p, &v, 1);
 
 			if (n > 0)
 				input += n, left -= (size_t)n;

@@ -5,10 +5,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <time.h>
 
 #include "base/alloc.h"
@@ -394,26 +392,6 @@ void dv_mux_forget(dv_mux *m, dv_answer *a)
 
 /* -- writing ----------------------------------------------------------------------------------- */
 
-/* A program that is gone must not take this one with it. */
-static ssize_t write_quietly(int fd, const struct iovec *v, int n)
-{
-	const struct timespec now = { 0 };
-	sigset_t pipe, old, pending;
-
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	sigpending(&pending);
-	pthread_sigmask(SIG_BLOCK, &pipe, &old);
-	ssize_t done = writev(fd, v, n); /* not disk */
-	int e = errno;
-	if (done < 0 && e == EPIPE && !sigismember(&pending, SIGPIPE))
-		while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
-			;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	errno = e;
-	return done;
-}
-
 /* The pipe is full. The other side may be waiting for us to read, and nobody else may. */
 static int make_way(dv_mux *m)
 {
@@ -449,7 +427,7 @@ static int write_all(dv_mux *m, struct iovec *v, int n)
 			v++, n--;
 			continue;
 		}
-		ssize_t done = write_quietly(m->proc.in, v, n);
+		ssize_t done = dv_process_writev(&m->proc, v, n);
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0 && errno != EAGAIN)

@@ -128,6 +128,25 @@ int dv_process_start(dv_process *p, const char *command, const char *const *argv
 	return 0;
 }
 
+ssize_t dv_process_writev(const dv_process *p, const struct iovec *v, int n)
+{
+	const struct timespec now = { 0 };
+	sigset_t pipe, old, pending;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigpending(&pending);
+	pthread_sigmask(SIG_BLOCK, &pipe, &old);
+	ssize_t done = writev(p->in, v, n); /* not disk */
+	int e = errno;
+	if (done < 0 && e == EPIPE && !sigismember(&pending, SIGPIPE))
+		while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = e;
+	return done;
+}
+
 static void keep(dv_process *p, const char *s, size_t n)
 {
 	if (n > sizeof p->text - p->ntext) {

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/error.h"
 
@@ -33,6 +34,9 @@ bool dv_process_has_terminal(void);
  *  through sh, with the arguments behind it. argv ends with NULL; argv[0] is the program's name,
  *  and with a command it is not looked at. */
 int dv_process_start(dv_process *p, const char *command, const char *const *argv) DV_MUST_CHECK;
+/** Writes to its standard input as writev does. A program that is gone is EPIPE, and never a signal
+ *  that takes this one with it. */
+ssize_t dv_process_writev(const dv_process *p, const struct iovec *v, int n);
 /** Reads what there is of its standard error; does not wait. */
 void dv_process_listen(dv_process *p);
 /** Passes on to our standard error, when that is a terminal, what was not passed on yet: the
