@@ -141,6 +141,9 @@ static int inner_path(dv_arena *a, const char *dir, const char *written, const d
 	if (outside(*out) || !**out)
 		return dv_err_at(DV_EUNSAFE, at, "the %s '%s' is %s", what, written,
 				 **out ? "outside the workspace" : "the workspace itself");
+	if (dv_repo_is_own(*out))
+		return dv_err_at(DV_EUNSAFE, at, "the %s '%s' lies in a folder of git or dv", what,
+				 written);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "repo/repo.h"
 
 #define SCHEMA "dv 1"
 
@@ -108,10 +109,12 @@ static int read_paths(reading *r, const dv_locked_stage *s, dv_value *list, cons
 		const char *full = outs ? dv_locked_path_full(a, r->dir, s, p) : p->path;
 		if (!full)
 			return DV_ERROR;
-		if (outs && (!dv_path_is_safe(full) || !strncmp(full, ".git/", 5) ||
-			     !strncmp(full, ".dv/", 4)))
+		if (outs && !dv_path_is_safe(full))
 			return dv_err_at(DV_EUNSAFE, &v->at, "the output '%s' is outside the "
 					 "workspace", p->path);
+		if (outs && dv_repo_is_own(full))
+			return dv_err_at(DV_EUNSAFE, &v->at, "the output '%s' lies in a folder of "
+					 "git or dv", p->path);
 	}
 	*n = *out ? list->n : 0;
 	return *out ? 0 : DV_ERROR;

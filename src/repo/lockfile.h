@@ -24,7 +24,7 @@
  *       run: sha256:…                    the run record
  *
  * Stages are sorted by name, entries by path, so that merges stay small. Text from outside is
- * hostile: paths that leave the workspace are refused. All memory is an arena's.
+ * hostile: outputs outside the workspace, or in .git or .dv, are refused. All memory is an arena's.
  */
 #ifndef DV_REPO_LOCKFILE_H
 #define DV_REPO_LOCKFILE_H

@@ -324,7 +324,7 @@ static int check_parents(const dv_repo *r, const char *rel, const char *user_pat
 	return 0;
 }
 
-static bool holds_own(const char *rel)
+bool dv_repo_is_own(const char *rel)
 {
 	for (const char *s = rel; *s; s += strcspn(s, "/"), s += *s == '/') {
 		size_t n = strcspn(s, "/");
@@ -361,7 +361,7 @@ int dv_repo_rel(const dv_repo *r, const char *user_path, char **rel)
 	if (!dv_path_below(path, r->root, &rest))
 		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' is outside the workspace '%s'",
 					  user_path, r->root), "move it into the workspace first");
-	if (holds_own(rest))
+	if (dv_repo_is_own(rest))
 		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' lies in a folder of git or dv",
 					  user_path), "keep data beside these folders");
 	int rc = check_parents(r, rest, user_path);

@@ -54,6 +54,8 @@ bool dv_repo_autostage(const dv_repo *r, bool no_stage);
  *  for the root itself; owned. DV_EUNSAFE when it is outside the workspace or reached through a
  *  symbolic link, or inside .git or .dv. It need not exist. */
 int dv_repo_rel(const dv_repo *r, const char *user_path, char **rel) DV_MUST_CHECK;
+/** Does a path lead into a folder of git or dv, or to one: has it a component .git or .dv? */
+bool dv_repo_is_own(const char *rel);
 /** "ROOT/rel"; owned, NULL when memory runs out. */
 char *dv_repo_abs(const dv_repo *r, const char *rel);
 

@@ -135,6 +135,8 @@ test_case 'what is wrong is told with its place' '
 	says 2 "is no name of a stage"
 	printf "stages:\n  a:\n    cmd: x\n    outs: [../../x]\n" >dv.yaml
 	says 4 "is outside the workspace"
+	printf "stages:\n  a:\n    cmd: x\n    outs: [.git/hooks/pre-commit]\n" >dv.yaml
+	says 4 "lies in a folder of git or dv"
 	printf "stages:\n  a:\n    cmd: x\n    outs: [o]\n    deps: [o]\n" >dv.yaml
 	says 4 "both an output and a dependency"
 	printf "stages:\n  a:\n    cmd: [x\n" >dv.yaml
