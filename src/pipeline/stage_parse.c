@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "base/words.h"
 #include "pipeline/stage.h"
 
 #define RETRY_MAX 100
@@ -16,32 +17,6 @@ static int wrong_kind(const dv_value *v, const char *what, const char *expected)
 			 dv_value_kind_name(v->kind), expected);
 }
 
-/* Edit distance of short words. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[32];
-	size_t n = strnlen(b, 31);
-
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1]; i++) {
-		unsigned corner = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			unsigned up = row[j], best = corner + (a[i - 1] != b[j - 1]);
-
-			if (up + 1 < best)
-				best = up + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			corner = up;
-			row[j] = best;
-		}
-	}
-	return row[n];
-}
-
 int dv_stage_check_keys(dv_value *dict, const char *const *known, const char *what)
 {
 	for (size_t i = 0; i < dict->n; i++) {
@@ -50,7 +25,7 @@ int dv_stage_check_keys(dv_value *dict, const char *const *known, const char *wh
 		bool found = false;
 
 		for (const char *const *k = known; *k && !found; k++) {
-			unsigned d = distance(key, *k);
+			unsigned d = dv_edit_distance(key, *k);
 
 			found = d == 0;
 			if (d < least)

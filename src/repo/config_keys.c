@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/url.h"
+#include "base/words.h"
 #include "repo/config_keys.h"
 
 #define KEY_MAX 1000
@@ -176,37 +177,13 @@ static const struct known *find_known(const char *key)
 	return NULL;
 }
 
-/* Edit distance, on keys of at most 63 bytes. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[64];
-	size_t n = strnlen(b, 63);
-
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1] && i < 64; i++) {
-		unsigned corner = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			unsigned up = row[j], best = corner + (a[i - 1] != b[j - 1]);
-			if (up + 1 < best)
-				best = up + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			corner = up;
-			row[j] = best;
-		}
-	}
-	return row[n];
-}
-
 static int unknown_key(const char *key)
 {
 	const char *best = NULL;
 	unsigned least = 4;
 
 	for (const struct known *k = known; k->key; k++) {
-		unsigned d = distance(key, k->key);
+		unsigned d = dv_edit_distance(key, k->key);
 		if (d < least)
 			least = d, best = k->key;
 	}
