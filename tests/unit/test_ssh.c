@@ -20,6 +20,7 @@
 #include "base/path.h"
 #include "base/sha256.h"
 #include "remotes/drivers.h"
+#include "remotes/mux.h"
 
 static char top[] = "/tmp/dv-test-ssh-XXXXXX";
 static char command[600];	/* what stands for ssh */
@@ -340,6 +341,31 @@ static void test_resume(void **state)
 	r->driver->close(r);
 }
 
+/* Answers live on stacks: nothing may look at one whose owner was told that it will not come. */
+static void test_lost(void **state)
+{
+	const char *const argv[] = { "sleep", "0.2", NULL };
+	const dv_mux_options o = { .what = "'it'" };
+	dv_auto(dv_answer) a = { 0 }, b = { 0 };
+	dv_auto(dv_buf) none = DV_BUF_INIT;
+	dv_process p = DV_PROCESS_INIT;
+	dv_mux *m = NULL;
+
+	(void)state;
+	ok(dv_process_start(&p, NULL, argv));
+	ok(dv_mux_new(&m, &p, &o));
+	ok(dv_mux_send(m, &a, 1, &none, NULL, 0));
+	ok(dv_mux_send(m, &b, 1, &none, NULL, 0));
+	for (int i = 0; i < 2; i++) {
+		dv_answer *one = i ? &a : &b;
+
+		assert_int_equal(dv_mux_wait(m, one), DV_ETRANSIENT);
+		assert_false(one->waiting);
+	}
+	assert_true(dv_mux_is_lost(m));
+	dv_mux_free(m);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -358,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_words),
 		cmocka_unit_test(test_scp), cmocka_unit_test(test_verbs),
 		cmocka_unit_test(test_read_only), cmocka_unit_test(test_resume),
+		cmocka_unit_test(test_lost),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
