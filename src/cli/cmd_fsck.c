@@ -135,7 +135,9 @@ static int fsck_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (sum.damaged <= sum.repaired)
 		return DV_EXIT_OK;
 	if (!a->repair)
-		dv_out_hint("'dv fsck --repair' brings what another store still has");
+		dv_out_hint("%s", o.remote ? "'dv fsck --remote --repair' brings what the cache of "
+					     "this clone has" :
+					     "'dv fsck --repair' brings what the remote has");
 	return DV_EXIT_DAMAGED;
 }
 

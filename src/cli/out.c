@@ -22,7 +22,7 @@ static struct {
 
 const dv_exit_meaning dv_exit_meanings[] = {
 	{ DV_EXIT_OK, "done, or the answer is yes" },
-	{ DV_EXIT_NO, "the answer is no: differences or damage were found" },
+	{ DV_EXIT_NO, "the answer is no: differences or problems were found" },
 	{ DV_EXIT_FAILED, "failed" },
 	{ DV_EXIT_PARTLY, "partly done; what is left was listed" },
 	{ DV_EXIT_AUTH, "credentials are needed or were refused" },

@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/path.h"
@@ -468,6 +469,11 @@ static int open_stores(fsck *f)
 		rc = dv_store_open(&f->store, folder, DV_STORE_TOLERATE);
 	if (rc == 0)
 		rc = dv_store_lock(f->store, false, -1);
+	/* Nobody collects garbage on a remote; where nothing can be written there is no lock. */
+	if (rc == DV_ERROR && folder && !f->o->repair && access(folder, W_OK)) {
+		dv_error_clear();
+		rc = 0;
+	}
 	if (rc == 0 && f->o->repair) {
 		if (!f->o->remote) {
 			rc = dv_repo_remote_open(f->repo, f->o->remote_name, false, &f->remote,
