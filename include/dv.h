@@ -132,6 +132,8 @@ typedef struct dv_output_event {
 	bool is_dir, changed;
 	uint64_t size, nfiles;	/* logical bytes and files */
 	uint64_t stored;	/* bytes the store grew by in the whole call so far */
+	uint64_t nfiles_before;	/* recorded: files in the directory that its pointer named until
+				   then; 0 when it is new */
 } dv_output_event;
 typedef int (*dv_output_cb)(const dv_output_event *e, void *payload);
 

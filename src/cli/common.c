@@ -208,6 +208,8 @@ int dv_cli_recorded(const dv_output_event *e, void *outputs)
 	if (e->is_dir)
 		dv_out("%s %s, ", dv_cli_count(count, e->nfiles),
 		       dv_out_plural(e->nfiles, "file", "files"));
+	if (e->is_dir && e->nfiles < e->nfiles_before)
+		dv_out("%s fewer than before, ", dv_cli_count(count, e->nfiles_before - e->nfiles));
 	dv_out("%s recorded (%s new in the cache)\n", dv_out_size(size, e->size),
 	       dv_out_size(more, grown));
 	return 0;

@@ -123,7 +123,8 @@ static int ignore_in_git(dv_record *c, const char *path)
 }
 
 /* Makes the content durable, then the pointer, then the rest. */
-static int publish(dv_record *c, const char *path, const char *pointer_path, const dv_pointer *p)
+static int publish(dv_record *c, const char *path, const char *pointer_path, const dv_pointer *p,
+		   uint64_t before)
 {
 	dv_root root = { .oid = p->oid, .is_tree = p->is_dir, .path = (char *)(uintptr_t)path,
 			 .project = c->repo->root };
@@ -142,7 +143,7 @@ static int publish(dv_record *c, const char *path, const char *pointer_path, con
 		return r;
 	dv_oid_hex(hex, &p->oid);
 	dv_output_event e = { path, pointer_path, hex, p->is_dir, changed,
-			      p->size, p->is_dir ? p->nfiles : 1, stored };
+			      p->size, p->is_dir ? p->nfiles : 1, stored, before };
 	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 
@@ -200,7 +201,7 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 	p.is_dir = now.kind == 'd';
 	p.nfiles = p.is_dir ? now.nfiles : 0;
 	p.isexec = now.kind == 'x';
-	if ((r = publish(c, path, pointer_path, &p)) < 0)
+	if ((r = publish(c, path, pointer_path, &p, old && p.is_dir ? old->nfiles : 0)) < 0)
 		return r;
 	return dv_scan_remember(c->scan);
 }
@@ -238,8 +239,9 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
 		return r;
 	o->pointer.oid = g.oid;
 	o->pointer.size = g.size;
+	uint64_t before = o->pointer.nfiles;
 	o->pointer.nfiles = g.nfiles;
-	return publish(c, o->path, o->pointer_path, &o->pointer);
+	return publish(c, o->path, o->pointer_path, &o->pointer, before);
 }
 
 int dv_record_finish(dv_record *c, const char *message)
