@@ -516,6 +516,9 @@ static int local_remove(dv_remote *r, const char *name)
 		return rc;
 	if (dv_fs_unlinkat(l->dir, name, 0))
 		return dv_err_sys("cannot remove '%s/%s'", l->path, name);
+	/* Nothing but the probe of a remote writes there. */
+	if (!strncmp(name, "probe/", 6))
+		dv_fs_unlinkat(l->dir, "probe", AT_REMOVEDIR);
 	return 0;
 }
 

@@ -482,12 +482,12 @@ static int sftp_list(dv_wire *w, const char *dir, const char *after, dv_list_cb 
 	return path ? dv_sftp_each(s, path, list_entry, &to) : DV_ERROR;
 }
 
-int dv_sftp_mkdirs(dv_sftp *s, const char *path)
+int dv_sftp_mkdirs(dv_sftp *s, const char *path, dv_answer *a, uint32_t *code)
 {
 	dv_auto(dv_buf) part = DV_BUF_INIT, none = DV_BUF_INIT;
-	dv_auto(dv_answer) a = { 0 };
-	uint32_t code;
 	int rc = 0;
+
+	*code = SSH_FX_OK;
 
 	/* Sent together: all but the last are there in most cases, which is no failure. */
 	dv_frame_u32(&none, 0);
@@ -498,9 +498,9 @@ int dv_sftp_mkdirs(dv_sftp *s, const char *path)
 		dv_buf_add(&part, path, i);
 		if (part.err || none.err)
 			return part.err ? part.err : none.err;
-		rc = dv_sftp_ask(s, path[i] ? NULL : &a, SSH_FXP_MKDIR, part.p, &none);
+		rc = dv_sftp_ask(s, path[i] ? NULL : a, SSH_FXP_MKDIR, part.p, &none);
 	}
-	return rc || !*path ? rc : dv_sftp_status(s, &a, SSH_FXP_STATUS, &code);
+	return rc || !*path ? rc : dv_sftp_status(s, a, SSH_FXP_STATUS, code);
 }
 
 static int sftp_remove(dv_wire *w, const char *name)
@@ -616,17 +616,19 @@ static int ask_limits(dv_sftp *s)
 static int look_at_root(dv_sftp *s, bool create)
 {
 	dv_autofree char *path = dv_sftp_path(s, "");
-	dv_auto(dv_answer) a = { 0 };
-	uint32_t code;
+	dv_auto(dv_answer) a = { 0 }, made = { 0 };
+	uint32_t code, why = SSH_FX_OK;
 
 	for (int i = 0; path && i < 2; i++) {
 		int rc = dv_sftp_ask(s, &a, SSH_FXP_STAT, path, NULL);
 
 		if (rc || (rc = dv_sftp_status(s, &a, SSH_FXP_ATTRS, &code)) || code == SSH_FX_OK)
 			return rc;
+		if (why != SSH_FX_OK)
+			return dv_sftp_fail(s, &made, why, "make", path);
 		if (code != SSH_FX_NO_SUCH_FILE || !create || i > 0)
 			return dv_sftp_fail(s, &a, code, create ? "make" : "read", path);
-		if ((rc = dv_sftp_mkdirs(s, path)))
+		if ((rc = dv_sftp_mkdirs(s, path, &made, &why)))
 			return rc;
 	}
 	return DV_ERROR;

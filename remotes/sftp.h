@@ -86,8 +86,8 @@ int dv_sftp_lstat(dv_sftp *s, const char *path, dv_sftp_attrs *out, uint32_t *co
 typedef int (*dv_sftp_entry_cb)(const char *name, const dv_sftp_attrs *attrs, void *payload);
 int dv_sftp_each(dv_sftp *s, const char *path, dv_sftp_entry_cb cb, void *payload) DV_MUST_CHECK;
 /** Makes a folder with its parents; what is there already is fine, and so is what turns out
- *  later. */
-int dv_sftp_mkdirs(dv_sftp *s, const char *path) DV_MUST_CHECK;
+ *  later. *code and `a` are the server's last word, for a caller who finds that it is not there. */
+int dv_sftp_mkdirs(dv_sftp *s, const char *path, dv_answer *a, uint32_t *code) DV_MUST_CHECK;
 
 int dv_sftp_put(dv_wire *w, const char *name, int fd, uint64_t size);
 int dv_sftp_put_if_absent(dv_wire *w, const char *name, const void *p, size_t n);

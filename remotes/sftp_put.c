@@ -153,7 +153,7 @@ static int open_tmp(sending *g, dv_answer *a)
 		if (i == 2 || (code != SSH_FX_NO_SUCH_FILE && !g->part))
 			return dv_sftp_fail(g->s, a, code, "write", g->name);
 		if (code == SSH_FX_NO_SUCH_FILE)
-			rc = dv_sftp_mkdirs(g->s, g->folder);
+			rc = dv_sftp_mkdirs(g->s, g->folder, a, &code);
 		else	/* somebody else's part */
 			rc = make_paths(g, false);
 		if (rc == 0)

@@ -104,11 +104,15 @@ static void probe(const dv_cli *cli, dv_repo *r, const char *name)
 
 	if (rc == DV_ENOTFOUND)
 		return;	/* the first push makes it */
-	if (rc)
-		dv_out_warn("the remote was added, but cannot be used now: %s",
-			    dv_error_last()->message);
-	else if (!cli->quiet)
-		tell_abilities(name, &a);
+	if (!rc) {
+		if (!cli->quiet)
+			tell_abilities(name, &a);
+		return;
+	}
+	dv_out_warn("the remote was added, but cannot be %s now: %s", a.read ? "written to" : "used",
+		    dv_error_last()->message);
+	if (*dv_error_last()->hint)
+		dv_out_hint("%s", dv_error_last()->hint);
 }
 
 static int add_run(dv_cli *cli, void *args, int argc, char **argv)

@@ -303,6 +303,25 @@ static int stored_url(const dv_repo *r, enum dv_config_level level, const char *
 	return *out ? 0 : dv_err_nomem();
 }
 
+/* A store that stands in the data would be recorded with it, and grow by itself. */
+static int check_outside(dv_repo *r, const char *url)
+{
+	dv_auto(dv_output_list) all = DV_OUTPUT_LIST_INIT;
+	dv_autofree char *rel = *url == '/' ? dv_path_relative(url, r->root) : dv_strdup(url);
+	const char *rest;
+
+	if (!rel)
+		return dv_err_nomem();
+	if (strstr(rel, "://") || dv_repo_outputs(r, &all)) {
+		dv_error_clear();
+		return 0;
+	}
+	const dv_output *o = dv_output_list_holding(&all, rel, &rest);
+	return o ? dv_err_hint(dv_err(DV_EUSAGE, "'%s' is in the output '%s', and a store "
+				      "cannot be part of the data", url, o->path),
+			       "choose a folder that is not tracked") : 0;
+}
+
 static const char *value_at(const dv_config *c, enum dv_config_level level, const char *key)
 {
 	for (size_t i = c->n; i-- > 0; )
@@ -314,7 +333,8 @@ static const char *value_at(const dv_config *c, enum dv_config_level level, cons
 static void warn_unreachable(const char *url)
 {
 	if (!dv_remote_has_driver(url))
-		dv_warn("this dv cannot reach '%.*s' URLs", (int)strcspn(url, ":"), url);
+		dv_warn("this dv cannot reach '%.*s' URLs: it knows folders, ssh, s3, https, http and "
+			"programs 'dv-remote-…' on PATH", (int)strcspn(url, ":"), url);
 }
 
 int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, const char *url,
@@ -328,6 +348,8 @@ int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, cons
 
 	if (!rc)
 		rc = stored_url(r, level, url, &stored);
+	if (!rc && r)
+		rc = check_outside(r, stored);
 	if (!rc)
 		rc = edit_begin(&e, r, level);
 	if (rc)

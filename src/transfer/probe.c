@@ -163,6 +163,13 @@ static void try_remove(probe *p)
 	dv_error_clear();
 }
 
+/* Some of what was called names the remote, some does not. */
+static int name_remote(int rc, const dv_remote_store *r)
+{
+	return strncmp(dv_error_last()->message, "remote '", 8) ?
+	       dv_err_ctx(rc, "remote '%s'", r->name) : rc;
+}
+
 int dv_probe_create(dv_remote_store *r)
 {
 	probe p = { .r = r };
@@ -175,7 +182,7 @@ int dv_probe_create(dv_remote_store *r)
 	if (p.found.write)
 		try_remove(&p);
 	if (rc)
-		return dv_err_ctx(rc, "remote '%s'", r->name);
+		return name_remote(rc, r);
 	r->create = p.found.create;
 	return save(r);
 }
@@ -244,6 +251,12 @@ int dv_remote_store_probe(const dv_remote_options *o, dv_abilities *out)
 		if (rc == DV_EAUTH && !p.found.write) {
 			dv_error_clear();
 			rc = look(&p);
+		} else if (rc == DV_ERROR && !p.found.write) {
+			dv_error why;
+
+			dv_error_take(&why);
+			(void)!look(&p);
+			rc = dv_error_put(&why);
 		} else if (rc == 0) {
 			rc = try_read(&p);
 		}
@@ -254,7 +267,7 @@ int dv_remote_store_probe(const dv_remote_options *o, dv_abilities *out)
 		try_remove(&p);
 	*out = p.found;
 	if (rc)
-		return dv_err_ctx(rc, "remote '%s'", r->name);
+		return name_remote(rc, r);
 	if (p.found.write && r->r->caps & DV_REMOTE_DEPENDS) {
 		r->create = p.found.create;
 		rc = save(r);

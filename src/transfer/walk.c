@@ -364,8 +364,9 @@ int dv_transfer_missing(int code, const dv_want *w, uint64_t missing, const dv_r
 	if (!r->r || !r->exists) {
 		dv_err(code, "output '%s' is not in the cache, and remote '%s' is empty or not "
 		       "there", w->path ? w->path : "?", r->name);
-		return dv_err_hint(code, "see that its folder is mounted, or run 'dv push' where "
-				   "the data was added");
+		return dv_err_hint(code, "%s, or run 'dv push' where the data was added", r->r ?
+				   "see that 'dv remote list' shows the right URL" :
+				   "see that its folder is mounted");
 	}
 	code = dv_err(code, "output '%s': %" PRIu64 " %s neither in the cache nor on remote '%s'",
 		      w->path ? w->path : "?", missing,

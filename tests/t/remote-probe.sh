@@ -24,7 +24,30 @@ test_case 'a folder can all of it, and nothing stays behind' '
 	mkdir "$remote"
 	"$DV" remote add -f store "$remote" >out
 	contains out "read, write, list, create-if-absent, remove"
-	[ -z "$(find "$remote" -type f)" ]'
+	[ -z "$(ls -A "$remote")" ]'
+
+test_case 'a folder in the data is refused' '
+	mkdir data
+	echo 1 >data/1
+	echo 2 >data/2
+	"$DV" add -q data
+	for place in data data/store "$PWD/data"; do
+		must_fail 129 "$DV" remote add inside "$place" 2>err
+		contains err "in the output"
+	done
+	[ "$(ls data | wc -l)" = 2 ]
+	rm data/2
+	"$DV" commit >out
+	contains out "data: 1 file, 1 fewer than before"
+	"$DV" remove -q --outs --force data.dv'
+
+test_case 'why a remote cannot be used is told once, with what to do' '
+	AWS_EC2_METADATA_DISABLED=true AWS_CONFIG_FILE=/dev/null \
+		AWS_SHARED_CREDENTIALS_FILE=/dev/null HOME=/nowhere \
+		"$DV" remote add --local bucket s3://bucket/x 2>err
+	contains err "hint: looked at"
+	lacks err "'"'bucket': remote 'bucket'"'"
+	"$DV" remote remove --local bucket'
 
 test_case 'not with --no-probe, and quietly with -q' '
 	DV_REMOTE_FAULT=1:die "$DV" remote add -f --no-probe store "$remote" >out
