@@ -109,8 +109,8 @@ static void probe(const dv_cli *cli, dv_repo *r, const char *name)
 			tell_abilities(name, &a);
 		return;
 	}
-	dv_out_warn("the remote was added, but cannot be %s now: %s", a.read ? "written to" : "used",
-		    dv_error_last()->message);
+	dv_out_warn("the remote was added, but cannot be %s now: %s",
+		    a.read ? "written to" : "used", dv_error_last()->message);
 	if (*dv_error_last()->hint)
 		dv_out_hint("%s", dv_error_last()->hint);
 }

@@ -333,8 +333,8 @@ static const char *value_at(const dv_config *c, enum dv_config_level level, cons
 static void warn_unreachable(const char *url)
 {
 	if (!dv_remote_has_driver(url))
-		dv_warn("this dv cannot reach '%.*s' URLs: it knows folders, ssh, s3, https, http and "
-			"programs 'dv-remote-…' on PATH", (int)strcspn(url, ":"), url);
+		dv_warn("this dv cannot reach '%.*s' URLs: it knows folders, ssh, s3, https, "
+			"http and programs 'dv-remote-…' on PATH", (int)strcspn(url, ":"), url);
 }
 
 int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, const char *url,
@@ -429,9 +429,10 @@ static bool known_remote(const struct edit *e, const char *name)
 	       dv_config_string(e->r ? &e->r->config : &e->own, key, NULL);
 }
 
-/* Renames or takes out the section, and core.remote with it. */
-static int change_remote(dv_repo *r, enum dv_config_level level, const char *name,
-			 const char *new_)
+/* Renames or takes out the section, and core.remote with it. `rest`: it was done at another level,
+ * and here may be more of it, or not. */
+static int change_section(dv_repo *r, enum dv_config_level level, const char *name,
+			  const char *new_, bool rest)
 {
 	dv_auto_edit e = EDIT_INIT;
 	dv_autofree char *old_section = NULL;
@@ -446,18 +447,29 @@ static int change_remote(dv_repo *r, enum dv_config_level level, const char *nam
 		rc = remote_key(&new_section, new_, NULL);
 	if (!rc)
 		rc = edit_begin(&e, r, level);
-	if (!rc && new_ && known_remote(&e, new_))
+	if (!rc && new_ && !rest && known_remote(&e, new_))
 		rc = dv_err(DV_EEXISTS, "there is a remote '%s' already", new_);
 	if (!rc)
 		rc = edit_section(&e, old_section, new_section, &found);
 	if (rc)
 		return rc;
 	if (!found)
-		return not_at_level(r, name, key);
+		return rest ? 0 : not_at_level(r, name, key);
 	const char *def = value_at(r ? &r->config : &e.own, e.level, "core.remote");
 	if (def && !strcmp(def, name))
 		rc = edit_set(&e, "core.remote", new_);
 	return rc ? rc : edit_end(&e);
+}
+
+/* Without a level, what this clone has set for the remote goes the same way: a key must not stay
+ * behind, nor wait for the next remote of that name. */
+static int change_remote(dv_repo *r, enum dv_config_level level, const char *name,
+			 const char *new_)
+{
+	int rc = change_section(r, level, name, new_, false);
+
+	return rc || level != DV_CONFIG_ANY || !r ? rc :
+	       change_section(r, DV_CONFIG_LOCAL, name, new_, true);
 }
 
 int dv_remote_remove(dv_repo *r, enum dv_config_level level, const char *name)

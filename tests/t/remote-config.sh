@@ -175,4 +175,16 @@ test_case 'without git, the lock is no file for a later git to see' '
 	git init -q .
 	[ "$(git status --porcelain -uall | grep -c lock)" = 0 ]'
 
+test_case 'what a clone has set for a remote is renamed and removed with it' '
+	mkdir "$TEST_DIR/both"
+	cd "$TEST_DIR/both"
+	git init -q --template= .
+	$DV init -q
+	$DV remote add -q --no-probe one ssh://host/x
+	$DV remote modify --local one sshcommand "ssh -4"
+	$DV remote rename one two
+	contains .git/dv/config "[remote \"two\"]"
+	$DV remote remove two
+	lacks .git/dv/config sshcommand'
+
 done_testing
