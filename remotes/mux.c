@@ -523,7 +523,7 @@ void dv_mux_free(dv_mux *m)
 {
 	if (!m)
 		return;
-	dv_process_end(&m->proc, m->lost ? 0 : GRACE_MS);
+	dv_process_end(&m->proc, m->lost || dv_cancel_requested() ? 0 : GRACE_MS);
 	pthread_cond_destroy(&m->changed);
 	pthread_mutex_destroy(&m->lock);
 	pthread_mutex_destroy(&m->writing);
