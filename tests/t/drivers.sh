@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The conformance suite of the drivers (unit/test_drivers.c) on a folder and on S3 servers, and
-# through the fault proxy.
+# The conformance suite of the drivers (unit/test_drivers.c) on a folder, on S3 servers and on a
+# web server, and through the fault proxy.
 . "$(dirname "$0")/lib.sh"
 . "$TEST_SOURCE/servers/use.sh"
 
@@ -43,6 +43,14 @@ if start_server radosgw; then
 			suite DV_TEST_URL=s3://bucket/tls DV_TEST_SETTINGS="cafile=$S3_CA;$(
 				s3_settings "$S3_TLS_ENDPOINT")"'
 	fi
+fi
+
+if start_server nginx; then
+	test_case 'http and https: what is there can be read' '
+		suite DV_TEST_MAKE="$HTTP_WWW/store"
+		suite DV_TEST_READ_URL="$HTTP_URL/store"
+		suite DV_TEST_READ_URL="$HTTP_URL/norange/store"
+		suite DV_TEST_READ_URL="$HTTPS_URL/store" DV_TEST_SETTINGS="cafile=$HTTPS_CA"'
 fi
 
 if [ -n "$TEST_FULL" ] && start_server swift; then

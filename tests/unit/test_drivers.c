@@ -41,14 +41,17 @@ static const char *extra_setting;	/* "key=value"; counts before those of the env
 
 static const char *setting(void *ctx, const char *key)
 {
-	static __thread char value[2048];
+	static __thread char values[16][1024];
+	static __thread unsigned next;
 	const char *lists[] = { extra_setting, ctx };
 	size_t n = strlen(key);
 
 	for (size_t i = 0; i < 2; i++)
 		for (const char *s = lists[i]; s && *s; s += strcspn(s, ";"), s += *s == ';')
 			if (!strncmp(s, key, n) && s[n] == '=') {
-				snprintf(value, sizeof value, "%.*s",
+				char *value = values[next++ % 16];
+
+				snprintf(value, sizeof values[0], "%.*s",
 					 (int)strcspn(s + n + 1, ";"), s + n + 1);
 				return value;
 			}
