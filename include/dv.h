@@ -365,6 +365,11 @@ typedef struct dv_gc_options {
 	bool dry;
 	bool force;		/* also what is on no remote */
 	bool repack;		/* stores the newest versions in full, older ones as deltas */
+	bool remote;		/* a remote instead of the cache; force: drops also what no commit
+				   that is known here names. last_n and repack are not for it */
+	const char *remote_name;	/* NULL: the default one */
+	int grace;		/* hours for which condemned packs stay for readers; 0: 24; below
+				   0: none */
 } dv_gc_options;
 typedef struct dv_gc_summary {
 	uint64_t objects_kept, chunks_kept, chunks_dropped, packs_dropped, packs_rewritten;
@@ -372,6 +377,11 @@ typedef struct dv_gc_summary {
 	uint64_t bytes_unused;		/* of bytes_kept: what nothing needs in packs that stay */
 	uint64_t kept_not_on_remote;	/* objects kept only because no remote has them */
 	uint64_t chunks_repacked;	/* stored otherwise than before */
+	/* Of a remote; packs_dropped: condemned now. A root is an object that was pushed. */
+	uint64_t roots_kept, roots_dropped;
+	uint64_t roots_of_others, roots_unknown;	/* of roots_kept: pushed by other projects;
+							   named by no commit that is known here */
+	uint64_t files_removed, files_waiting, bytes_removed, bytes_waiting;	/* of packs */
 } dv_gc_summary;
 DV_API int dv_gc(dv_repo *r, const dv_gc_options *o, dv_gc_summary *out);
 

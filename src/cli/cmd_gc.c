@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv gc: drops from the cache what nothing needs.
+ * dv gc: drops from the cache, or from a remote, what nothing needs.
  */
+#include <errno.h>
+#include <stdlib.h>
+
 #include "cli/commands.h"
 #include "cli/common.h"
 
@@ -9,6 +12,8 @@ typedef struct gc_args {
 	bool workspace, all_branches, all_tags, all_commits, dry, force, repack;
 	dv_strlist revs;
 	int last_n;
+	bool remote;
+	const char *remote_name, *grace;
 } gc_args;
 
 static int gc_json(const gc_args *a, const dv_gc_summary *s)
@@ -59,6 +64,84 @@ static void gc_text(const gc_args *a, const dv_gc_summary *s)
 			    dv_out_plural(s->kept_not_on_remote, "it", "them"));
 }
 
+static int remote_json(const gc_args *a, const dv_gc_summary *s)
+{
+	json_t *doc = json_object();
+
+	json_object_set_new(doc, "dry", json_boolean(a->dry));
+	dv_cli_json_count(doc, "roots_kept", s->roots_kept);
+	dv_cli_json_count(doc, "roots_dropped", s->roots_dropped);
+	dv_cli_json_count(doc, "roots_of_others", s->roots_of_others);
+	dv_cli_json_count(doc, "roots_unknown", s->roots_unknown);
+	dv_cli_json_count(doc, "packs_condemned", s->packs_dropped);
+	dv_cli_json_count(doc, "bytes_condemned", s->bytes_freed);
+	dv_cli_json_count(doc, "bytes_kept", s->bytes_kept);
+	dv_cli_json_count(doc, "files_removed", s->files_removed);
+	dv_cli_json_count(doc, "bytes_removed", s->bytes_removed);
+	dv_cli_json_count(doc, "files_waiting", s->files_waiting);
+	dv_cli_json_count(doc, "bytes_waiting", s->bytes_waiting);
+	return dv_out_json(doc);
+}
+
+static void remote_text(const gc_args *a, const dv_gc_summary *s)
+{
+	char n[DV_CLI_COUNT_MAX], size[DV_OUT_SIZE_MAX], kept[DV_OUT_SIZE_MAX];
+
+	if (s->roots_dropped)
+		dv_out("%s pushed %s %s needed any more\n", dv_cli_count(n, s->roots_dropped),
+		       dv_out_plural(s->roots_dropped, "object", "objects"),
+		       s->roots_dropped == 1 ? "is not" : "are not");
+	if (s->packs_dropped)
+		dv_out("%s %s (%s) %s, %s kept\n", dv_cli_count(n, s->packs_dropped),
+		       dv_out_plural(s->packs_dropped, "pack", "packs"),
+		       dv_out_size(size, s->bytes_freed),
+		       a->dry ? "would be condemned" : "condemned",
+		       dv_out_size(kept, s->bytes_kept));
+	else
+		dv_out("Nothing to condemn, %s kept\n", dv_out_size(kept, s->bytes_kept));
+	if (s->files_removed)
+		dv_out("%s %s (%s) %s\n", dv_cli_count(n, s->files_removed),
+		       dv_out_plural(s->files_removed, "file", "files"),
+		       dv_out_size(size, s->bytes_removed),
+		       a->dry ? "would be removed" : "removed");
+	if (s->files_waiting)
+		dv_out_hint("%s %s for readers and writers under way; 'dv gc --remote' removes "
+			    "%s later", dv_cli_count(n, s->files_waiting),
+			    dv_out_plural(s->files_waiting, "file stays", "files stay"),
+			    dv_out_plural(s->files_waiting, "it", "them"));
+	if (s->roots_unknown)
+		dv_out_hint("%s pushed %s kept because no commit here names %s: 'git fetch' may "
+			    "bring it, '--force' drops %s", dv_cli_count(n, s->roots_unknown),
+			    dv_out_plural(s->roots_unknown, "object is", "objects are"),
+			    dv_out_plural(s->roots_unknown, "it", "them"),
+			    dv_out_plural(s->roots_unknown, "it", "them"));
+}
+
+/* What belongs to one kind of collection alone; *grace as the library wants it. */
+static int check_remote_opts(const gc_args *a, int *grace)
+{
+	bool remote = a->remote || a->remote_name;
+	char *end = NULL;
+	long n = 0;
+
+	if (remote && a->repack) {
+		dv_out_error("'--repack' is for the cache, not for a remote");
+		return DV_EXIT_USAGE;
+	}
+	*grace = 0;
+	if (!a->grace)
+		return DV_EXIT_OK;
+	errno = 0;
+	n = strtol(a->grace, &end, 10);
+	if (!remote || errno || end == a->grace || *end || n < 0 || n > 24 * 365) {
+		dv_out_error(remote ? "'--grace' takes a number of hours"
+				    : "'--grace' is for remotes");
+		return DV_EXIT_USAGE;
+	}
+	*grace = n ? (int)n : -1;
+	return DV_EXIT_OK;
+}
+
 static int gc_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	const gc_args *a = args;
@@ -73,6 +156,8 @@ static int gc_run(dv_cli *cli, void *args, int argc, char **argv)
 		.dry = a->dry,
 		.force = a->force,
 		.repack = a->repack,
+		.remote = a->remote || a->remote_name,
+		.remote_name = a->remote_name,
 	};
 	static const char *const head[] = { "HEAD" };
 	dv_gc_summary sum = { 0 };
@@ -80,6 +165,8 @@ static int gc_run(dv_cli *cli, void *args, int argc, char **argv)
 	int rc = dv_out_operands(cli, argc, 0, 0);
 
 	(void)argv;
+	if (!rc)
+		rc = check_remote_opts(a, &o.grace);
 	if (rc)
 		return rc;
 	if (!a->workspace && !a->all_branches && !a->all_tags && !a->all_commits &&
@@ -101,8 +188,10 @@ static int gc_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (rc)
 		return dv_out_fail(rc);
 	if (cli->json)
-		return gc_json(a, &sum);
-	if (!cli->quiet)
+		return o.remote ? remote_json(a, &sum) : gc_json(a, &sum);
+	if (!cli->quiet && o.remote)
+		remote_text(a, &sum);
+	else if (!cli->quiet)
 		gc_text(a, &sum);
 	return DV_EXIT_OK;
 }
@@ -118,14 +207,18 @@ static const dv_opt gc_opts[] = {
 	DV_OPT_FLAG('f', "force", gc_args, force, "drop also what is on no remote"),
 	DV_OPT_FLAG(0, "repack", gc_args, repack,
 		    "store newest versions in full, older ones as deltas"),
+	DV_OPT_FLAG(0, "remote", gc_args, remote, "collect the remote, not the cache"),
+	DV_OPT_STR('r', "remote-name", gc_args, remote_name, "NAME", "collect this remote"),
+	DV_OPT_STR(0, "grace", gc_args, grace, "HOURS",
+		   "how long condemned packs stay for readers (24)"),
 	DV_OPT_END,
 };
 
 const dv_cmd dv_cmd_gc = {
 	.name = "gc",
 	.group = DV_GROUP_KEEP,
-	.summary = "drop from the cache what nothing needs",
-	.synopsis = "-w | -a | -T | -A | --rev REV | -n N [--repack] [--dry] [-f]",
+	.summary = "drop from the cache or a remote what nothing needs",
+	.synopsis = "-w | -a | -T | -A | --rev REV | -n N [--repack | --remote] [--dry] [-f]",
 	.opts = gc_opts,
 	.args_size = sizeof(gc_args),
 	.run = gc_run,

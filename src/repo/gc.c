@@ -4,6 +4,9 @@
  * name stays: of the workspace, of the scope asked for, of indexes, stashes, reflogs and other work
  * trees, and of every other repository that uses the same cache. Beyond these, an entry goes only
  * when a remote has it, or by force.
+ *
+ * Of a remote only what this project pushed may go, and only what a commit that is known here once
+ * named: what a colleague pushed for a commit that did not arrive yet is not known.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +22,7 @@
 #include "repo/workdir.h"
 
 #define LOCK_WAIT_MS 10000
+#define DEFAULT_GRACE 24	/* hours */
 #define REGISTRATION_MAX ((size_t)1 << 16)
 
 typedef struct gc {
@@ -28,6 +32,9 @@ typedef struct gc {
 	const dv_gc_options *o;
 	dv_closure keep;
 	dv_lineages lineages;
+	char *project;
+	dv_map known;		/* what any commit names */
+	dv_gc_summary *sum;
 	dv_remote_store **remotes;
 	size_t n, cap;
 } gc;
@@ -37,6 +44,8 @@ static void gc_release(gc *g)
 	dv_reader_free(g->reader);
 	dv_closure_release(&g->keep);
 	dv_lineages_release(&g->lineages);
+	dv_map_release(&g->known);
+	free(g->project);
 	for (size_t i = 0; i < g->n; i++)
 		dv_remote_store_free(g->remotes[i]);
 	free(g->remotes);
@@ -383,11 +392,77 @@ static int sweep(gc *g, dv_gc_summary *out)
 	return whole && !g->o->dry ? record_roots(g) : 0;
 }
 
+/* -- a remote ---------------------------------------------------------------------------------- */
+
+static int on_known(const char *where, const char *path, const char *text, size_t n,
+		    void *payload)
+{
+	dv_auto(dv_pointer) p = DV_POINTER_INIT;
+	gc *g = payload;
+
+	(void)where;
+	if (dv_pointer_parse(&p, text, n, path) == 0)
+		return dv_map_put(&g->known, &p.oid, 1);
+	dv_error_clear();
+	return 0;
+}
+
+static bool keep_root(const dv_root *root, void *payload)
+{
+	gc *g = payload;
+
+	if (!root->project || !g->project || strcmp(root->project, g->project) != 0) {
+		g->sum->roots_of_others++;
+		return true;
+	}
+	if (dv_map_has(&g->keep.objects, &root->oid) || dv_map_has(&g->keep.chunks, &root->oid) ||
+	    dv_map_has(&g->keep.recipes, &root->oid))
+		return true;
+	if (g->o->force || !g->repo->has_git || dv_map_has(&g->known, &root->oid))
+		return false;
+	g->sum->roots_unknown++;
+	return true;
+}
+
+static int collect(gc *g)
+{
+	dv_gc_summary *out = g->sum;
+	int hours = g->o->grace < 0 ? 0 : g->o->grace ? g->o->grace : DEFAULT_GRACE;
+	dv_collect_options co = { .keep = keep_root, .payload = g, .dry = g->o->dry,
+				  .force = g->o->force, .grace = (uint64_t)hours * 3600 };
+	dv_git_scope all = { .all_commits = true };
+	dv_autoptr(dv_remote_store) remote = NULL;
+	dv_collect_stats st = { 0 };
+	dv_git *git = NULL;
+	int rc = 0;
+
+	if (g->repo->has_git && (rc = dv_repo_git(g->repo, &git)) == 0)
+		rc = dv_git_pointers_in(git, &all, on_known, g);
+	if (rc == 0)
+		rc = dv_repo_project(g->repo, &g->project);
+	if (rc == 0)
+		rc = dv_repo_remote_open(g->repo, g->o->remote_name, false, &remote, NULL);
+	if (rc == 0)
+		rc = dv_transfer_collect(g->store, remote, &co, &st);
+	out->roots_kept = st.roots_kept;
+	out->roots_dropped = st.roots_dropped;
+	out->packs_dropped = st.packs_condemned;
+	out->bytes_freed = st.bytes_condemned;
+	out->bytes_kept = st.bytes_kept;
+	out->files_removed = st.packs_removed;
+	out->bytes_removed = st.bytes_removed;
+	out->files_waiting = st.packs_waiting + st.orphans_waiting;
+	out->bytes_waiting = st.bytes_waiting;
+	return rc;
+}
+
+/* -- the command ------------------------------------------------------------------------------- */
+
 int dv_gc(dv_repo *r, const dv_gc_options *o, dv_gc_summary *out)
 {
 	o = DV_OR_ZERO(o);
 	out = DV_OR_ZERO(out);
-	__attribute__((cleanup(gc_release))) gc g = { .repo = r, .o = o };
+	__attribute__((cleanup(gc_release))) gc g = { .repo = r, .o = o, .sum = out };
 	dv_git_scope scope = { .branches = o->all_branches, .tags = o->all_tags,
 			       .all_commits = o->all_commits, .revs = o->revs, .nrevs = o->nrevs,
 			       .last_n = o->last_n };
@@ -401,13 +476,15 @@ int dv_gc(dv_repo *r, const dv_gc_options *o, dv_gc_summary *out)
 	if ((o->all_branches || o->all_tags || o->all_commits || o->nrevs) &&
 	    (rc = dv_repo_git(r, &git)) < 0)
 		return rc;
-	if ((rc = dv_repo_store(r, &g.store)) < 0 || (rc = lock(&g)) < 0)
+	if ((rc = dv_repo_store(r, &g.store)) < 0 || (!o->remote && (rc = lock(&g)) < 0))
 		return rc;
 	rc = dv_reader_new(&g.reader, g.store);
 	if (rc == 0)
 		rc = keep_repo(&g, r, &scope);
 	if (rc == 0)
 		rc = keep_others(&g);
+	if (o->remote)
+		return rc < 0 ? rc : collect(&g);
 	if (rc == 0 && !o->force)
 		rc = keep_unpushed(&g, &out->kept_not_on_remote);
 	out->objects_kept = g.keep.nobjects;

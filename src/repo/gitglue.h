@@ -104,6 +104,9 @@ int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, v
 /** The pointers of everything reachable from any reference and from HEAD, those of newer commits
  *  first; otherwise as dv_git_pointers_in. */
 int dv_git_pointers_by_age(dv_git *g, dv_git_pointer_cb cb, void *payload) DV_MUST_CHECK;
+/** The oldest ancestor of HEAD along first parents: the same in every clone. "" where there is
+ *  none, or the clone is too shallow to tell. */
+int dv_git_first_commit(dv_git *g, char hex[DV_GIT_HEX + 1]) DV_MUST_CHECK;
 /** What gc must keep beside commits: the pointers in the indexes of all work trees, in their HEADs,
  *  in all stashes, and in all commits that a reflog (of any reference, of HEAD of any work tree)
  *  still names. Pointers that lie in the folders of other work trees and were never staged are

@@ -367,6 +367,28 @@ static int pointers_of_commit(git_commit *c, void *payload)
 	return walk_commit(payload, c);
 }
 
+int dv_git_first_commit(dv_git *g, char hex[DV_GIT_HEX + 1])
+{
+	git_revwalk *revs = NULL;
+	git_oid id;
+	int rc = 0, gc;
+
+	hex[0] = 0;
+	if (git_repository_head_unborn(g->repo) == 1 || git_repository_is_shallow(g->repo) == 1)
+		return 0;
+	gc = git_revwalk_new(&revs, g->repo);
+	if (!gc)
+		gc = git_revwalk_simplify_first_parent(revs);
+	if (!gc)
+		gc = git_revwalk_push_head(revs);
+	while (!gc && !rc && !(gc = git_revwalk_next(&id, revs))) {
+		git_oid_tostr(hex, DV_GIT_HEX + 1, &id);
+		rc = dv_check_cancel();
+	}
+	git_revwalk_free(revs);
+	return rc || gc == GIT_ITEROVER ? rc : dv_git_fail(gc, "cannot read git's history");
+}
+
 int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, void *payload)
 {
 	dv_auto(dv_map) seen = DV_MAP_INIT;

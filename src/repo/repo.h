@@ -45,6 +45,9 @@ int dv_repo_store_look(dv_repo *r, dv_store **out) DV_MUST_CHECK;
  *  tree until dv_lock_release; waits for them. Reading needs no lock. Taken before the store is
  *  opened, and not twice. Opens the scratch folder. */
 int dv_repo_lock(dv_repo *r, dv_lock *out) DV_MUST_CHECK;
+/** What tells this project from others in the log of a remote, the same in every clone; owned. NULL
+ *  where nothing tells, as before the first commit. */
+int dv_repo_project(dv_repo *r, char **out) DV_MUST_CHECK;
 /** Reads the settings anew, after a change. */
 int dv_repo_reload_config(dv_repo *r) DV_MUST_CHECK;
 /** Should git's index follow (core.autostage, on by default, and there is git)? */

@@ -194,6 +194,7 @@ typedef struct sync {
 	item *items;
 	size_t n, cap;
 	char commit[DV_GIT_HEX + 1];
+	char *project;		/* of a push; may be NULL */
 	dv_transfer_summary *sum;
 	int failed;		/* the first failure that did not stop the rest */
 	dv_error error;
@@ -204,6 +205,7 @@ static void sync_release(sync_t *s)
 	dv_reader_free(s->reader);
 	dv_output_list_release(&s->outputs);
 	dv_targets_release(&s->targets);
+	free(s->project);
 	free(s->items);
 }
 
@@ -331,7 +333,7 @@ static int open_remote(sync_t *s, const char *name, bool create, dv_remote_store
 
 static dv_move_options move_options(const sync_t *s, bool dry)
 {
-	return (dv_move_options){ .jobs = s->o->jobs, .dry = dry,
+	return (dv_move_options){ .jobs = s->o->jobs, .dry = dry, .project = s->project,
 				  .commit = *s->commit ? s->commit : NULL };
 }
 
@@ -542,6 +544,8 @@ int dv_push(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_
 
 	if (rc == 0)
 		rc = choose(&s, targets, n, false);
+	if (rc == 0)
+		rc = dv_repo_project(r, &s.project);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < s.n; i++)

@@ -231,6 +231,7 @@ static int parse_roots(dv_log_entry *e, dv_json *obj)
 	dv_json *a = NULL;
 	int rc = dv_json_opt_array(obj, "roots", ITEMS_MAX, &a);
 
+	e->tells_roots = a && e->kind == DV_LOG_CONDEMN;
 	for (size_t i = 0; !rc && a && i < json_array_size(a); i++)
 		rc = parse_root(e, json_array_get(a, i));
 	return rc;
@@ -323,6 +324,8 @@ int dv_log_entry_parse(dv_log_entry *out, const char *p, size_t n)
 		rc = parse_segments(&e, obj);
 	if (!rc && e.kind == DV_LOG_CHECKPOINT)
 		rc = parse_oids(obj, "condemned", &e.condemned, &e.ncondemned, &e.condemned_cap);
+	if (!rc && e.kind == DV_LOG_CONDEMN && json_object_get(obj, "at"))
+		rc = dv_json_get_u64(obj, "at", (uint64_t)INT64_MAX, &e.time);
 	if (rc)
 		return rc;
 	*out = e;
@@ -426,7 +429,10 @@ int dv_log_entry_write(dv_buf *out, const dv_log_entry *e)
 	size_t start = out->n;
 	dv_oid sum;
 
-	dv_buf_addf(out, "{\"base\":%" PRIu64 ",", e->base);
+	dv_buf_addc(out, '{');
+	if (e->kind == DV_LOG_CONDEMN && e->time)
+		dv_buf_addf(out, "\"at\":%" PRIu64 ",", e->time);
+	dv_buf_addf(out, "\"base\":%" PRIu64 ",", e->base);
 	if (e->kind == DV_LOG_CHECKPOINT) {
 		put_oids(out, "condemned", e->condemned, e->ncondemned);
 		dv_buf_addc(out, ',');
@@ -436,7 +442,7 @@ int dv_log_entry_write(dv_buf *out, const dv_log_entry *e)
 		dv_buf_addf(out, "%02x", e->nonce[i]);
 	dv_buf_addc(out, '"');
 	put_packs(out, e);
-	if (e->kind != DV_LOG_CONDEMN)
+	if (e->kind != DV_LOG_CONDEMN || e->tells_roots)
 		put_roots(out, e);
 	dv_buf_addc(out, ',');
 	if (e->kind == DV_LOG_CHECKPOINT) {

@@ -8,12 +8,13 @@
  *   {"base":41,"format":1,"kind":"commit","nonce":"<32 hex>","packs":[{"id":"<64 hex>","size":N}],
  *    "roots":[{"commit":"<hex>","kind":"tree|file","oid":"<64 hex>","path":"…","project":"…"}],
  *    "segments":{"add":["<64 hex>"],"drop":["<64 hex>"]}}
- *   {"base":…,"format":1,"kind":"condemn","nonce":…,"packs":["<64 hex>",{"file":true,"id":…}],
- *    "segments":{…}}
+ *   {"at":N,"base":…,"format":1,"kind":"condemn","nonce":…,"packs":["<64 hex>",{"file":true,"id":…}],
+ *    "roots":[…],"segments":{…}}
  *   {"base":…,"format":1,"kind":"checkpoint","nonce":…,"condemned":[…],"packs":[…],"roots":[…],
  *    "segments":["<64 hex>"]}
- * Containers of kind file carry "file":true beside id and size. Unknown keys are ignored; a higher
- * "format" is refused. The last key of all is "sum", the SHA-256 of what stands before it.
+ * Containers of kind file carry "file":true beside id and size. "at" (seconds since 1970) and "roots"
+ * of a condemn entry may be missing. Unknown keys are ignored; a higher "format" is refused. The last
+ * key of all is "sum", the SHA-256 of what stands before it.
  */
 #ifndef DV_STORE_LOG_H
 #define DV_STORE_LOG_H
@@ -46,6 +47,9 @@ typedef struct dv_log_entry {
 	size_t nroots, roots_cap;
 	dv_oid *condemned;	/* checkpoint */
 	size_t ncondemned, condemned_cap;
+	bool tells_roots;	/* condemn: `roots` are all that still count */
+	uint64_t time;		/* condemn: when, in seconds since 1970; 0: not told. Only for
+				   politeness to readers */
 } dv_log_entry;
 #define DV_LOG_ENTRY_INIT { 0 }
 void dv_log_entry_release(dv_log_entry *e);
@@ -56,6 +60,8 @@ int dv_log_add_segment(dv_log_entry *e, const dv_oid *id) DV_MUST_CHECK;
 int dv_log_drop_segment(dv_log_entry *e, const dv_oid *id) DV_MUST_CHECK;
 int dv_log_add_root(dv_log_entry *e, const dv_oid *oid, bool is_tree, const char *path,
 		    const char *project, const char *commit) DV_MUST_CHECK;
+/** What a root is told from others by: its oid and its project. */
+dv_oid dv_root_key(const dv_oid *oid, const char *project);
 /** "000000000042". */
 void dv_log_name(char out[DV_LOG_NAME_LEN + 1], uint64_t number);
 /** The number of a log file's name, or 0 when it is none. Numbers start at 1. */
@@ -75,8 +81,12 @@ typedef struct dv_log_state {
 	dv_map condemned;	/* key -> kind */
 	dv_oid *segments;	/* live, oldest first */
 	size_t nsegments, segments_cap;
-	dv_map roots;		/* oid -> 1 tree, 0 file. A condemn entry clears all roots: what it
-				   left is vouched for by later commits and by lookups */
+	dv_map roots;		/* oid -> 1 tree, 0 file. A condemn entry clears all roots but
+				   those that it names: what else it left is vouched for by later
+				   commits and by lookups */
+	dv_root *owned;		/* the same, once for each project; without path and commit */
+	size_t nowned, owned_cap;
+	dv_map owned_at;	/* key of oid and project -> index into `owned` */
 } dv_log_state;
 #define DV_LOG_STATE_INIT { 0 }
 void dv_log_state_release(dv_log_state *s);
@@ -84,6 +94,10 @@ void dv_log_state_release(dv_log_state *s);
 int dv_log_apply(dv_log_state *s, uint64_t number, const dv_log_entry *e) DV_MUST_CHECK;
 /** Does the container live? */
 bool dv_log_state_has(const dv_log_state *s, uint8_t kind, const dv_oid *id);
+/** Was the object committed for `project` (NULL: by somebody who named none), and as a tree if
+ *  `is_tree`? */
+bool dv_log_state_has_root(const dv_log_state *s, const dv_oid *oid, bool is_tree,
+			   const char *project);
 /** A checkpoint entry of the state. */
 int dv_log_checkpoint(dv_log_entry *out, const dv_log_state *s) DV_MUST_CHECK;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/sha256.h"
 #include "store/log.h"
 
 void dv_log_state_release(dv_log_state *s)
@@ -13,6 +14,10 @@ void dv_log_state_release(dv_log_state *s)
 	dv_map_release(&s->packs);
 	dv_map_release(&s->condemned);
 	dv_map_release(&s->roots);
+	dv_map_release(&s->owned_at);
+	for (size_t i = 0; i < s->nowned; i++)
+		free(s->owned[i].project);
+	free(s->owned);
 	free(s->containers);
 	free(s->segments);
 	*s = (dv_log_state)DV_LOG_STATE_INIT;
@@ -106,11 +111,73 @@ static void drop_segment(dv_log_state *s, const dv_oid *id)
 	}
 }
 
+/* -- roots ------------------------------------------------------------------------------------- */
+
+dv_oid dv_root_key(const dv_oid *oid, const char *project)
+{
+	dv_sha256_ctx h;
+	dv_oid key;
+
+	dv_sha256_init(&h);
+	dv_sha256_update(&h, oid->b, sizeof(oid->b));
+	dv_sha256_update(&h, project ? project : "", project ? strlen(project) : 0);
+	dv_sha256_final(&h, &key);
+	return key;
+}
+
+bool dv_log_state_has_root(const dv_log_state *s, const dv_oid *oid, bool is_tree,
+			   const char *project)
+{
+	dv_oid key = dv_root_key(oid, project);
+	uint64_t at;
+
+	return dv_map_get(&s->owned_at, &key, &at) && (s->owned[at].is_tree || !is_tree);
+}
+
+static int add_root(dv_log_state *s, const dv_root *r)
+{
+	dv_oid key = dv_root_key(&r->oid, r->project);
+	uint64_t tree = 0, at;
+	char *project;
+	int rc;
+
+	dv_map_get(&s->roots, &r->oid, &tree);
+	rc = dv_map_put(&s->roots, &r->oid, r->is_tree || tree);
+	if (rc)
+		return rc;
+	if (dv_map_get(&s->owned_at, &key, &at)) {
+		s->owned[at].is_tree |= r->is_tree;
+		return 0;
+	}
+	project = r->project ? dv_strdup(r->project) : NULL;
+	if (r->project && !project)
+		return DV_ERROR;
+	rc = dv_grow(&s->owned, &s->owned_cap, s->nowned + 1, sizeof(*s->owned));
+	if (!rc)
+		rc = dv_map_put(&s->owned_at, &key, s->nowned);
+	if (rc) {
+		free(project);
+		return rc;
+	}
+	s->owned[s->nowned++] = (dv_root){ .oid = r->oid, .is_tree = r->is_tree,
+					   .project = project };
+	return 0;
+}
+
+static void forget_roots(dv_log_state *s)
+{
+	for (size_t i = 0; i < s->nowned; i++)
+		free(s->owned[i].project);
+	s->nowned = 0;
+	dv_map_clear(&s->owned_at);
+	dv_map_clear(&s->roots);
+}
+
 static void forget_all(dv_log_state *s)
 {
 	dv_map_clear(&s->packs);
 	dv_map_clear(&s->condemned);
-	dv_map_clear(&s->roots);
+	forget_roots(s);
 	s->ncontainers = 0;
 	s->nsegments = 0;
 }
@@ -125,7 +192,7 @@ int dv_log_apply(dv_log_state *s, uint64_t number, const dv_log_entry *e)
 	if (checkpoint)
 		forget_all(s);
 	if (e->kind == DV_LOG_CONDEMN)
-		dv_map_clear(&s->roots);
+		forget_roots(s);
 	for (size_t i = 0; !rc && i < e->npacks; i++)
 		rc = e->kind == DV_LOG_CONDEMN ? condemn(s, e->packs[i].kind, &e->packs[i].id)
 					       : add_container(s, &e->packs[i]);
@@ -136,7 +203,7 @@ int dv_log_apply(dv_log_state *s, uint64_t number, const dv_log_entry *e)
 	for (size_t i = 0; !rc && i < e->nseg_add; i++)
 		rc = add_segment(s, &e->seg_add[i]);
 	for (size_t i = 0; !rc && i < e->nroots; i++)
-		rc = dv_map_put(&s->roots, &e->roots[i].oid, e->roots[i].is_tree);
+		rc = add_root(s, &e->roots[i]);
 	if (rc)
 		return rc;
 	s->head = number;
@@ -165,8 +232,9 @@ int dv_log_checkpoint(dv_log_entry *out, const dv_log_state *s)
 		if (!rc)
 			e.condemned[e.ncondemned++] = it->oid;
 	}
-	for (size_t pos = 0; !rc && (it = dv_map_next(&s->roots, &pos));)
-		rc = dv_log_add_root(&e, &it->oid, it->value != 0, NULL, NULL, NULL);
+	for (size_t i = 0; !rc && i < s->nowned; i++)
+		rc = dv_log_add_root(&e, &s->owned[i].oid, s->owned[i].is_tree, NULL,
+				     s->owned[i].project, NULL);
 	if (rc)
 		return rc;
 	*out = e;

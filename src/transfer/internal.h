@@ -61,6 +61,10 @@ int dv_remote_store_refresh(dv_remote_store *r) DV_MUST_CHECK;
 /** Reads and parses entry `number`; DV_ENOTFOUND when it is not there (yet). */
 int dv_remote_log_read(dv_remote_store *r, uint64_t number, dv_log_entry *out, dv_oid *print)
 	DV_MUST_CHECK;
+/** Calls cb with the entries from .. to, checkpoints too, in order; all must be there. */
+typedef int (*dv_log_cb)(const dv_log_entry *e, void *payload);
+int dv_remote_log_each(dv_remote_store *r, uint64_t from, uint64_t to, dv_log_cb cb, void *payload)
+	DV_MUST_CHECK;
 /** Creates entry `number` from `e`: 0, or DV_EEXISTS when it is somebody else's. */
 int dv_remote_log_create(dv_remote_store *r, uint64_t number, const dv_log_entry *e, dv_oid *print)
 	DV_MUST_CHECK;
@@ -96,6 +100,9 @@ int dv_remote_get_range(dv_remote_store *r, const char *name, uint64_t offset, s
 /** The bases of an entry in a remote pack: appended to `out` (nbases of them). Any thread. */
 int dv_remote_bases(dv_remote_store *r, uint8_t kind, const dv_oid *id, const dv_place *at,
 		    dv_oid out[DV_BASES_MAX]) DV_MUST_CHECK;
+/** The footer of a remote pack, kept once it was read; borrowed. Any thread. */
+int dv_remote_footer(dv_remote_store *r, const dv_container *c, const dv_pack_footer **out)
+	DV_MUST_CHECK;
 /** Makes the pack entry that a place describes (bases_at is 0). */
 void dv_place_entry(dv_pack_entry *out, const dv_oid *id, const dv_place *at);
 /** Checks decoded bytes: a chunk against its id, a recipe that it parses. Any thread. */
@@ -134,6 +141,9 @@ typedef struct dv_push_walk {
 	uint64_t missing;
 	/** Told where each entry is that has to be sent, as it is found; NULL: nobody asks. */
 	int (*on_need)(const dv_place *at, void *payload);
+	/** Told where on the remote each entry is that is there; then nothing is passed over
+	 *  because the log vouches for it. NULL: nobody asks. */
+	int (*on_there)(const dv_place *at, void *payload);
 	void *payload;
 } dv_push_walk;
 int dv_push_walk_init(dv_push_walk *w, dv_store *local, dv_reader *reader, dv_remote_store *remote,

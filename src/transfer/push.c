@@ -222,10 +222,10 @@ static int add_roots(dv_pushing *p, dv_log_entry *e)
 {
 	for (size_t i = 0; i < p->nwants; i++) {
 		const dv_want *w = &p->wants[i];
-		uint64_t tree;
 
+		/* Said by another project it is not said by ours: each drops its own. */
 		if (p->missing[i] ||
-		    (dv_map_get(&p->r->state.roots, &w->oid, &tree) && (tree || !w->is_tree)))
+		    dv_log_state_has_root(&p->r->state, &w->oid, w->is_tree, p->o->project))
 			continue;
 		int rc = dv_log_add_root(e, &w->oid, w->is_tree, w->path, p->o->project,
 					 p->o->commit);
@@ -275,13 +275,10 @@ static void count(const dv_pushing *p, dv_move_stats *out)
 
 static bool nothing_to_do(const dv_pushing *p)
 {
-	for (size_t i = 0; i < p->nwants; i++) {
-		uint64_t tree;
-
-		if (!dv_map_get(&p->r->state.roots, &p->wants[i].oid, &tree) ||
-		    (p->wants[i].is_tree && !tree))
+	for (size_t i = 0; i < p->nwants; i++)
+		if (!dv_log_state_has_root(&p->r->state, &p->wants[i].oid, p->wants[i].is_tree,
+					   p->o->project))
 			return false;
-	}
 	return true;
 }
 

@@ -341,6 +341,25 @@ static int replay_many(dv_remote_store *r, const listing *l, uint64_t top)
 	return rc;
 }
 
+int dv_remote_log_each(dv_remote_store *r, uint64_t from, uint64_t to, dv_log_cb cb, void *payload)
+{
+	dv_auto(window) w = { .n = 0 };
+	dv_autoptr(dv_pool) pool = NULL;
+	const listing none = { 0 };
+	int rc = dv_pool_new(&pool, dv_wrap_jobs(r->r, 0), WINDOW);
+
+	while (rc == 0 && from <= to) {
+		size_t n = window_size(&none, from, to);
+
+		if ((rc = dv_check_cancel()) == 0)
+			rc = read_window(r, pool, from, n, &w);
+		for (size_t i = 0; i < n && rc == 0; i++)
+			rc = cb(&w.j[i].e, payload);
+		from += n;
+	}
+	return rc;
+}
+
 /* The usual case is that nothing or little is new: one look tells. */
 static int replay_few(dv_remote_store *r, bool *more)
 {

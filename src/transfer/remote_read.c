@@ -111,8 +111,7 @@ static int read_footer(dv_remote_store *r, const dv_container *c, dv_pack_footer
 	return dv_err(DV_ECORRUPT, "remote '%s': '%s' is no pack", r->name, name);
 }
 
-/* The footer of a pack, kept once it was read. Borrowed; lives as long as the remote. */
-static int footer_of(dv_remote_store *r, const dv_container *c, const dv_pack_footer **out)
+int dv_remote_footer(dv_remote_store *r, const dv_container *c, const dv_pack_footer **out)
 {
 	pthread_mutex_lock(&r->footers_lock);
 	int rc = 0;
@@ -150,7 +149,7 @@ int dv_remote_bases(dv_remote_store *r, uint8_t kind, const dv_oid *id, const dv
 		return 0;
 	if (at->nbases > DV_BASES_MAX || at->in.kind != DV_CONTAINER_PACK)
 		return dv_err(DV_ECORRUPT, "an entry of remote '%s' has bad bases", r->name);
-	int rc = footer_of(r, &at->in, &f);
+	int rc = dv_remote_footer(r, &at->in, &f);
 	if (rc)
 		return rc;
 	const dv_pack_entry *e = dv_pack_footer_find(f, kind, id);

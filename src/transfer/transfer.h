@@ -83,6 +83,28 @@ int dv_transfer_stream(dv_store *local, dv_remote_store *remote, const dv_oid *o
 		       uint64_t offset, uint64_t length,
 		       int (*sink)(const void *p, size_t n, void *payload), void *payload)
 	DV_MUST_CHECK;
+/** The collection of a remote; docs/durability.md says why nothing is lost by it. */
+typedef struct dv_collect_options {
+	/** Must what hangs on this root stay? */
+	bool (*keep)(const dv_root *root, void *payload);
+	void *payload;
+	bool dry;
+	bool force;		/* although a root that is kept lacks something */
+	uint64_t grace;		/* seconds for which condemned packs stay for readers; with 0 also
+				   packs that no entry names go at once, however young */
+} dv_collect_options;
+typedef struct dv_collect_stats {
+	uint64_t roots_kept, roots_dropped, roots_damaged;
+	uint64_t packs_kept, bytes_kept;
+	uint64_t packs_condemned, bytes_condemned;	/* now */
+	uint64_t packs_removed, bytes_removed;		/* files, now or with dry next */
+	uint64_t packs_waiting, bytes_waiting;		/* files that stay for readers */
+	uint64_t orphans_waiting;	/* packs that no entry names, too young to be condemned */
+} dv_collect_stats;
+/** Condemns the packs that no kept root needs, and removes those whose time has come. DV_ECORRUPT
+ *  when a kept root lacks something, unless forced. */
+int dv_transfer_collect(dv_store *local, dv_remote_store *remote, const dv_collect_options *o,
+			dv_collect_stats *out) DV_MUST_CHECK;
 /** Does the remote have the object with everything below? Uses local trees where they are. */
 int dv_transfer_has_all(dv_store *local, dv_remote_store *remote, const dv_want *w, bool *has)
 	DV_MUST_CHECK;

@@ -159,6 +159,8 @@ static int rely_on(dv_push_walk *w, uint8_t kind, const dv_oid *id, uint8_t *the
 
 	*there = found ? at.depth : 0;
 	w->missing += rc == 0 && added && !found;
+	if (rc == 0 && added && found && w->on_there)
+		rc = w->on_there(&at, w->payload);
 	return rc;
 }
 
@@ -178,7 +180,7 @@ static int need_entry(dv_push_walk *w, uint8_t kind, const dv_oid *id, int depth
 					   0;
 	if (dv_remote_store_find(w->remote, kind, id, &on_remote)) {
 		w->depth[number] = *there = on_remote.depth;
-		return 0;
+		return w->on_there ? w->on_there(&on_remote, w->payload) : 0;
 	}
 	if (w->check_only || w->remote_only) {
 		w->missing++;
@@ -271,7 +273,7 @@ static int visit_object(dv_push_walk *w, const dv_oid *oid)
 	dv_place at;
 	uint8_t depth;
 
-	if (dv_remote_store_has_root(w->remote, oid))
+	if (!w->on_there && dv_remote_store_has_root(w->remote, oid))
 		return 0;
 	if (dv_remote_store_find(w->remote, DV_KIND_CHUNK, oid, &at) ||
 	    dv_store_find(w->local, DV_KIND_CHUNK, oid, &at))
@@ -320,7 +322,7 @@ static int visit_tree(dv_push_walk *w, const dv_oid *oid, int depth)
 	if (depth > DV_TREE_DEPTH)
 		return dv_err(DV_ECORRUPT, "directories are nested too deep");
 	/* A file of the same bytes does not vouch for what they list. */
-	if (dv_map_get(&w->remote->state.roots, oid, &vouched) && vouched)
+	if (!w->on_there && dv_map_get(&w->remote->state.roots, oid, &vouched) && vouched)
 		return 0;
 	if ((rc = dv_check_cancel()) || (rc = visit_file(w, oid, true)))
 		return rc;
