@@ -54,6 +54,7 @@ missing_packages() {
 	fi
 	if [ "$1" = test ]; then
 		have python3 || echo python3
+		have spin || echo spin
 		have clang || echo clang
 		clang_has_runtimes || ! have clang || clang_runtime_package
 		missing_servers

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which project this is, for the log of a remote that several share: the first commit of its history
- * and its folder in git's work tree. So all clones say the same, and no setting has to be kept.
+ * Which project this is, for the log of a remote that several share: the first commit of its
+ * history and its folder in git's work tree. So all clones say the same, without a setting.
  * Where that is not so, as after two histories were joined, clones take each other for strangers,
  * and collections keep more than they need to. Found once, and kept in the file `project`.
  */

@@ -8,13 +8,13 @@
  *   {"base":41,"format":1,"kind":"commit","nonce":"<32 hex>","packs":[{"id":"<64 hex>","size":N}],
  *    "roots":[{"commit":"<hex>","kind":"tree|file","oid":"<64 hex>","path":"…","project":"…"}],
  *    "segments":{"add":["<64 hex>"],"drop":["<64 hex>"]}}
- *   {"at":N,"base":…,"format":1,"kind":"condemn","nonce":…,"packs":["<64 hex>",{"file":true,"id":…}],
- *    "roots":[…],"segments":{…}}
+ *   {"at":N,"base":…,"format":1,"kind":"condemn","nonce":…,
+ *    "packs":["<64 hex>",{"file":true,"id":…}],"roots":[…],"segments":{…}}
  *   {"base":…,"format":1,"kind":"checkpoint","nonce":…,"condemned":[…],"packs":[…],"roots":[…],
  *    "segments":["<64 hex>"]}
- * Containers of kind file carry "file":true beside id and size. "at" (seconds since 1970) and "roots"
- * of a condemn entry may be missing. Unknown keys are ignored; a higher "format" is refused. The last
- * key of all is "sum", the SHA-256 of what stands before it.
+ * Containers of kind file carry "file":true beside id and size. "at" (seconds since 1970) and
+ * "roots" of a condemn entry may be missing. Unknown keys are ignored; a higher "format" is
+ * refused. The last key of all is "sum", the SHA-256 of what stands before it.
  */
 #ifndef DV_STORE_LOG_H
 #define DV_STORE_LOG_H
