@@ -311,11 +311,12 @@ int dv_log_entry_parse(dv_log_entry *out, const char *p, size_t n)
 	*out = (dv_log_entry)DV_LOG_ENTRY_INIT;
 	if (!n)
 		return dv_err(DV_ECORRUPT, "the log entry is empty");
-	rc = check_sum(p, n);
-	if (!rc)
-		rc = dv_json_parse(&obj, p, n, DV_LOG_ENTRY_MAX, 8, "log entry");
+	rc = dv_json_parse(&obj, p, n, DV_LOG_ENTRY_MAX, 8, "log entry");
+	/* A later format, which the frame tells, may sum up in another way. */
 	if (!rc)
 		rc = parse_frame(&e, obj);
+	if (!rc)
+		rc = check_sum(p, n);
 	if (!rc)
 		rc = parse_packs(&e, obj);
 	if (!rc)
