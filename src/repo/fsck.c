@@ -42,6 +42,7 @@ typedef struct fsck {
 	dv_map entries;		/* id of an entry or object -> index in d */
 	const char *label;	/* of the output being looked at */
 	dv_map bad;		/* containers that must go */
+	char *copy;		/* of a remote that is no folder; gone in the end */
 	dv_fsck_summary *sum;
 } fsck;
 
@@ -71,6 +72,9 @@ static void fsck_release(fsck *f)
 	dv_store_free(f->local);
 	dv_store_free(f->store);
 	dv_pool_free(f->pool);
+	if (f->copy && dv_fs_remove_tree(f->copy) < 0)
+		dv_error_clear();	/* the scratch folder goes as a whole */
+	free(f->copy);
 }
 
 /* -- finding ----------------------------------------------------------------------------------- */
@@ -171,6 +175,36 @@ static int load_outputs(fsck *f)
 	return rc < 0 || f->broken ? rc : DV_ERROR;
 }
 
+static int lacking(const dv_change *c, void *payload)
+{
+	fsck *f = payload;
+	dv_store_damage d = { .kind = "object", .name = c->path, .detail = "is not all there" };
+
+	for (size_t i = 0; i < f->outputs.n; i++)
+		if (strcmp(f->outputs.o[i].path, c->path) == 0)
+			f->label = f->labels[i];
+	int rc = on_damage(&d, f);
+	f->label = NULL;
+	return rc;
+}
+
+/* Is what the outputs need on the remote, by its index? */
+static int check_there(fsck *f)
+{
+	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
+	uint64_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && f->n == 0 && i < f->outputs.n; i++) {
+		const dv_output *o = &f->outputs.o[i];
+
+		if (dv_store_has_object(f->store, &o->pointer.oid))
+			rc = dv_output_list_add(&l, o->pointer_path, &o->pointer);
+	}
+	return rc < 0 || !l.n ? rc : dv_sync_missing(f->repo, f->o->remote_name, &l, lacking, f,
+						     &n);
+}
+
 /* Looks at every output when something is damaged; else it is enough that everything is there. */
 static int check_outputs(fsck *f)
 {
@@ -179,6 +213,10 @@ static int check_outputs(fsck *f)
 	dv_map_entry *e;
 	dv_auto(dv_closure) all = DV_CLOSURE_INIT;
 	int rc = 0;
+
+	/* A copy without chunks tells nothing of what they list. */
+	if (f->copy && !f->o->full)
+		return check_there(f);
 
 	for (size_t i = 0; rc == 0 && i < f->outputs.n; i++) {
 		const dv_pointer *p = &f->outputs.o[i].pointer;
@@ -438,10 +476,21 @@ static int remote_folder(fsck *f, char **out)
 
 	if (rc == 0)
 		rc = dv_path_from_url(out, url);
-	if (rc == DV_EUSAGE)
-		return dv_err_hint(dv_err(DV_ERROR, "remote '%s' is no folder of this machine",
-					  name), "run 'dv fsck' on the machine that has the store");
-	return rc;
+	if (rc != DV_EUSAGE)
+		return rc;
+	dv_error_clear();
+	if (f->o->repair)
+		return dv_err_hint(dv_err(DV_ERROR, "remote '%s' is no folder of this machine: it "
+					  "can be checked but not repaired", name),
+				   "run 'dv fsck --repair' on the machine that has the store");
+	/* What is taken from elsewhere is looked at here, in a folder that nobody else uses. */
+	if ((rc = dv_scratch_open(&f->repo->scratch, f->repo->dvdir)) < 0)
+		return rc;
+	f->copy = dv_path_join(f->repo->scratch.dir, "new-fsck");
+	*out = f->copy ? dv_strdup(f->copy) : NULL;
+	if (!*out || dv_fs_mkdirs(f->copy))
+		return DV_ERROR;
+	return dv_sync_replica(f->repo, name, f->copy, f->o->full);
 }
 
 static int open_local(fsck *f)

@@ -114,6 +114,14 @@ int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,
 	return rc;
 }
 
+int dv_sync_replica(dv_repo *r, const char *name, const char *dir, bool full)
+{
+	dv_auto(place) p = { 0 };
+	int rc = place_find(&p, r, name, &(dv_sync_how){ .create = false });
+
+	return rc < 0 ? rc : dv_transfer_replica(&p.o, dir, full);
+}
+
 int dv_remote_probe(dv_repo *r, const char *name, dv_abilities *out)
 {
 	dv_auto(place) p = { 0 };

@@ -24,6 +24,9 @@ typedef struct dv_sync_how {
 /** dv_repo_remote_open with all that a command may say about it. */
 int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,
 			dv_remote_store **out, char **name_out) DV_MUST_CHECK;
+/** Copies a remote (NULL: the default one) as it is into the empty folder `dir`; as
+ *  dv_transfer_replica. */
+int dv_sync_replica(dv_repo *r, const char *name, const char *dir, bool full) DV_MUST_CHECK;
 /** Is the object in the local store, with everything below it when it is a tree? */
 int dv_sync_is_cached(dv_reader *rd, const dv_oid *oid, bool is_tree, bool *yes) DV_MUST_CHECK;
 /** Appends the pointers of every commit of the scope to `out`, which is not finished: one path may

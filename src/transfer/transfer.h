@@ -105,6 +105,9 @@ typedef struct dv_collect_stats {
  *  when a kept root lacks something, unless forced. */
 int dv_transfer_collect(dv_store *local, dv_remote_store *remote, const dv_collect_options *o,
 			dv_collect_stats *out) DV_MUST_CHECK;
+/** Copies a remote as it is, damage and all, into the empty folder `dir`, which then opens as a
+ *  store; with `full` whole packs, else all but their chunks. DV_ENOTFOUND when there is none. */
+int dv_transfer_replica(const dv_remote_options *o, const char *dir, bool full) DV_MUST_CHECK;
 /** Does the remote have the object with everything below? Uses local trees where they are. */
 int dv_transfer_has_all(dv_store *local, dv_remote_store *remote, const dv_want *w, bool *has)
 	DV_MUST_CHECK;
