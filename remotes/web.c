@@ -41,7 +41,7 @@ static void web_close(dv_remote *r)
 }
 static void web_close_p(web_remote **w)
 {
-	web_close(&(*w)->base);
+	web_close((dv_remote *)*w);
 }
 
 static int open_as(const dv_driver *driver, dv_remote **out, const char *url,
