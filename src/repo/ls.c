@@ -198,6 +198,10 @@ static int find_anywhere(dv_reader *rd, dv_remote_store *from, const dv_output *
 {
 	*lacking = false;
 	*out = dv_pointer_entry(&o->pointer);
+	if (*rest && !o->pointer.is_dir)
+		return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' is a file, so there is no '%s' in it",
+					  o->path, rest),
+				   "run 'dv ls -R' to see what there is");
 	while (*rest) {
 		dv_auto(dv_tree) t = DV_TREE_INIT;
 		size_t len = strcspn(rest, "/");
