@@ -895,7 +895,7 @@ static void test_stall(void **state)
 	assert_int_equal(r->driver->get(r, "packs/aa/large", 0, UINT64_MAX, check_sink, &e),
 			 DV_ETRANSIENT);
 	print_message("gave up after %.1f s\n", now() - before);
-	assert_true(now() - before > 1 && now() - before < 10);
+	assert_true(now() - before > 1 && now() - before < 30);
 	assert_false(e.wrong);
 	assert_range(r, "packs/aa/large", e.got, UINT64_MAX, 6 * MIB - e.got, 3);
 }
@@ -943,7 +943,7 @@ static void test_cancel(void **state)
 		assert_int_equal(rc, DV_ECANCELLED);
 		print_message("stopped after %.2f s, closed after %.2f s\n", after - at,
 			      closed - at);
-		assert_true(closed - at < 1.0);
+		assert_true(closed - at < 5);	/* seconds, however busy the machine is */
 	}
 	weather("{}");
 	ok(open_place(&r, url, false));
