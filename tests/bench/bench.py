@@ -3,7 +3,7 @@
 """Measures dv beside its peers on the same data, in one run.
 
 usage: bench.py WORKDIR [--dv build/dv] [--tools LIST] [--work LIST] [--runs N] [--json FILE]
-                [--size MiB] [--icons DIR] [--table FILE]
+                [--size MiB] [--icons DIR] [--table FILE] [--remote s3|ssh]
                 [--series DIR] [--names LIST] [--versions N] [--aggressive]
 
 random   one file of --size MiB, and the same with 300 small inserts
@@ -17,6 +17,9 @@ sparse   one file of 100 GiB, a hole but for 320 MiB; dv only, and only when nam
 startup  dv version, and dv status of a small repository: medians of 50; only when named
 unlike   a file replaced by another of random bytes, with deltas and without; only when named
 
+With --remote, random, icons and table are pushed and pulled over S3 (radosgw) or ssh on loopback
+instead; the tools are dv, dvc with its plug-in, 'aws s3 cp', sftp and rclone.
+
 Tools: limit (cp, openssl dgst, find -ls, git status), dv, 'dv plain' (cache.delta=false), dvc,
 git-lfs, restic, borg, and git (in series only). Those that are not installed are named and
 skipped. Every step is timed as a whole process. report.py prints the tables of several such runs.
@@ -25,6 +28,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import far
 import report
 import series
 import workloads
@@ -37,7 +41,8 @@ def arguments():
     p.add_argument("workdir", type=Path)
     p.add_argument("--dv", type=Path,
                    default=Path(__file__).resolve().parents[2] / "build" / "dv")
-    p.add_argument("--tools", default="limit,dv,dv plain,dvc,git-lfs,restic,borg,git")
+    p.add_argument("--tools", default="")
+    p.add_argument("--remote", choices=far.PLACES)
     p.add_argument("--work", default="random,icons,table")
     p.add_argument("--runs", type=int, default=3)
     p.add_argument("--json", type=Path)
@@ -49,8 +54,12 @@ def arguments():
     p.add_argument("--versions", type=int)
     p.add_argument("--aggressive", action="store_true")
     a = p.parse_args()
-    known = {"random", "icons", "table", "series", *workloads.OWN}
-    for given, names, what in ((a.work, known, "workload"), (a.tools, {"limit", *TOOLS}, "tool")):
+    tools = far.PEERS if a.remote else {"limit": None, **TOOLS}
+    a.tools = a.tools or ",".join(tools)
+    known = {"random", "icons", "table"}
+    if not a.remote:
+        known |= {"series", *workloads.OWN}
+    for given, names, what in ((a.work, known, "workload"), (a.tools, tools, "tool")):
         for word in given.split(","):
             if word not in names:
                 p.error(f"no {what} '{word}'")
@@ -59,9 +68,32 @@ def arguments():
     return a
 
 
+def remote(a, lab):
+    place = far.PLACES[a.remote](lab)
+    proxy = far.distant(lab, place)
+    tools = []
+    for cls in (far.PEERS[name] for name in a.tools.split(",")):
+        why = cls.missing(lab, place)
+        if why:
+            print(f"skipped: {cls.name} {why}", file=sys.stderr)
+        else:
+            tools.append(cls)
+    for work in a.work.split(","):
+        src = workloads.prepare(lab, work, a.size, a.icons, a.table)
+        lab.about["data"][f"{work} {a.remote}"] = size(src.parent)["bytes"]
+        lab.sh(f"find {src} -type f -print0 | xargs -0 cat > /dev/null")
+        for _ in range(a.runs):
+            for cls in tools:
+                far.run(lab, place, work, cls, src, proxy)
+
+
 def main():
     a = arguments()
     lab = Lab(a.workdir, a.dv.resolve(), a.runs, a.json)
+    if a.remote:
+        remote(a, lab)
+        report.show([dict(lab.about, rows=lab.rows)], every=False)
+        return
     named = a.tools.split(",")
     tools = []
     for cls in (TOOLS[name] for name in named if name != "limit"):

@@ -60,7 +60,8 @@ def steps(rows):
     def line(k):
         r = rows[k]
         return (k[0], k[2], k[1], f"{r['wall']:.3f}", f"{r['durable']:.2f}", f"{r['cpu']:.3f}",
-                f"{r['peak'] / 2**20:.0f}", f"{r['stored'] / 1e6:.1f}" if "stored" in r else "")
+                f"{r['peak'] / 2**20:.0f}", f"{r.get('stored', r.get('bytes')) / 1e6:.1f}" if "stored" in r or "bytes" in r
+                else "")
     grid(("work", "operation", "tool", "wall s", "durable", "cpu s", "peak MiB", "stored MB"),
          [line(k) for k in sorted(keys, key=lambda k: (k[0], k[2], k[1]))])
 
