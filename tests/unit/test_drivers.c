@@ -535,7 +535,9 @@ static void *put_own(void *payload)
 		dv_autoclose int fd = dv_memory_file(p, n);
 		snprintf(name, sizeof name, "packs/%02d/own-%d", w->number, i);
 		note(w, w->r->driver->put(w->r, name, fd, n));
-		/* All at once put this one. */
+		/* All at once put this one; a weak server may show it while it grows. */
+		if (getenv("DV_TEST_WEAK"))
+			continue;
 		fill(p, n, 0, 1000);
 		dv_autoclose int same = dv_memory_file(p, n);
 		snprintf(name, sizeof name, "packs/xx/same-%d", i);
@@ -565,7 +567,8 @@ static void test_many_threads(void **state)
 		snprintf(name, sizeof name, "packs/%02u/own-5", i);
 		assert_range(r, name, 0, UINT64_MAX, 1000000, i);
 	}
-	assert_range(r, "packs/xx/same-5", 0, UINT64_MAX, 1000000, 1000);
+	if (!getenv("DV_TEST_WEAK"))
+		assert_range(r, "packs/xx/same-5", 0, UINT64_MAX, 1000000, 1000);
 }
 
 static void *put_many(void *payload)
