@@ -410,7 +410,7 @@ int dv_yaml_quote(dv_buf *out, const char *s)
 	if (plain_string(s))
 		return dv_buf_adds(out, s);
 	for (const char *p = s; *p; p++)
-		control = control || (unsigned char)*p < 32 || *p == 127;
+		control = control || (unsigned char)*p < 32 || *p == 127 || *p == '\'';
 	dv_buf_addc(out, control ? '"' : '\'');
 	for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
 		if (control && (*p < 32 || *p == 127))

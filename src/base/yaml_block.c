@@ -2,7 +2,7 @@
 /*
  * The plain part of YAML, read fast: block lists and dicts of scalars on one line, as lock files
  * and most parameter files are written. Whatever else is met, mistakes too, is left to the full
- * parser, so both always agree: this one understands less, and never something different.
+ * parser, so what one understands the other does too: this one understands less.
  */
 #include "base/yaml_block.h"
 
@@ -37,11 +37,11 @@ static int next_line(reader *r)
 		r->p = eol ? eol + 1 : r->end;
 		while (l.n && s[l.n - 1] == ' ')
 			l.n--;
-		if (l.n == 0 || *s == '#')
-			continue;
 		for (size_t i = 0; i < l.n; i++)
 			if ((unsigned char)s[i] < 32 || (unsigned char)s[i] > 126)
 				return GIVE_UP;
+		if (l.n == 0 || *s == '#')
+			continue;
 		if (*s == '%' || (l.indent == 0 && l.n >= 3 && (!memcmp(s, "---", 3) ||
 							       !memcmp(s, "...", 3))))
 			return GIVE_UP;
@@ -73,9 +73,8 @@ static int quoted(reader *r, const char *s, size_t n, char **out, size_t *used)
 			return GIVE_UP;
 		if (s[i] != quote) {
 			(*out)[k++] = s[i];
-		} else if (quote == '\'' && i + 1 < n && s[i + 1] == quote) {
-			(*out)[k++] = quote;
-			i++;
+		} else if (i + 1 < n && s[i + 1] == quote) {
+			return GIVE_UP;
 		} else {
 			*used = i + 1;
 			return 0;
@@ -127,7 +126,7 @@ static int scalar(reader *r, const char *s, size_t n, dv_value **out)
 static int key_at(reader *r, const char *s, size_t n, char **key, size_t *used)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789_./@+-=$^()~;\\";
+				    "0123456789_./@+-$";
 	dv_value *v;
 	size_t k;
 	int rc;
@@ -138,7 +137,7 @@ static int key_at(reader *r, const char *s, size_t n, char **key, size_t *used)
 	} else {
 		for (k = 0; k < n && memchr(plain, s[k], sizeof(plain) - 1); k++)
 			;
-		if (k == 0 || *s == '-' || *s == '=')
+		if (k == 0 || *s == '-' || *s == '@')
 			return GIVE_UP;
 		*key = dv_arena_strndup(r->a, s, k);
 		if (!*key)
