@@ -3,7 +3,7 @@
 """Measures dv beside its peers on the same data, in one run.
 
 usage: bench.py WORKDIR [--dv build/dv] [--tools LIST] [--work LIST] [--runs N] [--json FILE]
-                [--size MiB] [--icons DIR] [--table FILE] [--remote s3|ssh]
+                [--size MiB] [--icons DIR] [--table FILE] [--remote s3|ssh [--push-only LIST]]
                 [--series DIR] [--names LIST] [--versions N] [--aggressive]
 
 random   one file of --size MiB, and the same with 300 small inserts
@@ -18,7 +18,8 @@ startup  dv version, and dv status of a small repository: medians of 50; only wh
 unlike   a file replaced by another of random bytes, with deltas and without; only when named
 
 With --remote, random, icons and table are pushed and pulled over S3 (radosgw) or ssh on loopback
-instead; the tools are dv, dvc with its plug-in, 'aws s3 cp', sftp and rclone.
+instead; the tools are dv, dvc with its plug-in, 'aws s3 cp', sftp and rclone. Those in --push-only
+push once and no more: some take minutes for many files.
 
 Tools: limit (cp, openssl dgst, find -ls, git status), dv, 'dv plain' (cache.delta=false), dvc,
 git-lfs, restic, borg, and git (in series only). Those that are not installed are named and
@@ -43,6 +44,7 @@ def arguments():
                    default=Path(__file__).resolve().parents[2] / "build" / "dv")
     p.add_argument("--tools", default="")
     p.add_argument("--remote", choices=far.PLACES)
+    p.add_argument("--push-only", default="")
     p.add_argument("--work", default="random,icons,table")
     p.add_argument("--runs", type=int, default=3)
     p.add_argument("--json", type=Path)
@@ -84,7 +86,7 @@ def remote(a, lab):
         lab.sh(f"find {src} -type f -print0 | xargs -0 cat > /dev/null")
         for _ in range(a.runs):
             for cls in tools:
-                far.run(lab, place, work, cls, src, proxy)
+                far.run(lab, place, work, cls, src, proxy, cls.name in a.push_only.split(","))
 
 
 def main():

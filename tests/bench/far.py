@@ -232,7 +232,7 @@ def distant(lab, far):
     return env["PROXY_PORT"]
 
 
-def run(lab, far, work, cls, src, proxy):
+def run(lab, far, work, cls, src, proxy, push_only):
     """One tool, once. The rows' workload is 'icons s3' and the like."""
     n, where = src.name, f"{work} {far.kind}"
     place = f"{work}-{cls.program or 'dv'}"
@@ -242,6 +242,15 @@ def run(lab, far, work, cls, src, proxy):
     lab.sh(t.add(n), t.ws)
     time.sleep(0.1)
     lab.record(where, t.name, "push", lab.timed(t.push(n), t.ws), bytes=far.bytes(place))
+    if not push_only:
+        run_more(lab, far, work, cls, src, proxy, t, place)
+    far.forget(place)
+    shutil.rmtree(t.ws.parent, ignore_errors=True)
+
+
+def run_more(lab, far, work, cls, src, proxy, t, place):
+    """What follows the first push."""
+    n, where = src.name, f"{work} {far.kind}"
     if cls in (Dv, Dvc, Rclone):
         lab.record(where, t.name, "push again", lab.timed(t.push(n), t.ws))
     t.forget(n)
@@ -260,5 +269,3 @@ def run(lab, far, work, cls, src, proxy):
         m = lab.timed(t.push(n), t.ws)
         grown = dict(bytes=far.bytes(place) - before) if cls in (Dv, Dvc) else {}
         lab.record(where, t.name, "push edited", m, **grown)
-    far.forget(place)
-    shutil.rmtree(t.ws.parent, ignore_errors=True)
