@@ -28,6 +28,22 @@ void dv_arena_release(dv_arena *a)
 	}
 }
 
+void dv_arena_adopt(dv_arena *a, dv_arena *from)
+{
+	struct dv_arena_block **end = &from->blocks;
+
+	while (*end)
+		end = &(*end)->next;
+	/* Behind the block that is being filled. */
+	if (a->blocks) {
+		*end = a->blocks->next;
+		a->blocks->next = from->blocks;
+	} else {
+		a->blocks = from->blocks;
+	}
+	from->blocks = NULL;
+}
+
 void *dv_arena_alloc(dv_arena *a, size_t n)
 {
 	struct dv_arena_block *b = a->blocks;

@@ -16,6 +16,8 @@ typedef struct dv_arena {
 } dv_arena;
 #define DV_ARENA_INIT { 0 }
 void dv_arena_release(dv_arena *a);
+/** Takes over all that `from` holds, which is empty afterwards. */
+void dv_arena_adopt(dv_arena *a, dv_arena *from);
 
 /** `n` zeroed bytes, aligned for any type; NULL with the failure recorded. */
 void *dv_arena_alloc(dv_arena *a, size_t n);
