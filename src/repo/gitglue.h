@@ -73,6 +73,18 @@ int dv_git_head(dv_git *g, char hex[DV_GIT_HEX + 1]) DV_MUST_CHECK;
 int dv_git_read_blob(dv_git *g, const char *rev, const char *path, size_t max, dv_buf *out)
 	DV_MUST_CHECK;
 
+/** A path or a name, borrowed. Returns 0 to go on. */
+typedef int (*dv_git_file_cb)(const char *path, void *payload);
+/** The regular files of a revision at and below a folder ("" for all), relative to the workspace,
+ *  but for those in .git and .dv. None for a folder that is not there. */
+int dv_git_files_at(dv_git *g, const char *rev, const char *dir, dv_git_file_cb cb, void *payload)
+	DV_MUST_CHECK;
+/** Is there a file (or link) of that path in the revision? */
+int dv_git_has_file(dv_git *g, const char *rev, const char *path, bool *yes) DV_MUST_CHECK;
+/** The names of local branches, and of tags. */
+int dv_git_branches(dv_git *g, dv_git_file_cb cb, void *payload) DV_MUST_CHECK;
+int dv_git_tags(dv_git *g, dv_git_file_cb cb, void *payload) DV_MUST_CHECK;
+
 /** One pointer file found in git. All borrowed. `where` is the commit's id, or words such as "index
  *  of WORKTREE". Returns 0 to go on. */
 typedef int (*dv_git_pointer_cb)(const char *where, const char *path, const char *text, size_t n,

@@ -293,27 +293,31 @@ static int cat_here(dv_reader *reader, const dv_output *o, const char *rest, con
 	return rc < 0 ? dv_err_ctx(rc, "'%s'", rel) : rc;
 }
 
+int dv_output_stream(dv_repo *r, const dv_output_list *all, dv_reader *reader, const char *rel,
+		     uint64_t offset, uint64_t length, dv_data_cb cb, void *payload)
+{
+	const part p = { offset, length, cb, payload };
+	const char *rest = "";
+	const dv_output *o = dv_output_list_holding(all, rel, &rest);
+	bool lacking;
+
+	if (!o)
+		return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' is not tracked by dv", rel),
+				   "run 'dv ls -R' to see what is");
+	int rc = cat_here(reader, o, rest, rel, &p, &lacking);
+	return rc == DV_ENOTFOUND && lacking ? cat_remote(r, reader, o, rest, rel, &p) : rc;
+}
+
 int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint64_t length,
 	   dv_data_cb cb, void *payload)
 {
 	dv_auto(dv_output_list) all = DV_OUTPUT_LIST_INIT;
 	dv_autoptr(dv_reader) reader = NULL;
 	dv_autofree char *rel = NULL;
-	const part p = { offset, length, cb, payload };
-	const char *rest = "";
-	const dv_output *o;
-	bool lacking;
 	dv_store *s;
 	int rc = look(r, rev, path, &rel, &all, &s, &reader);
 
-	if (rc < 0)
-		return rc;
-	o = dv_output_list_holding(&all, rel, &rest);
-	if (!o)
-		return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' is not tracked by dv", rel),
-				   "run 'dv ls -R' to see what is");
-	rc = cat_here(reader, o, rest, rel, &p, &lacking);
-	return rc == DV_ENOTFOUND && lacking ? cat_remote(r, reader, o, rest, rel, &p) : rc;
+	return rc < 0 ? rc : dv_output_stream(r, &all, reader, rel, offset, length, cb, payload);
 }
 
 int dv_check_ignore(dv_repo *r, const char *path, bool *ignored, dv_kv_cb cb, void *payload)

@@ -155,6 +155,11 @@ static int push(char ***list, size_t *cap, size_t *n, char *owned)
 	return rc;
 }
 
+int dv_path_list_add(dv_path_list *l, const char *path)
+{
+	return push(&l->p, &l->cap, &l->n, dv_strdup(path));
+}
+
 static int read_pointer(struct walk *w, const char *rel)
 {
 	dv_autofree char *path = dv_repo_abs(w->r, rel);

@@ -86,6 +86,10 @@ int dv_output_list_add(dv_output_list *l, const char *pointer_path, const dv_poi
 /** Sorts, and refuses outputs that are or hold another (DV_ERROR naming both pointers). */
 int dv_output_list_finish(dv_output_list *l) DV_MUST_CHECK;
 
+/** Streams bytes of the file `rel` of an output, or inside one, as dv_cat does. */
+int dv_output_stream(dv_repo *r, const dv_output_list *all, dv_reader *reader, const char *rel,
+		     uint64_t offset, uint64_t length, dv_data_cb cb, void *payload) DV_MUST_CHECK;
+
 /** Paths relative to the root. */
 typedef struct dv_path_list {
 	char **p;
@@ -93,6 +97,7 @@ typedef struct dv_path_list {
 } dv_path_list;
 #define DV_PATH_LIST_INIT { 0 }
 void dv_path_list_release(dv_path_list *l);
+int dv_path_list_add(dv_path_list *l, const char *path) DV_MUST_CHECK;
 
 /** All pointers of the workspace: outside .git, .dv, ignored folders, nested repositories of dv or
  *  git, and the outputs themselves. */
