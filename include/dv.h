@@ -436,6 +436,73 @@ typedef int (*dv_dag_cb)(const dv_dag_node *node, void *payload);
 DV_API int dv_dag(dv_repo *r, const char *const *targets, size_t n, bool connected, dv_dag_cb cb,
 		  void *payload);
 
+/* -- parameters, metrics, plots ---------------------------------------------------------------- */
+
+/** One value of a file of parameters or metrics. */
+typedef struct dv_datum {
+	const char *text;		/* as it is shown: 0.91, true, [1, 2] */
+	const char *json;		/* the same as JSON; what is no number there is null */
+	bool is_number, is_integer;
+	double number;
+} dv_datum;
+typedef struct dv_value_change {
+	const char *path, *key;		/* key "a.b"; "" when the file is one value */
+	const dv_datum *before, *after;	/* NULL: not there */
+} dv_value_change;
+typedef int (*dv_value_change_cb)(const dv_value_change *c, void *payload);
+typedef struct dv_compare_options {
+	const char *before, *after;	/* revisions; NULL: HEAD, and the workspace */
+	const char *const *targets;	/* only these files, which no pipeline file need name */
+	size_t ntargets;
+	bool all;			/* tell also what is the same */
+	bool deps;			/* only parameters that stages take */
+} dv_compare_options;
+/** Compares the values in the files that the pipeline files name: of params.yaml and of "params:"
+ *  whole, of other files what stages take; of "metrics:" numbers and texts. Sorted by path and
+ *  key. DV_EPARTIAL when a file could not be read. */
+DV_API int dv_params_diff(dv_repo *r, const dv_compare_options *o, dv_value_change_cb cb,
+			  void *payload);
+DV_API int dv_metrics_diff(dv_repo *r, const dv_compare_options *o, dv_value_change_cb cb,
+			   void *payload);
+
+typedef struct dv_metric {
+	const char *rev;		/* "workspace", or as given; a commit's id */
+	const char *path, *key;
+	const dv_datum *value;
+} dv_metric;
+typedef int (*dv_metric_cb)(const dv_metric *m, void *payload);
+typedef struct dv_metrics_options {
+	const char *const *revs;	/* none: the workspace, and those that follow */
+	size_t nrevs;
+	bool all_branches, all_tags, all_commits;
+	const char *const *targets;
+	size_t ntargets;
+} dv_metrics_options;
+/** Tells the metrics of one revision after the other. DV_EPARTIAL as above. */
+DV_API int dv_metrics_show(dv_repo *r, const dv_metrics_options *o, dv_metric_cb cb,
+			   void *payload);
+
+typedef struct dv_plots_options {
+	const char *const *revs;	/* "workspace" is one; none: the workspace */
+	size_t nrevs;
+	const char *const *targets;	/* files, folders or names of plots; none: all */
+	size_t ntargets;
+	/* For the targets, in place of what pipeline files say; NULL: nothing. */
+	const char *template_name, *x, *y, *title, *x_label, *y_label;
+	bool no_header;			/* CSV and TSV without a line of names */
+	bool json;			/* Vega-Lite specifications instead of a page */
+} dv_plots_options;
+typedef struct dv_plots_summary {
+	uint64_t nplots, nimages, nfailed;	/* failed: data that could not be drawn */
+} dv_plots_summary;
+/** Draws the plots that the pipeline files of the revisions describe: a page of HTML that needs
+ *  nothing beside it, or JSON. Warnings name what could not be drawn. */
+DV_API int dv_plots(dv_repo *r, const dv_plots_options *o, dv_data_cb cb, void *payload,
+		    dv_plots_summary *out);
+/** As above, into a file, whose folders are made; complete or not at all. */
+DV_API int dv_plots_write(dv_repo *r, const dv_plots_options *o, const char *path,
+			  dv_plots_summary *out);
+
 /* -- settings ---------------------------------------------------------------------------------- */
 
 enum dv_config_level {

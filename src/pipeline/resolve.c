@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "pipeline/params.h"
 #include "pipeline/stage.h"
 #include "pipeline/template.h"
 
@@ -86,7 +87,8 @@ static int load_source(resolving *r, const char *dir, const char *source, const 
 		return DV_ERROR;
 	if ((rc = loaded_before(r, at, path, keys, &skip)) || skip)
 		return rc;
-	rc = dv_params_read(a, r->repo, path, &all);
+	rc = r->p->view ? dv_params_read_view(a, r->p->view, path, &all) :
+			  dv_params_read(a, r->repo, path, &all);
 	if (rc == DV_ENOTFOUND && optional) {
 		dv_error_clear();
 		return 0;
@@ -438,7 +440,9 @@ static int read_document(dv_pipeline *p, dv_repo *repo, const char *path, dv_val
 					     "artifacts", "datasets", NULL };
 	dv_auto(dv_buf) text = DV_BUF_INIT;
 	dv_autofree char *abs = dv_repo_abs(repo, path);
-	int rc = abs ? dv_fs_read_file(&text, abs, DV_PIPELINE_FILE_MAX) : DV_ERROR;
+	int rc = !abs ? DV_ERROR :
+		 p->view ? dv_view_read(p->view, path, DV_PIPELINE_FILE_MAX, &text) :
+			   dv_fs_read_file(&text, abs, DV_PIPELINE_FILE_MAX);
 
 	if (rc || (rc = dv_yaml_parse(&p->arena, dv_buf_str(&text), text.n, path, out)))
 		return rc;
@@ -472,6 +476,7 @@ int dv_pipeline_load_file(dv_pipeline *p, dv_repo *repo, const char *path)
 	if (rc || (rc = load_source(&r, f.dir, DV_PARAMS_FILE, &nowhere, true, &f.vars)) ||
 	    (rc = load_vars(&r, f.dir, dv_value_get(f.doc, "vars"), &f.vars)) ||
 	    (rc = resolve_stages(&r, dv_value_get(f.doc, "stages"))) ||
+	    (rc = dv_tops_parse(&p->arena, &f)) ||
 	    (rc = dv_grow(&p->files, &p->files_cap, p->nfiles + 1, sizeof(f))))
 		return rc;
 	f.n = p->n - f.first;
@@ -491,6 +496,21 @@ int dv_pipeline_load(dv_pipeline *p, dv_repo *r, dv_output_list *outputs)
 		rc = dv_pipeline_load_file(p, r, files.p[i]);
 	}
 	return rc;
+}
+
+int dv_pipeline_load_view(dv_pipeline *p, dv_view *v)
+{
+	dv_auto(dv_output_list) outputs = DV_OUTPUT_LIST_INIT;
+	dv_auto(dv_path_list) files = DV_PATH_LIST_INIT;
+	int rc;
+
+	if (!v->rev)
+		return dv_pipeline_load(p, v->r, &outputs);
+	p->view = v;
+	rc = dv_view_pipelines(v, &files);
+	for (size_t i = 0; rc == 0 && i < files.n; i++)
+		rc = dv_pipeline_load_file(p, v->r, files.p[i]);
+	return rc ? dv_err_ctx(rc, "in '%s'", v->rev) : 0;
 }
 
 void dv_pipeline_release(dv_pipeline *p)

@@ -10,7 +10,7 @@
 #define DV_PIPELINE_STAGE_H
 
 #include "base/value.h"
-#include "repo/repo.h"
+#include "repo/view.h"
 
 #define DV_PIPELINE_FILE "dv.yaml"
 #define DV_PIPELINE_FILE_MAX ((size_t)64 << 20)
@@ -71,11 +71,13 @@ typedef struct dv_pipeline_file {
 	const char *path, *dir;		/* relative to the root */
 	dv_value *doc;			/* as written */
 	dv_value *vars;			/* what "${…}" sees at the top */
+	dv_value *params, *metrics, *plots;	/* of the top, templates replaced; lists or NULL */
 	size_t first, n;		/* its stages */
 } dv_pipeline_file;
 
 typedef struct dv_pipeline {
 	dv_arena arena;
+	dv_view *view;			/* what files are read from; NULL: the work tree */
 	dv_pipeline_file *files;	/* by path */
 	size_t nfiles, files_cap;
 	dv_stage *stages;		/* in the order of the files and of expansion */
@@ -87,6 +89,8 @@ void dv_pipeline_release(dv_pipeline *p);
 /** Reads all pipeline files of the workspace; `outputs` gets those that pointers describe.
  *  DV_ERROR and DV_EUNSAFE point into a file. */
 int dv_pipeline_load(dv_pipeline *p, dv_repo *r, dv_output_list *outputs) DV_MUST_CHECK;
+/** Reads all pipeline files of a view, which must live as long as the pipeline is loaded. */
+int dv_pipeline_load_view(dv_pipeline *p, dv_view *v) DV_MUST_CHECK;
 /** Reads one, `path` relative to the root. DV_ENOTFOUND. */
 int dv_pipeline_load_file(dv_pipeline *p, dv_repo *r, const char *path) DV_MUST_CHECK;
 
@@ -103,6 +107,9 @@ const char *dv_stage_address(dv_pipeline *p, const dv_stage *s);
 /** Parses one resolved entry of "stages" into *out. `body` has no templates left. */
 int dv_stage_parse(dv_arena *a, const dv_pipeline_file *f, const char *name, const dv_spot *at,
 		   dv_value *body, dv_stage *out) DV_MUST_CHECK;
+/** Replaces the templates of the top's "params", "metrics" and "plots", and sees that they are
+ *  lists of what belongs there. */
+int dv_tops_parse(dv_arena *a, dv_pipeline_file *f) DV_MUST_CHECK;
 /** Fails with the nearest known word when a dict has a key that is not in `known`. */
 int dv_stage_check_keys(dv_value *dict, const char *const *known, const char *what) DV_MUST_CHECK;
 /** Reads a file of parameters by its suffix: .json, .toml, else YAML. `path` is relative to the
@@ -111,5 +118,9 @@ int dv_params_read(dv_arena *a, dv_repo *r, const char *path, dv_value **out) DV
 /** A path written in a file of folder `dir` (relative to the root) -> relative to the root;
  *  absolute when it is outside. NULL with the failure recorded. */
 const char *dv_stage_path(dv_arena *a, const char *dir, const char *written);
+/** As above for a path that must lie in the workspace; DV_EUNSAFE at `at`, which says what it is
+ *  ("output"). */
+int dv_stage_inner_path(dv_arena *a, const char *dir, const char *written, const dv_spot *at,
+			const char *what, const char **out) DV_MUST_CHECK;
 
 #endif

@@ -106,9 +106,8 @@ static bool outside(const char *path)
 	return *path == '/' || !strcmp(path, "..") || !strncmp(path, "../", 3);
 }
 
-/* A path of the workspace; `what` says whose it is. */
-static int inner_path(dv_arena *a, const char *dir, const char *written, const dv_spot *at,
-		      const char *what, const char **out)
+int dv_stage_inner_path(dv_arena *a, const char *dir, const char *written, const dv_spot *at,
+			const char *what, const char **out)
 {
 	*out = dv_stage_path(a, dir, written);
 	if (!*out)
@@ -175,7 +174,7 @@ static dv_stage_params *params_of(dv_arena *a, dv_stage *s, size_t *cap, const c
 {
 	const char *path;
 
-	if (inner_path(a, s->wdir, written, at, "parameter file", &path))
+	if (dv_stage_inner_path(a, s->wdir, written, at, "parameter file", &path))
 		return NULL;
 	for (size_t i = 0; i < s->nparams; i++)
 		if (!strcmp(s->params[i].path, path))
@@ -256,7 +255,8 @@ static int parse_out_options(dv_arena *a, dv_value *dict, dv_stage_out *o)
 					     "labels", "meta", NULL };
 	static const char *const plot[] = { "cache", "persist", "remote", "push", "desc", "type",
 					    "labels", "meta", "template", "x", "y", "x_label",
-					    "y_label", "title", "header", NULL };
+					    "y_label", "title", "header", "x_scale", "y_scale",
+					    NULL };
 	int rc = dv_stage_check_keys(dict, o->kind == DV_OUT_PLOT ? plot : plain, "an output");
 
 	if (rc || (rc = opt_bool(dict, "cache", &o->cache)) ||
@@ -293,7 +293,7 @@ static int parse_out(dv_arena *a, const dv_stage *s, dv_value *v, dv_stage_out *
 		rc = parse_out_options(a, options, o);
 	else if (options && options->kind != DV_VALUE_NULL)
 		rc = wrong_kind(options, o->written, "a dict of options");
-	return rc ? rc : inner_path(a, s->wdir, o->written, &o->at, "output", &o->path);
+	return rc ? rc : dv_stage_inner_path(a, s->wdir, o->written, &o->at, "output", &o->path);
 }
 
 static int parse_outs(dv_arena *a, dv_value *body, dv_stage *s)
