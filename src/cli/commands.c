@@ -24,6 +24,9 @@ const dv_cmd *const dv_commands[] = {
 	/* run pipelines */
 	&dv_cmd_stage,
 	&dv_cmd_dag,
+	&dv_cmd_params,
+	&dv_cmd_metrics,
+	&dv_cmd_plots,
 	/* share data */
 	&dv_cmd_remote,
 	&dv_cmd_push,
