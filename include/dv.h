@@ -182,6 +182,7 @@ enum dv_change_kind {
 typedef struct dv_change {
 	enum dv_change_kind kind;
 	const char *output;	/* the output it belongs to */
+	const char *stage;	/* the stage that makes the output, or NULL */
 	const char *path;	/* of the file; of the output itself for its own state */
 	const char *old_path;	/* renamed from, or NULL */
 	const char *old_oid, *new_oid;	/* 64 hex digits or NULL */
@@ -220,6 +221,7 @@ typedef struct dv_entry {
 	const char *oid;	/* NULL for what dv does not track */
 	uint64_t size, nfiles;
 	bool is_output;
+	const char *stage;	/* of an output: the stage that makes it, or NULL */
 } dv_entry;
 typedef int (*dv_entry_cb)(const dv_entry *e, void *payload);
 /** Lists what dv tracks below `path` ("" or NULL: everything) in a revision (NULL: workspace's

@@ -95,6 +95,12 @@ static bool is_plain(const char *s, size_t n)
 	return true;
 }
 
+/* Begins a plain text with a letter that no null, truth value or number begins with? */
+static bool is_word(const char *s)
+{
+	return ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z')) && !strchr("nNtTfF", *s);
+}
+
 static int scalar(reader *r, const char *s, size_t n, dv_value **out)
 {
 	const dv_spot at = spot(r, s);
@@ -119,7 +125,14 @@ static int scalar(reader *r, const char *s, size_t n, dv_value **out)
 	if (!is_plain(s, n))
 		return GIVE_UP;
 	text = dv_arena_strndup(r->a, s, n);
-	return text ? dv_yaml_plain(r->a, text, &at, out) : DV_ERROR;
+	if (!text)
+		return DV_ERROR;
+	if (!is_word(text))
+		return dv_yaml_plain(r->a, text, &at, out);
+	*out = dv_value_new(r->a, DV_VALUE_STRING, &at);
+	if (*out)
+		(*out)->s = text;
+	return *out ? 0 : DV_ERROR;
 }
 
 /* The key at `s`; *used is its length with the colon. GIVE_UP when none is there. */
@@ -143,9 +156,9 @@ static int key_at(reader *r, const char *s, size_t n, char **key, size_t *used)
 		if (!*key)
 			return DV_ERROR;
 		/* Numbers and the like as keys are rare: the other parser says what they mean. */
-		if ((rc = dv_yaml_plain(r->a, *key, NULL, &v)))
+		if (!is_word(*key) && (rc = dv_yaml_plain(r->a, *key, NULL, &v)))
 			return rc;
-		if (v->kind != DV_VALUE_STRING)
+		if (!is_word(*key) && v->kind != DV_VALUE_STRING)
 			return GIVE_UP;
 	}
 	if (k >= n || s[k] != ':' || (k + 1 < n && s[k + 1] != ' '))

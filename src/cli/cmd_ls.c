@@ -31,6 +31,8 @@ static void entry_json(json_t *list, const dv_entry *e)
 	dv_cli_json_count(j, "size", e->size);
 	dv_cli_json_count(j, "files", e->nfiles);
 	json_object_set_new(j, "is_output", json_boolean(e->is_output));
+	if (e->is_output)
+		dv_out_json_bytes(j, "stage", e->stage);
 	json_array_append_new(list, j);
 }
 

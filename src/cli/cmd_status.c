@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv status: workspace against pointers, and with --remote what the remote lacks.
+ * dv status: workspace against what is recorded, and with --remote what the remote lacks.
  */
 #include "cli/commands.h"
 #include "cli/common.h"
@@ -20,6 +20,8 @@ typedef struct status_state {
 	char *output;	 /* whose changes are being printed */
 	uint64_t n[DV_NOT_IN_REMOTE + 1];
 	uint64_t work; /* files that are in no pointer */
+	uint64_t made; /* outputs of stages that are not as recorded; not in the next two */
+	uint64_t modified, deleted;
 } status_state;
 
 static int start_output(status_state *s, const char *output)
@@ -29,6 +31,21 @@ static int start_output(status_state *s, const char *output)
 	free(s->output);
 	s->output = strdup(output);
 	return 1;
+}
+
+/* What is not in the cache may be changed or gone in the workspace, too: `modified`. */
+static void count_work(status_state *s, const dv_change *c, bool own, bool modified)
+{
+	bool deleted = c->kind == DV_DELETED || (c->kind == DV_NOT_IN_CACHE && own && !c->new_oid);
+
+	if (c->stage) {
+		s->made += own && (deleted || modified || c->kind == DV_MODIFIED);
+		return;
+	}
+	s->modified += modified || c->kind == DV_MODIFIED;
+	s->deleted += deleted;
+	s->work += c->kind == DV_ADDED || c->kind == DV_RENAMED ||
+		   ((modified || c->kind == DV_MODIFIED) && !(own && c->is_dir));
 }
 
 /* The state of an output makes its heading; a file's change is a line below it. */
@@ -41,15 +58,9 @@ static int on_change(const dv_change *c, void *payload)
 		return 0;
 	if ((size_t)c->kind <= DV_NOT_IN_REMOTE)
 		s->n[c->kind]++;
-	/* What is not in the cache may be changed or gone in the workspace, too. */
-	if (c->kind == DV_NOT_IN_CACHE && own) {
-		modified = c->new_oid && strcmp(c->new_oid, c->old_oid) != 0;
-		s->n[DV_MODIFIED] += modified;
-		s->n[DV_DELETED] += !c->new_oid;
-		s->work += modified && !c->is_dir;
-	}
-	s->work += c->kind == DV_ADDED || c->kind == DV_RENAMED ||
-		   (c->kind == DV_MODIFIED && !(own && c->is_dir));
+	modified = c->kind == DV_NOT_IN_CACHE && own && c->new_oid &&
+		   strcmp(c->new_oid, c->old_oid) != 0;
+	count_work(s, c, own, modified);
 	if (s->list) {
 		json_array_append_new(s->list, dv_cli_change_json(c));
 		return 0;
@@ -77,17 +88,19 @@ static int on_change(const dv_change *c, void *payload)
 
 static void suggest(const status_state *s)
 {
-	bool partly = s->n[DV_NOT_IN_CACHE] && s->n[DV_DELETED];
+	bool partly = s->n[DV_NOT_IN_CACHE] && s->deleted;
 
 	if (s->n[DV_NOT_IN_CACHE])
 		dv_out_hint("'dv pull' brings what is not in the cache");
 	if (s->work && partly)
 		dv_out_hint("pull before 'dv commit': it records what is not here as deleted");
-	else if (!partly && s->n[DV_DELETED] && !s->work)
+	else if (!partly && s->deleted && !s->work)
 		dv_out_hint("'dv checkout' brings deleted data back, 'dv commit' records that "
 			    "it is gone");
-	else if (!partly && (s->work || s->n[DV_MODIFIED]))
+	else if (!partly && (s->work || s->modified))
 		dv_out_hint("'dv commit' records the changes, 'dv checkout' undoes them");
+	if (s->made && !s->n[DV_NOT_IN_CACHE])
+		dv_out_hint("'dv checkout' brings outputs of stages back as they were recorded");
 	if (s->n[DV_NOT_IN_REMOTE])
 		dv_out_hint("'dv push' sends what is not in the remote");
 }

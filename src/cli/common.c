@@ -141,6 +141,7 @@ json_t *dv_cli_change_json(const dv_change *c)
 
 	json_object_set_new(j, "kind", json_string(dv_cli_kind_key(c->kind)));
 	dv_out_json_bytes(j, "output", c->output);
+	dv_out_json_bytes(j, "stage", c->stage);
 	dv_out_json_bytes(j, "path", c->path);
 	dv_out_json_bytes(j, "old_path", c->old_path);
 	dv_cli_json_oid(j, "old_oid", c->old_oid);

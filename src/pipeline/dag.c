@@ -57,8 +57,9 @@ static int tell_sources(drawing *d, const char *path, bool tell)
 	for (size_t i = 0; i < l->n; i++) {
 		int rc = 0;
 
-		if (!dv_path_below(path, l->o[i].path, NULL) &&
-		    !dv_path_below(l->o[i].path, path, NULL))
+		/* What stages make stands in the graph with them. */
+		if (l->o[i].stage || (!dv_path_below(path, l->o[i].path, NULL) &&
+				      !dv_path_below(l->o[i].path, path, NULL)))
 			continue;
 		if (tell && d->of_output[i] == NOWHERE)
 			rc = tell_output(d, i);

@@ -93,7 +93,7 @@ static int index_build(index_t *x, const dv_pipeline *p, const dv_output_list *p
 	for (size_t i = 0; pointers && i < x->n; i++) {
 		const dv_output *o = dv_output_list_holding(pointers, x->m[i].path, NULL);
 
-		if (o)
+		if (o && !o->stage)
 			return dv_err_hint(dv_err_at(DV_ERROR, &x->m[i].out->at, "'%s' is tracked "
 						     "by '%s' already", x->m[i].path,
 						     o->pointer_path),

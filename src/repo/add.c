@@ -21,18 +21,24 @@ static int check_new(dv_record *c, const char *rel)
 		dv_err(DV_EUSAGE, "cannot track the workspace itself");
 		return dv_err_hint(DV_EUSAGE, "name the files and directories to track in it");
 	}
-	if (dv_pointer_is_name(base) || strcmp(base, ".gitignore") == 0 ||
-	    strcmp(base, DV_IGNORE_FILE) == 0)
+	if (dv_repo_is_meta(base))
 		return dv_err_hint(dv_err(DV_EUSAGE,
 					  "cannot track '%s': it belongs to dv or git itself", rel),
 				   "keep it in git: 'git add %s'", rel);
-	for (size_t i = 0; i < c->outputs.n; i++)
-		if (dv_path_below(c->outputs.o[i].path, rel, &rest)) {
-			dv_err(DV_EEXISTS, "cannot track '%s': output '%s' is inside it", rel,
-			       c->outputs.o[i].path);
-			return dv_err_hint(DV_EEXISTS, "run 'dv remove %s' first",
-					   c->outputs.o[i].pointer_path);
-		}
+	for (size_t i = 0; i < c->outputs.n; i++) {
+		const dv_output *o = &c->outputs.o[i];
+
+		if (!dv_path_below(o->path, rel, &rest))
+			continue;
+		if (o->stage)
+			return dv_err_hint(dv_err(DV_EEXISTS, "cannot track '%s': the stage '%s' "
+						  "of '%s' makes '%s' in it", rel, o->stage,
+						  o->pointer_path, o->path),
+					   "track what no stage makes, each by itself");
+		return dv_err_hint(dv_err(DV_EEXISTS, "cannot track '%s': output '%s' is inside it",
+					  rel, o->path),
+				   "run 'dv remove %s' first", o->pointer_path);
+	}
 	if (dv_ignore_match(c->repo->ignore, rel, false, NULL) ||
 	    dv_ignore_match(c->repo->ignore, rel, true, NULL)) {
 		dv_err(DV_EUSAGE, "cannot track '%s': .dvignore excludes it", rel);
@@ -58,6 +64,8 @@ static int add_one(dv_record *c, const char *rel)
 
 	if (!o)
 		o = dv_targets_by_pointer(&c->outputs, rel);
+	if (o && o->stage)
+		return dv_record_refuse(c, o, "track", rel);
 	if (o && *rest)
 		return dv_record_inner(c, o, rest);
 	if (o)
@@ -146,6 +154,12 @@ int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_
 
 		if (!dv_targets_want(&t, out, &inner) || (e = dv_check_cancel()) < 0)
 			continue;
+		/* What a stage made is recorded with what it was made from. */
+		if (out->stage) {
+			if (!o->glob && dv_targets_name(&t, out))
+				e = dv_record_refuse(&c, out, "record", out->path);
+			continue;
+		}
 		dv_progress_more(i + 1 < c.outputs.n);
 		if (inner) {
 			size_t k = 0;

@@ -17,7 +17,7 @@ static enum dv_change_kind kind_of(const dv_delta *d)
 	return !d->old_kind ? DV_ADDED : !d->new_kind ? DV_DELETED : DV_MODIFIED;
 }
 
-int dv_changes_tell(const dv_delta *d, const char *output, const char *path, const char *old_path,
+int dv_changes_tell(const dv_delta *d, const dv_output *o, const char *path, const char *old_path,
 		    dv_change_cb cb, void *payload)
 {
 	char old_hex[DV_OID_HEX_SIZE + 1], new_hex[DV_OID_HEX_SIZE + 1];
@@ -28,7 +28,8 @@ int dv_changes_tell(const dv_delta *d, const char *output, const char *path, con
 	dv_oid_hex(new_hex, &d->new_oid);
 	dv_change c = {
 		.kind = kind_of(d),
-		.output = output,
+		.output = o ? o->path : path,
+		.stage = o ? o->stage : NULL,
 		.path = path,
 		.old_path = old_path,
 		.old_oid = d->old_kind ? old_hex : NULL,
@@ -53,6 +54,7 @@ int dv_changes_tell_output(enum dv_change_kind kind, const dv_output *o, const d
 	dv_change c = {
 		.kind = kind,
 		.output = o->path,
+		.stage = o->stage,
 		.path = o->path,
 		.old_oid = old_hex,
 		.new_oid = now ? new_hex : NULL,

@@ -6,8 +6,9 @@
 #include "repo/repo.h"
 #include "repo/treediff.h"
 
-/** Tells cb about one difference of `output`; `path` is root-relative. */
-int dv_changes_tell(const dv_delta *d, const char *output, const char *path, const char *old_path,
+/** Tells cb about one difference of output `o` (NULL: the path is all that is known of it); `path`
+ *  is root-relative. */
+int dv_changes_tell(const dv_delta *d, const dv_output *o, const char *path, const char *old_path,
 		    dv_change_cb cb, void *payload) DV_MUST_CHECK;
 /** Tells cb about the state of a whole output: kind, and both sides as far as they are known. */
 int dv_changes_tell_output(enum dv_change_kind kind, const dv_output *o, const dv_oid *now,

@@ -177,7 +177,7 @@ int dv_diff(dv_repo *r, const char *a, const char *b, const char *const *targets
 		    !(o && dv_targets_want_path(&d.targets, o->pointer_path)))
 			continue;
 		count(out, x);
-		e = dv_changes_tell(x, o ? o->path : x->path, x->path, x->old_path, cb, payload);
+		e = dv_changes_tell(x, o, x->path, x->old_path, cb, payload);
 	}
 	return e;
 }

@@ -149,10 +149,10 @@ static int add_labels(fsck *f, const char *suffix)
 static int load_outputs(fsck *f)
 {
 	dv_auto(dv_output_list) head = DV_OUTPUT_LIST_INIT;
+	dv_auto(dv_map) here = DV_MAP_INIT;
 	char hex[DV_GIT_HEX + 1] = "";
 	dv_git *g = NULL;
 	int rc = dv_repo_outputs(f->repo, &f->outputs);
-	size_t n = f->outputs.n;
 
 	if (rc == 0)
 		rc = add_labels(f, "");
@@ -160,15 +160,11 @@ static int load_outputs(fsck *f)
 		rc = dv_git_head(g, hex);
 	if (rc == 0 && *hex)
 		rc = dv_repo_outputs_at(f->repo, "HEAD", &head);
-	for (size_t i = 0; rc == 0 && i < head.n; i++) {
-		bool same = false;
-
-		for (size_t k = 0; k < n && !same; k++)
-			same = dv_oid_eq(&f->outputs.o[k].pointer.oid, &head.o[i].pointer.oid);
-		if (!same)
-			rc = dv_output_list_add(&f->outputs, head.o[i].pointer_path,
-						&head.o[i].pointer);
-	}
+	for (size_t i = 0; rc == 0 && i < f->outputs.n; i++)
+		rc = dv_map_put(&here, &f->outputs.o[i].pointer.oid, 1);
+	for (size_t i = 0; rc == 0 && i < head.n; i++)
+		if (!dv_map_has(&here, &head.o[i].pointer.oid))
+			rc = dv_output_list_add_copy(&f->outputs, &head.o[i]);
 	if (rc == 0)
 		rc = add_labels(f, " at HEAD");
 	f->broken = rc == 0 ? dv_calloc(f->outputs.n + 1, sizeof(bool)) : NULL;
@@ -199,7 +195,7 @@ static int check_there(fsck *f)
 		const dv_output *o = &f->outputs.o[i];
 
 		if (dv_store_has_object(f->store, &o->pointer.oid))
-			rc = dv_output_list_add(&l, o->pointer_path, &o->pointer);
+			rc = dv_output_list_add_copy(&l, o);
 	}
 	return rc < 0 || !l.n ? rc : dv_sync_missing(f->repo, f->o->remote_name, &l, lacking, f,
 						     &n);

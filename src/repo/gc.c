@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv_gc: what may go from the local store, and what must stay. Everything that a pointer may still
- * name stays: of the workspace, of the scope asked for, of indexes, stashes, reflogs and other work
- * trees, and of every other repository that uses the same cache. Beyond these, an entry goes only
- * when a remote has it, or by force.
+ * dv_gc: what may go from the local store, and what must stay. Everything that a pointer or a
+ * lock file may still name stays: of the workspace, of the scope asked for, of indexes, stashes,
+ * reflogs and other work trees, and of every other repository that uses the same cache.
+ * Beyond these, an entry goes only when a remote has it, or by force.
  *
  * Of a remote only what this project pushed may go, and only what a commit that is known here once
  * named: what a colleague pushed for a commit that did not arrive yet is not known.
@@ -34,6 +34,7 @@ typedef struct gc {
 	dv_lineages lineages;
 	char *project;
 	dv_map known;		/* what any commit names */
+	dv_map kept_stages, known_stages;	/* of lock files, that were seen to: by words */
 	dv_gc_summary *sum;
 	dv_remote_store **remotes;
 	size_t n, cap;
@@ -45,6 +46,8 @@ static void gc_release(gc *g)
 	dv_closure_release(&g->keep);
 	dv_lineages_release(&g->lineages);
 	dv_map_release(&g->known);
+	dv_map_release(&g->kept_stages);
+	dv_map_release(&g->known_stages);
 	free(g->project);
 	for (size_t i = 0; i < g->n; i++)
 		dv_remote_store_free(g->remotes[i]);
@@ -63,8 +66,8 @@ static int keep_object(gc *g, const dv_oid *oid, bool is_tree)
 			   "run 'dv fsck --repair' first");
 }
 
-/* A file of a pointer's name that is none, such as one with the marks of a conflict: every oid that
- * it mentions stays, as a file and as a directory. */
+/* A file of the name of a pointer or lock file that is none, such as one with the marks of a
+ * conflict: every oid that it mentions stays, as a file and as a directory. */
 static int keep_mentioned(gc *g, const char *text, size_t n)
 {
 	const char *end = text + n, *p = text;
@@ -86,20 +89,6 @@ static int keep_mentioned(gc *g, const char *text, size_t n)
 	return rc;
 }
 
-static int on_pointer(const char *where, const char *path, const char *text, size_t n,
-		      void *payload)
-{
-	dv_auto(dv_pointer) p = DV_POINTER_INIT;
-	gc *g = payload;
-	int rc = dv_pointer_parse(&p, text, n, path);
-
-	(void)where;
-	if (rc == 0)
-		return keep_object(g, &p.oid, p.is_dir);
-	dv_error_clear();
-	return keep_mentioned(g, text, n);
-}
-
 static int keep_outputs(gc *g, const dv_output_list *l)
 {
 	int rc = 0;
@@ -107,6 +96,19 @@ static int keep_outputs(gc *g, const dv_output_list *l)
 	for (size_t i = 0; rc == 0 && i < l->n; i++)
 		rc = keep_object(g, &l->o[i].pointer.oid, l->o[i].pointer.is_dir);
 	return rc;
+}
+
+static int on_record(const char *where, const char *path, const char *text, size_t n,
+		     void *payload)
+{
+	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
+	gc *g = payload;
+
+	(void)where;
+	if (dv_output_list_read(&l, path, text, n, &g->kept_stages) == 0)
+		return keep_outputs(g, &l);
+	dv_error_clear();
+	return keep_mentioned(g, text, n);
 }
 
 /* Keeps the whole files that symbolic links below a folder of the workspace lead to: who looks at
@@ -189,12 +191,12 @@ static int keep_repo(gc *g, dv_repo *r, const dv_git_scope *scope)
 	if (rc < 0 || !r->has_git)
 		return rc;
 	if ((rc = dv_repo_git(r, &git)) < 0 ||
-	    (rc = dv_git_pointers_hidden(git, on_pointer, g)) != 0)
+	    (rc = dv_git_pointers_hidden(git, on_record, g)) != 0)
 		return rc;
 	if (!scope->branches && !scope->tags && !scope->all_commits && !scope->nrevs &&
 	    !scope->last_n)
 		return 0;
-	return dv_git_pointers_in(git, scope, on_pointer, g);
+	return dv_git_pointers_in(git, scope, on_record, g);
 }
 
 /* -- other repositories with the same cache ---------------------------------------------------- */
@@ -397,14 +399,16 @@ static int sweep(gc *g, dv_gc_summary *out)
 static int on_known(const char *where, const char *path, const char *text, size_t n,
 		    void *payload)
 {
-	dv_auto(dv_pointer) p = DV_POINTER_INIT;
+	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
 	gc *g = payload;
+	int rc = 0;
 
 	(void)where;
-	if (dv_pointer_parse(&p, text, n, path) == 0)
-		return dv_map_put(&g->known, &p.oid, 1);
-	dv_error_clear();
-	return 0;
+	if (dv_output_list_read(&l, path, text, n, &g->known_stages))
+		dv_error_clear();
+	for (size_t i = 0; rc == 0 && i < l.n; i++)
+		rc = dv_map_put(&g->known, &l.o[i].pointer.oid, 1);
+	return rc;
 }
 
 static bool keep_root(const dv_root *root, void *payload)

@@ -85,12 +85,13 @@ int dv_git_has_file(dv_git *g, const char *rev, const char *path, bool *yes) DV_
 int dv_git_branches(dv_git *g, dv_git_file_cb cb, void *payload) DV_MUST_CHECK;
 int dv_git_tags(dv_git *g, dv_git_file_cb cb, void *payload) DV_MUST_CHECK;
 
-/** One pointer file found in git. All borrowed. `where` is the commit's id, or words such as "index
- *  of WORKTREE". Returns 0 to go on. */
+/** One pointer or lock file found in git. All borrowed. `where` is the commit's id, or words such
+ *  as "index of WORKTREE". Returns 0 to go on. */
 typedef int (*dv_git_pointer_cb)(const char *where, const char *path, const char *text, size_t n,
 				 void *payload);
-/** The "*.dv" files (regular files only) of a revision, in git's order: what the .dvignore files
- *  of that revision exclude and nested dv repositories are left out. An unborn HEAD has none. */
+/** The "*.dv" and "dv.lock" files (regular files only) of a revision, in git's order: what the
+ *  .dvignore files of that revision exclude and nested dv repositories are left out. An unborn HEAD
+ *  has none. */
 int dv_git_pointers_at(dv_git *g, const char *rev, dv_git_pointer_cb cb, void *payload)
 	DV_MUST_CHECK;
 

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "base/map.h"
 #include "base/path.h"
+#include "base/sha256.h"
 #include "repo/ignore.h"
 #include "repo/wildmatch.h"
 
@@ -72,70 +74,97 @@ int dv_gitignore_has(const dv_buf *text, const char *name, bool *has)
 	return rc;
 }
 
-/* A .gitignore and the line that is wanted in it, or not. */
+/* A .gitignore. */
 typedef struct edit {
 	char *path;
-	dv_buf line, text;
+	dv_buf text;
 } edit;
 
 static void edit_release(edit *e)
 {
 	free(e->path);
-	dv_buf_release(&e->line);
 	dv_buf_release(&e->text);
 }
 
-static int edit_begin(edit *e, const char *dir, const char *name, bool *changed)
+static int edit_begin(edit *e, const char *dir, bool *changed)
 {
-	int rc;
-
 	if (changed)
 		*changed = false;
 	e->path = dv_path_join(dir, ".gitignore");
-	if (!e->path)
-		return DV_ERROR;
-	rc = line_of(&e->line, name);
-	return rc ? rc : read_text(&e->text, e->path);
+	return e->path ? read_text(&e->text, e->path) : DV_ERROR;
 }
 
-int dv_gitignore_add(const dv_scratch *s, const char *dir, const char *name, bool *changed)
+/* Notes the lines that are there; *crlf tells how the last one ends. */
+static int read_lines(dv_map *lines, const dv_buf *text, bool *crlf)
+{
+	size_t step;
+	int rc = 0;
+
+	*crlf = false;
+	for (size_t at = 0; rc == 0 && at < text->n; at += step) {
+		size_t len = line_length(text->p + at, text->n - at, &step);
+		dv_oid key;
+
+		dv_sha256(&key, text->p + at, len);
+		rc = dv_map_put(lines, &key, 1);
+		*crlf = step - len == 2;
+	}
+	return rc;
+}
+
+int dv_gitignore_add_all(const dv_scratch *s, const char *dir, const char *const *names, size_t n,
+			 bool *changed)
 {
 	dv_auto(edit) e = { 0 };
-	size_t step;
-	int rc = edit_begin(&e, dir, name, changed);
+	dv_auto(dv_map) lines = DV_MAP_INIT;
+	bool crlf, fresh, any = false;
+	int rc = edit_begin(&e, dir, changed);
 
-	if (rc)
-		return rc;
-	bool crlf = false;
-	for (size_t at = 0; at < e.text.n; at += step) {
-		size_t len = line_length(e.text.p + at, e.text.n - at, &step);
-		if (len == e.line.n && !memcmp(e.text.p + at, e.line.p, len))
-			return 0;
-		crlf = step - len == 2;
+	if (!rc)
+		rc = read_lines(&lines, &e.text, &crlf);
+	for (size_t i = 0; !rc && i < n; i++) {
+		dv_auto(dv_buf) line = DV_BUF_INIT;
+		dv_oid key;
+
+		rc = line_of(&line, names[i]);
+		if (rc)
+			break;
+		dv_sha256(&key, line.p, line.n);
+		rc = dv_map_add(&lines, &key, 1, &fresh);
+		if (rc || !fresh)
+			continue;
+		any = true;
+		if (e.text.n && e.text.p[e.text.n - 1] != '\n')
+			dv_buf_addc(&e.text, '\n');
+		dv_buf_add(&e.text, line.p, line.n);
+		rc = dv_buf_adds(&e.text, crlf ? "\r\n" : "\n");
 	}
-	if (e.text.n && e.text.p[e.text.n - 1] != '\n')
-		dv_buf_addc(&e.text, '\n');
-	dv_buf_add(&e.text, e.line.p, e.line.n);
-	dv_buf_adds(&e.text, crlf ? "\r\n" : "\n");
-	if (e.text.err)
-		return e.text.err;
+	if (rc || !any)
+		return rc;
 	if (changed)
 		*changed = true;
 	return dv_scratch_write(s, e.path, e.text.p, e.text.n, WRITE_FLAGS);
 }
 
+int dv_gitignore_add(const dv_scratch *s, const char *dir, const char *name, bool *changed)
+{
+	return dv_gitignore_add_all(s, dir, &name, 1, changed);
+}
+
 int dv_gitignore_remove(const dv_scratch *s, const char *dir, const char *name, bool *changed)
 {
 	dv_auto(edit) e = { 0 };
-	dv_auto(dv_buf) rest = DV_BUF_INIT;
+	dv_auto(dv_buf) line = DV_BUF_INIT, rest = DV_BUF_INIT;
 	size_t step;
-	int rc = edit_begin(&e, dir, name, changed);
+	int rc = line_of(&line, name);
 
+	if (!rc)
+		rc = edit_begin(&e, dir, changed);
 	if (rc)
 		return rc;
 	for (size_t at = 0; at < e.text.n; at += step) {
 		size_t len = line_length(e.text.p + at, e.text.n - at, &step);
-		if (len != e.line.n || memcmp(e.text.p + at, e.line.p, len) != 0)
+		if (len != line.n || memcmp(e.text.p + at, line.p, len) != 0)
 			dv_buf_add(&rest, e.text.p + at, step);
 	}
 	if (rest.err)

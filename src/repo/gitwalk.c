@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pointers in git's history: trees, sets of commits, and what only indexes and reflogs name. */
+/* Pointers and lock files in git's history: trees, sets of commits, and what only indexes and
+ * reflogs name. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,8 +9,8 @@
 #include "base/path.h"
 #include "base/sha256.h"
 #include "repo/gitglue_impl.h"
-#include "repo/ignore.h"
-#include "repo/pointer.h"
+#include "repo/lockfile.h"
+#include "repo/repo.h"
 
 #define TREE_DEPTH_MAX 256
 
@@ -44,6 +45,7 @@ static int report(struct walk *w, const git_oid *id, const char *path)
 {
 	dv_autoptr(git_odb) odb = NULL;
 	dv_autoptr(git_blob) blob = NULL;
+	bool lock = !dv_pointer_is_name(dv_path_base(path));
 	git_object_t type;
 	size_t size = 0;
 	bool fresh;
@@ -54,8 +56,9 @@ static int report(struct walk *w, const git_oid *id, const char *path)
 	int gc = git_repository_odb(&odb, w->g->repo);
 	if (!gc)
 		gc = git_odb_read_header(&size, &type, odb, id);
-	if (!gc && size > DV_GIT_POINTER_MAX) {
-		dv_warn("'%s' in %s is too large for a pointer", path, w->where);
+	if (!gc && size > (lock ? DV_LOCKFILE_MAX : DV_GIT_POINTER_MAX)) {
+		dv_warn("'%s' in %s is too large for a %s", path, w->where,
+			lock ? "lock file" : "pointer");
 		return 0;
 	}
 	if (!gc)
@@ -76,16 +79,16 @@ static int walk_entry(struct walk *w, const git_tree_entry *e, const char *dir, 
 
 	if (!dv_name_is_safe(name, strlen(name)) || !strcmp(name, ".git") || !strcmp(name, ".dv"))
 		return 0;
-	bool pointer = (mode == GIT_FILEMODE_BLOB || mode == GIT_FILEMODE_BLOB_EXECUTABLE) &&
-		       dv_pointer_is_name(name);
-	if (!pointer && mode != GIT_FILEMODE_TREE)
+	bool record = (mode == GIT_FILEMODE_BLOB || mode == GIT_FILEMODE_BLOB_EXECUTABLE) &&
+		      dv_output_is_record(name);
+	if (!record && mode != GIT_FILEMODE_TREE)
 		return 0;
 	dv_autofree char *path = *dir ? dv_path_join(dir, name) : dv_strdup(name);
 	if (!path)
 		return DV_ERROR;
-	if (w->ignore && dv_ignore_match_here(w->ignore, path, !pointer, NULL))
+	if (w->ignore && dv_ignore_match_here(w->ignore, path, !record, NULL))
 		return 0;
-	if (pointer)
+	if (record)
 		return report(w, git_tree_entry_id(e), path);
 	int rc = first_time(w, git_tree_entry_id(e), path, &fresh);
 	if (rc || !fresh)
@@ -552,7 +555,7 @@ static int read_index(struct hidden *h, git_index *index)
 		const git_index_entry *e = git_index_get_byindex(index, i);
 		const char *path = dv_git_own(h->g, e->path);
 		if (path && (e->mode & 0170000) == 0100000 && dv_path_is_safe(path) &&
-		    dv_pointer_is_name(dv_path_base(path)))
+		    dv_output_is_record(dv_path_base(path)))
 			rc = report(&h->w, &e->id, path);
 	}
 	return rc;

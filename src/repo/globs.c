@@ -155,8 +155,7 @@ static bool is_own(const char *name, bool is_dir)
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, ".git") == 0 ||
 	    strcmp(name, ".dv") == 0)
 		return true;
-	return !is_dir && (dv_pointer_is_name(name) || strcmp(name, ".gitignore") == 0 ||
-			   strcmp(name, DV_IGNORE_FILE) == 0);
+	return !is_dir && dv_repo_is_meta(name);
 }
 
 static bool is_folder(int fd, const struct dirent *e)

@@ -44,6 +44,9 @@ bool dv_glob_match(const char *pattern, const char *path);
  *  rest of the file stays. DV_EUNSAFE when .gitignore is a symbolic link. */
 int dv_gitignore_add(const dv_scratch *s, const char *dir, const char *name, bool *changed)
 	DV_MUST_CHECK;
+/** The same for many names with one write. */
+int dv_gitignore_add_all(const dv_scratch *s, const char *dir, const char *const *names, size_t n,
+			 bool *changed) DV_MUST_CHECK;
 /** Does the text of a .gitignore have that line? */
 int dv_gitignore_has(const dv_buf *text, const char *name, bool *has) DV_MUST_CHECK;
 /** Takes the line out; removes a file that is empty then. */

@@ -23,6 +23,7 @@ typedef struct finder {
 	dv_oid *trees;		/* the version of each directory that was seen last */
 	size_t ntrees, trees_cap;
 	const char *dir;	/* the directory whose versions are compared */
+	dv_map stages;		/* of lock files, that were seen */
 } finder;
 
 void dv_lineages_release(dv_lineages *l)
@@ -38,6 +39,7 @@ static void finder_release(finder *f)
 	dv_lineages_release(&f->l);
 	dv_map_release(&f->at);
 	dv_map_release(&f->dirs);
+	dv_map_release(&f->stages);
 	free(f->trees);
 }
 
@@ -142,19 +144,27 @@ static int add_object(finder *f, const char *path, const dv_oid *oid, bool is_di
 	return rc ? rc : add_version(l, oid);
 }
 
-static int on_pointer(const char *where, const char *path, const char *text, size_t n,
-		      void *payload)
+static int add_outputs(finder *f, const dv_output_list *l)
 {
-	dv_auto(dv_pointer) p = DV_POINTER_INIT;
-	dv_autofree char *output = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; i < l->n && !rc; i++)
+		rc = add_object(f, l->o[i].path, &l->o[i].pointer.oid, l->o[i].pointer.is_dir);
+	return rc;
+}
+
+static int on_record(const char *where, const char *path, const char *text, size_t n,
+		     void *payload)
+{
+	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
+	finder *f = payload;
 
 	(void)where;
-	if (dv_pointer_parse(&p, text, n, path) < 0) {
+	if (dv_output_list_read(&l, path, text, n, &f->stages) < 0) {
 		dv_error_clear();
 		return 0;
 	}
-	output = dv_strndup(path, strlen(path) - strlen(DV_POINTER_SUFFIX));
-	return output ? add_object(payload, output, &p.oid, p.is_dir) : DV_ERROR;
+	return add_outputs(f, &l);
 }
 
 static int join(dv_lineage *to, dv_lineage *from)
@@ -194,13 +204,12 @@ int dv_lineages_find(dv_lineages *out, dv_repo *r, dv_reader *reader, const dv_m
 	int rc = dv_repo_outputs(r, &outputs);
 
 	*out = (dv_lineages){ 0 };
-	for (size_t i = 0; i < outputs.n && !rc; i++)
-		rc = add_object(&f, outputs.o[i].path, &outputs.o[i].pointer.oid,
-				outputs.o[i].pointer.is_dir);
+	if (!rc)
+		rc = add_outputs(&f, &outputs);
 	if (!rc && r->has_git)
 		rc = dv_repo_git(r, &git);
 	if (!rc && git)
-		rc = dv_git_pointers_by_age(git, on_pointer, &f);
+		rc = dv_git_pointers_by_age(git, on_record, &f);
 	if (!rc)
 		rc = join_renamed(&f.l);
 	if (rc < 0)

@@ -10,6 +10,7 @@
 #include "repo/repo.h"
 
 #define SCHEMA "dv 1"
+#define REMOTE_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 void dv_lockfile_release(dv_lockfile *l)
 {
@@ -21,6 +22,9 @@ void dv_lockfile_release(dv_lockfile *l)
 const char *dv_locked_path_full(dv_arena *a, const char *dir, const dv_locked_stage *s,
 				const dv_locked_path *p)
 {
+	/* Nearly always there is nothing to resolve. */
+	if (strcmp(s->wdir, ".") == 0 && dv_path_is_safe(p->path))
+		return *dir ? dv_arena_printf(a, "%s/%s", dir, p->path) : p->path;
 	dv_autofree char *in = dv_path_join(dir, s->wdir);
 	dv_autofree char *joined = in ? dv_path_join(in, p->path) : NULL;
 	dv_autofree char *normal = joined ? dv_path_normal(joined) : NULL;
@@ -74,7 +78,8 @@ static int read_field(const char *key, dv_value *v, dv_locked_path *p, bool *has
 	}
 	if (!strcmp(key, "remote")) {
 		p->remote = v->s;
-		return v->kind == DV_VALUE_STRING ? 0 : malformed(v, key);
+		return v->kind == DV_VALUE_STRING && *v->s && !v->s[strspn(v->s, REMOTE_CHARS)]
+			       ? 0 : malformed(v, key);
 	}
 	bool *flag = !strcmp(key, "isexec") ? &p->isexec : !strcmp(key, "cache") ? &p->no_cache :
 		     !strcmp(key, "push") ? &p->no_push : NULL;
@@ -82,6 +87,27 @@ static int read_field(const char *key, dv_value *v, dv_locked_path *p, bool *has
 		return 0;
 	*flag = flag == &p->isexec ? v->b : !v->b;
 	return v->kind == DV_VALUE_BOOL ? 0 : malformed(v, key);
+}
+
+/* Where an output stands, and that it may. */
+static int place_output(reading *r, const dv_locked_stage *s, const dv_spot *at, dv_locked_path *p)
+{
+	p->full = dv_locked_path_full(&r->l->arena, r->dir, s, p);
+	if (!p->full)
+		return DV_ERROR;
+	if (!dv_path_is_safe(p->full))
+		return dv_err_at(DV_EUNSAFE, at, "the output '%s' is outside the workspace",
+				 p->path);
+	if (dv_repo_is_own(p->full))
+		return dv_err_at(DV_EUNSAFE, at, "the output '%s' lies in a folder of git or dv",
+				 p->path);
+	if (dv_repo_is_meta(dv_path_base(p->full)))
+		return dv_err_at(DV_EUNSAFE, at, "the output '%s' belongs to dv or git itself",
+				 p->path);
+	if (*r->dir && dv_path_below(r->dir, p->full, NULL))
+		return dv_err_at(DV_EUNSAFE, at, "the output '%s' holds the lock file itself",
+				 p->path);
+	return 0;
 }
 
 static int read_paths(reading *r, const dv_locked_stage *s, dv_value *list, const char *what,
@@ -106,15 +132,8 @@ static int read_paths(reading *r, const dv_locked_stage *s, dv_value *list, cons
 			rc = malformed(v, what);
 		if (rc)
 			return rc;
-		const char *full = outs ? dv_locked_path_full(a, r->dir, s, p) : p->path;
-		if (!full)
-			return DV_ERROR;
-		if (outs && !dv_path_is_safe(full))
-			return dv_err_at(DV_EUNSAFE, &v->at, "the output '%s' is outside the "
-					 "workspace", p->path);
-		if (outs && dv_repo_is_own(full))
-			return dv_err_at(DV_EUNSAFE, &v->at, "the output '%s' lies in a folder of "
-					 "git or dv", p->path);
+		if (outs && (rc = place_output(r, s, &v->at, p)))
+			return rc;
 	}
 	*n = *out ? list->n : 0;
 	return *out ? 0 : DV_ERROR;
@@ -185,7 +204,7 @@ static int read_stages(reading *r, dv_value *root)
 	if (strcmp(schema->s, SCHEMA) != 0)
 		return dv_err_hint(dv_err_at(DV_ERROR, &schema->at, "the lock file has the schema "
 					     "'%s', this dv knows '%s'", schema->s, SCHEMA),
-				   "upgrade dv, or run 'dv repro' to write it anew");
+				   "upgrade dv");
 	if (!stages || stages->kind == DV_VALUE_NULL)
 		return 0;
 	if (stages->kind != DV_VALUE_DICT)
@@ -217,6 +236,26 @@ static size_t head_comment(const char *text, size_t n)
 	return at;
 }
 
+/* Nothing but comments? */
+static bool is_blank(const char *text, size_t n)
+{
+	size_t at = head_comment(text, n);
+
+	while (at < n && (text[at] == '\n' || text[at] == ' '))
+		at++;
+	return at == n;
+}
+
+/* What is no YAML is as damaged as what is no lock file. */
+static int as_damage(void)
+{
+	dv_error e;
+
+	dv_error_take(&e);
+	e.code = DV_ECORRUPT;
+	return dv_error_put(&e);
+}
+
 int dv_lockfile_parse(dv_lockfile *out, const char *text, size_t n, const char *dir,
 		      const char *name)
 {
@@ -227,15 +266,22 @@ int dv_lockfile_parse(dv_lockfile *out, const char *text, size_t n, const char *
 	*out = (dv_lockfile)DV_LOCKFILE_INIT;
 	if ((n > 8 && !memcmp(text, "<<<<<<< ", 8)) || memmem(text, n, "\n<<<<<<< ", 9))
 		return dv_err_hint(dv_err(DV_ECORRUPT, "'%s' has conflict markers of git", name),
-				   "take one side, for example with 'git checkout --ours', and run "
-				   "'dv repro'");
+				   "take one side, for example with 'git checkout --ours %s', and "
+				   "run 'dv repro'", name);
 	size_t head = head_comment(text, n);
 	if (head && !(l.comment = dv_arena_strndup(&l.arena, text, head)))
 		return DV_ERROR;
+	if (is_blank(text, n)) {
+		*out = l;
+		l = (dv_lockfile)DV_LOCKFILE_INIT;
+		return 0;
+	}
 	const char *own = dv_arena_strdup(&l.arena, name);
-	int rc = own ? dv_yaml_parse(&l.arena, text, n, own, &root) : DV_ERROR;
-	if (rc == 0)
-		rc = read_stages(&r, root);
+	if (!own)
+		return DV_ERROR;
+	int rc = dv_yaml_parse(&l.arena, text, n, own, &root) ? as_damage() : read_stages(&r, root);
+	if (rc == DV_ECORRUPT && !*dv_error_last()->hint)
+		dv_err_hint(rc, "take it back from git: 'git checkout -- %s'", name);
 	if (rc)
 		return rc;
 	*out = l;
@@ -307,6 +353,7 @@ static int copy_paths(dv_arena *a, dv_locked_path **paths, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		copy[i] = (*paths)[i];
 		copy[i].path = dv_arena_strdup(a, copy[i].path);
+		copy[i].full = NULL;
 		if (copy[i].remote)
 			copy[i].remote = dv_arena_strdup(a, copy[i].remote);
 		if (!copy[i].path || (!copy[i].remote && (*paths)[i].remote))
@@ -326,6 +373,7 @@ int dv_lockfile_put(dv_lockfile *l, const dv_locked_stage *s)
 
 	if (rc || (rc = copy_paths(a, &copy.outs, s->nouts)))
 		return rc;
+	copy.fresh = true;
 	copy.name = dv_arena_strdup(a, s->name);
 	copy.wdir = dv_arena_strdup(a, s->wdir);
 	copy.cmd = dv_value_copy(a, s->cmd);
@@ -343,6 +391,74 @@ int dv_lockfile_put(dv_lockfile *l, const dv_locked_stage *s)
 	memmove(&l->stages[i + 1], &l->stages[i], (l->n - i) * sizeof(*l->stages));
 	l->stages[i] = copy;
 	l->n++;
+	return 0;
+}
+
+/* An output of a stage, while it is found out who makes it. */
+typedef struct claim {
+	const char *path;
+	size_t stage;
+} claim;
+
+/* '/' before all other bytes, so that what is in a folder follows it at once. */
+static int compare_claims(const void *x, const void *y)
+{
+	const char *a = ((const claim *)x)->path, *b = ((const claim *)y)->path;
+
+	while (*a && *a == *b)
+		a++, b++;
+	unsigned c = *a == '/' ? 1 : *a ? (unsigned char)*a + 1u : 0;
+	unsigned d = *b == '/' ? 1 : *b ? (unsigned char)*b + 1u : 0;
+
+	return (c > d) - (c < d);
+}
+
+static int find_claims(dv_lockfile *l, const char *dir, claim **out, size_t *n)
+{
+	size_t cap = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = 0; rc == 0 && k < l->stages[i].nouts; k++) {
+			const dv_locked_stage *s = &l->stages[i];
+			const char *path = dv_locked_path_full(&l->arena, dir, s, &s->outs[k]);
+
+			rc = path ? dv_grow(out, &cap, *n + 1, sizeof(**out)) : DV_ERROR;
+			if (rc == 0)
+				(*out)[(*n)++] = (claim){ path, i };
+		}
+	return rc;
+}
+
+int dv_lockfile_settle(dv_lockfile *l, const char *dir)
+{
+	dv_autofree bool *drop = dv_calloc(l->n + 1, sizeof(*drop));
+	dv_autofree claim *c = NULL;
+	size_t n = 0, kept = 0, outer = 0;
+	int rc = drop ? find_claims(l, dir, &c, &n) : DV_ERROR;
+
+	if (rc)
+		return rc;
+	if (n > 1)
+		qsort(c, n, sizeof(*c), compare_claims);
+	for (size_t i = 1; i < n; i++) {
+		size_t a = c[outer].stage, b = c[i].stage;
+
+		if (drop[b])
+			continue;
+		if (drop[a] || !dv_path_below(c[i].path, c[outer].path, NULL)) {
+			outer = i;
+		} else if (l->stages[a].fresh && !l->stages[b].fresh) {
+			drop[b] = true;
+		} else if (l->stages[b].fresh && !l->stages[a].fresh) {
+			drop[a] = true;
+			outer = i;
+		}
+	}
+	for (size_t i = 0; i < l->n; i++)
+		if (!drop[i])
+			l->stages[kept++] = l->stages[i];
+	l->n = kept;
 	return 0;
 }
 

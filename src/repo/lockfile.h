@@ -33,15 +33,16 @@
 #include "base/value.h"
 
 #define DV_LOCKFILE "dv.lock"
-#define DV_LOCKFILE_MAX ((size_t)512 << 20)
+#define DV_LOCKFILE_MAX ((size_t)128 << 20)
 
 typedef struct dv_locked_path {
 	const char *path;	/* as written, relative to the stage's folder */
+	const char *full;	/* of an output that was read: relative to the root; else NULL */
 	dv_oid oid;
 	uint64_t size, nfiles;	/* nfiles: directories only */
 	bool is_dir, isexec;
 	bool no_cache, no_push;	/* outputs only */
-	const char *remote;	/* likewise, or NULL */
+	const char *remote;	/* likewise, a remote's name or NULL */
 } dv_locked_path;
 
 typedef struct dv_locked_stage {
@@ -54,6 +55,7 @@ typedef struct dv_locked_stage {
 	dv_oid run;
 	bool has_run;
 	dv_value *extra;	/* keys of a later version, kept: a dict or NULL */
+	bool fresh;		/* was put in since the file was read */
 } dv_locked_stage;
 
 typedef struct dv_lockfile {
@@ -65,9 +67,10 @@ typedef struct dv_lockfile {
 #define DV_LOCKFILE_INIT { 0 }
 void dv_lockfile_release(dv_lockfile *l);
 
-/** Reads the text of a lock file; `name` is for messages. DV_ECORRUPT for what is none, DV_ERROR
- *  for what is no YAML and for a newer schema, DV_EUNSAFE for paths that leave the workspace: `dir`
- *  is the file's folder relative to its root ("" or "a/b"). */
+/** Reads the text of a lock file; `name` is for messages. DV_ECORRUPT for what is none, no YAML
+ *  too, DV_ERROR for a newer schema, DV_EUNSAFE for outputs that leave the workspace, hold the lock
+ *  file, or are files of git or dv: `dir` is the file's folder relative to its root ("" or
+ *  "a/b"). */
 int dv_lockfile_parse(dv_lockfile *out, const char *text, size_t n, const char *dir,
 		      const char *name) DV_MUST_CHECK;
 /** Reads the file at `path`; none is an empty one. */
@@ -76,6 +79,9 @@ int dv_lockfile_read(dv_lockfile *out, const char *path, const char *dir, const 
 dv_locked_stage *dv_lockfile_find(const dv_lockfile *l, const char *name);
 /** Puts a stage in, in the place of the one of its name; a deep copy. */
 int dv_lockfile_put(dv_lockfile *l, const dv_locked_stage *s) DV_MUST_CHECK;
+/** Drops stages of former times that claim what stages put in since the file was read make now,
+ *  such as one that was renamed in the pipeline file. Done before the file is printed. */
+int dv_lockfile_settle(dv_lockfile *l, const char *dir) DV_MUST_CHECK;
 /** Removes a stage; false when it was not there. */
 bool dv_lockfile_drop(dv_lockfile *l, const char *name);
 /** Appends the whole text: the same for the same content. */

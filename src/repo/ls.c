@@ -31,11 +31,13 @@ static int user_rel(const dv_repo *r, const char *path, char **rel)
 	return *rel ? 0 : DV_ERROR;
 }
 
-static int tell(const listing *l, const char *path, const dv_tree_entry *t, bool is_output)
+/* `o`: the entry is this output; NULL: it is inside one. */
+static int tell(const listing *l, const char *path, const dv_tree_entry *t, const dv_output *o)
 {
 	char hex[DV_OID_HEX_SIZE + 1];
 	dv_entry e = { .path = path, .kind = t->kind, .oid = hex, .size = t->size,
-		       .nfiles = t->nfiles, .is_output = is_output };
+		       .nfiles = t->nfiles, .is_output = o != NULL,
+		       .stage = o ? o->stage : NULL };
 
 	dv_oid_hex(hex, &t->oid);
 	return l->cb(&e, l->payload);
@@ -51,7 +53,7 @@ static int on_entry(const dv_tree_entry *t, const char *path, void *payload)
 		return dv_err_nomem();
 	if (!*path)
 		return 0;	/* the start itself */
-	rc = tell(l, full, t, false);
+	rc = tell(l, full, t, NULL);
 	return rc == 0 && t->kind == 'd' && !l->recursive ? 1 : rc;
 }
 
@@ -70,16 +72,15 @@ static int list_inside(listing *l, const dv_oid *oid, const char *path)
 	return hint_fetch(dv_tree_walk(l->reader, oid, on_entry, l), path);
 }
 
-/* A folder of the workspace above outputs; told once for all the outputs below it. */
-static int tell_folder(const listing *l, const dv_output_list *all, const char *path)
+/* A folder of the workspace above outputs, of which the first is `from`; told once for all the
+ * outputs below it, which follow each other. */
+static int tell_folder(const listing *l, const dv_output_list *all, size_t from, const char *path)
 {
 	dv_entry e = { .path = path, .kind = 'd' };
 
-	for (size_t i = 0; i < all->n; i++) {
+	for (size_t i = from; i < all->n && dv_path_below(all->o[i].path, path, NULL); i++) {
 		const dv_pointer *p = &all->o[i].pointer;
 
-		if (!dv_path_below(all->o[i].path, path, NULL))
-			continue;
 		e.size += p->size;
 		e.nfiles += p->is_dir ? p->nfiles : 1;
 	}
@@ -109,12 +110,12 @@ static int list_folder(listing *l, const dv_output_list *all, const char *dir)
 			if (!folder)
 				return dv_err_nomem();
 			if (!last || strcmp(last, folder) != 0)
-				rc = tell_folder(l, all, folder);
+				rc = tell_folder(l, all, i, folder);
 			free(last);
 			last = folder;
 			continue;
 		}
-		rc = tell(l, o->path, &t, true);
+		rc = tell(l, o->path, &t, o);
 		if (rc == 0 && l->recursive && t.kind == 'd')
 			rc = list_inside(l, &t.oid, o->path);
 	}
@@ -176,7 +177,9 @@ int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entr
 		return list_folder(&l, &all, rel);
 	if ((rc = find_inside(reader, o, rest, &at)) < 0)
 		return rc;
-	return at.kind == 'd' ? list_inside(&l, &at.oid, rel) : tell(&l, rel, &at, !*rest);
+	if (at.kind == 'd')
+		return list_inside(&l, &at.oid, rel);
+	return tell(&l, rel, &at, *rest ? NULL : o);
 }
 
 /* A listing from the cache, or else from the remote, if that is open. */

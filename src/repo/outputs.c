@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which outputs there are: the pointers of the workspace or of a revision. */
+/* Which outputs there are in the workspace or in a revision. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,19 +8,31 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "base/sha256.h"
+#include "repo/lockfile.h"
 #include "repo/repo.h"
 
 #define OUTPUTS_MAX 10000000
 
 /* -- the list ---------------------------------------------------------------------------------- */
 
+static void output_release(dv_output *o)
+{
+	free(o->path);
+	free(o->pointer_path);
+	free(o->stage);
+	dv_pointer_release(&o->pointer);
+}
+
+void dv_output_list_cut(dv_output_list *l, size_t n)
+{
+	while (l->n > n)
+		output_release(&l->o[--l->n]);
+}
+
 void dv_output_list_release(dv_output_list *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		free(l->o[i].path);
-		free(l->o[i].pointer_path);
-		dv_pointer_release(&l->o[i].pointer);
-	}
+	dv_output_list_cut(l, 0);
 	free(l->o);
 	*l = (dv_output_list)DV_OUTPUT_LIST_INIT;
 }
@@ -83,47 +95,130 @@ dv_output *dv_output_list_holding(const dv_output_list *l, const char *path, con
 	}
 }
 
-int dv_output_list_add(dv_output_list *l, const char *pointer_path, const dv_pointer *p)
+int dv_output_list_add_copy(dv_output_list *l, const dv_output *from)
 {
-	dv_output o = { .pointer_path = dv_strdup(pointer_path) };
-	dv_autofree char *dir = dv_path_dir(pointer_path);
+	dv_output o = { .path = dv_strdup(from->path),
+			.pointer_path = dv_strdup(from->pointer_path),
+			.stage = from->stage ? dv_strdup(from->stage) : NULL };
+	int rc = o.path && o.pointer_path && (o.stage || !from->stage)
+			 ? dv_pointer_copy(&o.pointer, &from->pointer) : dv_err_nomem();
 
-	if (l->n >= OUTPUTS_MAX) {
-		free(o.pointer_path);
-		return dv_err(DV_ERROR, "there are more than %d outputs", OUTPUTS_MAX);
-	}
-	if (dir)
-		o.path = strcmp(dir, ".") != 0 ? dv_path_join(dir, p->path) : dv_strdup(p->path);
-	int rc = o.path && o.pointer_path ? dv_pointer_copy(&o.pointer, p) : dv_err_nomem();
+	if (!rc && l->n >= OUTPUTS_MAX)
+		rc = dv_err(DV_ERROR, "there are more than %d outputs", OUTPUTS_MAX);
 	if (!rc)
 		rc = dv_grow(&l->o, &l->cap, l->n + 1, sizeof(o));
-	if (rc) {
-		free(o.path);
-		free(o.pointer_path);
-		dv_pointer_release(&o.pointer);
-		return rc;
+	if (rc)
+		output_release(&o);
+	else
+		l->o[l->n++] = o;
+	return rc;
+}
+
+int dv_output_list_add(dv_output_list *l, const char *pointer_path, const dv_pointer *p)
+{
+	dv_autofree char *dir = dv_path_dir(pointer_path);
+	dv_autofree char *path = NULL;
+
+	if (dir)
+		path = strcmp(dir, ".") != 0 ? dv_path_join(dir, p->path) : dv_strdup(p->path);
+	if (!path)
+		return dv_err_nomem();
+	const dv_output o = { .path = path, .pointer_path = (char *)(uintptr_t)pointer_path,
+			      .pointer = *p };
+	return dv_output_list_add_copy(l, &o);
+}
+
+/* The directory of a stage in which a record lies, or NULL. */
+static const dv_output *around(const dv_output_list *l, const char *record)
+{
+	size_t n = (size_t)(dv_path_base(record) - record);
+	dv_autofree char *dir = n ? dv_strndup(record, n - 1) : NULL;
+	const dv_output *holder = dir ? dv_output_list_holding(l, dir, NULL) : NULL;
+
+	return holder && holder->stage && holder->pointer.is_dir ? holder : NULL;
+}
+
+/* What lies in a directory that a stage makes records nothing; the walk may have come by before it
+ * knew of the stage. */
+static int drop_inside(dv_output_list *l)
+{
+	const char *dir = NULL;
+	bool any = false, inside = false;
+	size_t kept = 0, n = 0;
+
+	for (size_t i = 0; i < l->n && !any; i++)
+		any = l->o[i].stage && l->o[i].pointer.is_dir;
+	if (!any)
+		return 0;
+	dv_autofree bool *drop = dv_calloc(l->n + 1, sizeof(*drop));
+	if (!drop)
+		return DV_ERROR;
+	for (size_t i = 0; i < l->n; i++, drop[i - 1] = inside) {
+		const dv_output *o = &l->o[i];
+		size_t len = (size_t)(dv_path_base(o->pointer_path) - o->pointer_path);
+
+		/* Neighbours are mostly recorded in one folder. */
+		if (dir && len == n && memcmp(dir, o->pointer_path, n) == 0)
+			continue;
+		const dv_output *holder = around(l, o->pointer_path);
+		dir = o->pointer_path;
+		n = len;
+		inside = holder != NULL;
+		if (holder && around(l, holder->pointer_path))
+			return dv_err_hint(dv_err(DV_ERROR, "'%s' lies in '%s', which '%s' "
+						  "records, and that lies in an output too",
+						  o->pointer_path, holder->path,
+						  holder->pointer_path),
+					   "remove one of the two");
 	}
-	l->o[l->n++] = o;
+	for (size_t i = 0; i < l->n; i++)
+		if (drop[i])
+			output_release(&l->o[i]);
+		else
+			l->o[kept++] = l->o[i];
+	l->n = kept;
 	return 0;
+}
+
+static void name_record(dv_buf *out, const dv_output *o)
+{
+	if (o->stage)
+		dv_buf_addf(out, "the stage '%s' of '%s'", o->stage, o->pointer_path);
+	else
+		dv_buf_addf(out, "'%s'", o->pointer_path);
+}
+
+static int fail_overlap(const dv_output *a, const dv_output *b)
+{
+	dv_auto(dv_buf) first = DV_BUF_INIT, second = DV_BUF_INIT;
+
+	name_record(&first, a);
+	name_record(&second, b);
+	if (strcmp(a->path, b->path) == 0)
+		dv_err(DV_ERROR, "%s and %s both track '%s'", dv_buf_str(&first),
+		       dv_buf_str(&second), a->path);
+	else
+		dv_err(DV_ERROR, "%s tracks '%s', which lies in '%s' tracked by %s",
+		       dv_buf_str(&second), b->path, a->path, dv_buf_str(&first));
+	if (!a->stage && !b->stage)
+		return dv_err_hint(DV_ERROR, "remove one of the two pointers");
+	if (a->stage && b->stage)
+		return dv_err_hint(DV_ERROR, "remove the stage that does not make it any more from "
+				   "'%s'", a->pointer_path);
+	return dv_err_hint(DV_ERROR, "remove the pointer '%s', or the output from '%s'",
+			   a->stage ? b->pointer_path : a->pointer_path,
+			   a->stage ? a->pointer_path : b->pointer_path);
 }
 
 int dv_output_list_finish(dv_output_list *l)
 {
 	if (l->n > 1)
 		qsort(l->o, l->n, sizeof(*l->o), compare);
-	for (size_t i = 1; i < l->n; i++) {
-		const dv_output *a = &l->o[i - 1], *b = &l->o[i];
-		if (!strcmp(a->path, b->path))
-			return dv_err_hint(dv_err(DV_ERROR, "'%s' and '%s' both track '%s'",
-						  a->pointer_path, b->pointer_path, a->path),
-					   "remove one of the two pointers");
-		if (dv_path_below(b->path, a->path, NULL))
-			return dv_err_hint(dv_err(DV_ERROR, "'%s' tracks '%s', which lies in '%s' "
-						  "tracked by '%s'", b->pointer_path, b->path,
-						  a->path, a->pointer_path),
-					   "remove one of the two pointers");
-	}
-	return 0;
+	int rc = drop_inside(l);
+	for (size_t i = 1; rc == 0 && i < l->n; i++)
+		if (dv_path_below(l->o[i].path, l->o[i - 1].path, NULL))
+			rc = fail_overlap(&l->o[i - 1], &l->o[i]);
+	return rc;
 }
 
 /* -- the workspace ----------------------------------------------------------------------------- */
@@ -132,6 +227,8 @@ struct walk {
 	dv_repo *r;
 	dv_output_list *out;
 	dv_path_list *pipelines;	/* or NULL */
+	dv_path_list damaged;	/* records that cannot be read */
+	dv_map made;		/* hashes of the paths of outputs, which are not gone into */
 	char **todo;		/* folders that are still to be read, owned */
 	size_t n, cap;
 };
@@ -160,22 +257,52 @@ int dv_path_list_add(dv_path_list *l, const char *path)
 	return push(&l->p, &l->cap, &l->n, dv_strdup(path));
 }
 
-static int read_pointer(struct walk *w, const char *rel)
+static dv_oid path_key(const char *path)
 {
+	dv_oid key;
+
+	dv_sha256(&key, path, strlen(path));
+	return key;
+}
+
+static int read_record(struct walk *w, const char *rel)
+{
+	bool lock = !dv_pointer_is_name(dv_path_base(rel));
 	dv_autofree char *path = dv_repo_abs(w->r, rel);
-	dv_auto(dv_pointer) p = DV_POINTER_INIT;
 	dv_auto(dv_buf) text = DV_BUF_INIT;
+	size_t from = w->out->n;
 	struct stat st;
 
 	if (!path)
 		return dv_err_nomem();
-	/* A folder or a link of such a name is no pointer; it may be anybody's. */
-	if (lstat(path, &st) || !S_ISREG(st.st_mode))
+	/* A folder or a link of such a name is no pointer; it may be anybody's. A lock file behind
+	 * a link is read by nobody who looks at a revision. */
+	if (lstat(path, &st) || (!S_ISREG(st.st_mode) && !(lock && S_ISLNK(st.st_mode))))
 		return 0;
-	int rc = dv_fs_read_file(&text, path, DV_POINTER_MAX);
+	if (!S_ISREG(st.st_mode))
+		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' is a symbolic link", rel),
+				   "replace the link with the file");
+	int rc = dv_fs_read_file(&text, path, lock ? DV_LOCKFILE_MAX : DV_POINTER_MAX);
 	if (!rc)
-		rc = dv_pointer_parse(&p, dv_buf_str(&text), text.n, rel);
-	return rc ? rc : dv_output_list_add(w->out, rel, &p);
+		rc = dv_output_list_read(w->out, rel, dv_buf_str(&text), text.n, NULL);
+	for (size_t i = from; !rc && i < w->out->n; i++) {
+		const dv_output *o = &w->out->o[i];
+		dv_oid key;
+
+		if (o->stage && !o->pointer.is_dir)
+			continue;
+		key = path_key(o->path);
+		rc = dv_map_put(&w->made, &key, 1);
+	}
+	return rc;
+}
+
+static bool is_made(const struct walk *w, const char *rel)
+{
+	if (!w->made.n)
+		return false;
+	const dv_oid key = path_key(rel);
+	return dv_map_has(&w->made, &key);
 }
 
 static unsigned char type_of(int dirfd, const struct dirent *e)
@@ -186,7 +313,8 @@ static unsigned char type_of(int dirfd, const struct dirent *e)
 		return e->d_type;
 	if (fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW))
 		return DT_UNKNOWN;
-	return S_ISDIR(st.st_mode) ? DT_DIR : S_ISREG(st.st_mode) ? DT_REG : DT_UNKNOWN;
+	return S_ISDIR(st.st_mode) ? DT_DIR : S_ISREG(st.st_mode) ? DT_REG :
+	       S_ISLNK(st.st_mode) ? DT_LNK : DT_UNKNOWN;
 }
 
 /* The pipeline file of a folder: a dv.yaml, which takes the place of a dvc.yaml that was met. */
@@ -221,9 +349,10 @@ static int visit(struct walk *w, dv_path_list *l, const char *dir, const char *n
 		 unsigned char type)
 {
 	bool pipeline = type == DT_REG && w->pipelines && is_pipeline(name);
-	bool pointer = type == DT_REG && dv_pointer_is_name(name);
+	bool record = (type == DT_REG && dv_output_is_record(name)) ||
+		      (type == DT_LNK && !strcmp(name, DV_LOCKFILE));
 
-	if ((type != DT_DIR && !pointer && !pipeline) || !strcmp(name, ".") ||
+	if ((type != DT_DIR && !record && !pipeline) || !strcmp(name, ".") ||
 	    !strcmp(name, "..") || !strcmp(name, ".git") || !strcmp(name, ".dv"))
 		return 0;
 	char *rel = *dir ? dv_path_join(dir, name) : dv_strdup(name);
@@ -232,7 +361,12 @@ static int visit(struct walk *w, dv_path_list *l, const char *dir, const char *n
 	if (type == DT_DIR)
 		return push(&l->p, &l->cap, &l->n, rel);
 	int rc = pipeline ? note_pipeline(w, rel, name) :
-		 dv_ignore_match_here(w->r->ignore, rel, false, NULL) ? 0 : read_pointer(w, rel);
+		 dv_ignore_match_here(w->r->ignore, rel, false, NULL) ? 0 : read_record(w, rel);
+	/* It counts for nothing when it turns out to lie in what a stage makes. */
+	if (rc < 0 && rc != DV_ECANCELLED && record && *dir) {
+		dv_error_clear();
+		rc = dv_path_list_add(&w->damaged, rel);
+	}
 	free(rel);
 	return rc;
 }
@@ -246,23 +380,16 @@ static bool is_nested(int fd)
 	       !fstatat(fd, ".dv/config", &st, AT_SYMLINK_NOFOLLOW);
 }
 
-static bool is_output_since(const struct walk *w, size_t from, const char *rel)
-{
-	for (size_t i = from; i < w->out->n; i++)
-		if (!strcmp(w->out->o[i].path, rel))
-			return true;
-	return false;
-}
-
 static int read_folder(struct walk *w, const char *dir)
 {
 	dv_auto(dv_path_list) l = DV_PATH_LIST_INIT;
 	dv_autofree char *path = dv_repo_abs(w->r, dir);
-	size_t from = w->out->n;
 	int rc = 0;
 
 	if (!path)
 		return dv_err_nomem();
+	if (is_made(w, dir))
+		return 0;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
 		return 0;
@@ -278,12 +405,24 @@ static int read_folder(struct walk *w, const char *dir)
 		rc = visit(w, &l, dir, e->d_name, type_of(fd, e));
 	closedir(d);
 	for (size_t i = 0; !rc && i < l.n; i++) {
-		if (is_output_since(w, from, l.p[i]) ||
-		    dv_ignore_match_here(w->r->ignore, l.p[i], true, NULL))
+		if (dv_ignore_match_here(w->r->ignore, l.p[i], true, NULL))
 			continue;
 		rc = push(&w->todo, &w->cap, &w->n, dv_steal(&l.p[i]));
 	}
 	return rc;
+}
+
+/* Fails as the first damaged record does that lies in no directory of a stage. */
+static int tell_damage(struct walk *w)
+{
+	size_t n = w->out->n;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < w->damaged.n; i++)
+		if (!around(w->out, w->damaged.p[i]))
+			rc = read_record(w, w->damaged.p[i]);
+	/* Somebody may have mended it meanwhile. */
+	return rc || n == w->out->n ? rc : dv_output_list_finish(w->out);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -312,20 +451,23 @@ int dv_repo_outputs_and_pipelines(dv_repo *r, dv_output_list *out, dv_path_list 
 	free(w.todo);
 	if (pipelines && pipelines->n)
 		qsort(pipelines->p, pipelines->n, sizeof(*pipelines->p), compare_names);
-	return rc ? rc : dv_output_list_finish(out);
+	if (!rc)
+		rc = dv_output_list_finish(out);
+	if (!rc)
+		rc = tell_damage(&w);
+	dv_map_release(&w.made);
+	dv_path_list_release(&w.damaged);
+	return rc;
 }
 
 /* -- a revision -------------------------------------------------------------------------------- */
 
-static int on_pointer(const char *where, const char *path, const char *text, size_t n,
-		      void *payload)
+static int on_record(const char *where, const char *path, const char *text, size_t n,
+		     void *payload)
 {
-	dv_auto(dv_pointer) p = DV_POINTER_INIT;
-	int rc = dv_pointer_parse(&p, text, n, path);
+	int rc = dv_output_list_read(payload, path, text, n, NULL);
 
-	if (rc)
-		return dv_err_ctx(rc, "in revision %.10s", where);
-	return dv_output_list_add(payload, path, &p);
+	return rc ? dv_err_ctx(rc, "in revision %.10s", where) : 0;
 }
 
 int dv_repo_outputs_at(dv_repo *r, const char *rev, dv_output_list *out)
@@ -334,6 +476,6 @@ int dv_repo_outputs_at(dv_repo *r, const char *rev, dv_output_list *out)
 	int rc = dv_repo_git(r, &g);
 
 	if (!rc)
-		rc = dv_git_pointers_at(g, rev, on_pointer, out);
+		rc = dv_git_pointers_at(g, rev, on_record, out);
 	return rc ? rc : dv_output_list_finish(out);
 }

@@ -97,7 +97,8 @@ static int line_is_known(dv_record *c, const char *file, const char *name, bool 
 	return 0;
 }
 
-/* Keeps git from seeing the data: "/NAME" in the .gitignore beside the pointer. */
+/* Keeps git from seeing the data: "/NAME" in the .gitignore beside the pointer. As
+ * dv_repo_ignore_outputs, and notes the file also when the line is there and git does not know. */
 static int ignore_in_git(dv_record *c, const char *path)
 {
 	dv_autofree char *abs = dv_repo_abs(c->repo, path);
@@ -242,6 +243,18 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
 	uint64_t before = o->pointer.nfiles;
 	o->pointer.nfiles = g.nfiles;
 	return publish(c, o->path, o->pointer_path, &o->pointer, before);
+}
+
+int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, const char *path)
+{
+	dv_autofree char *stage = dv_output_stage_address(c->repo, o);
+
+	if (!stage)
+		return dv_err_nomem();
+	dv_err(DV_EEXISTS, "cannot %s '%s': the stage '%s' of '%s' makes it", what, path, o->stage,
+	       o->pointer_path);
+	return dv_err_hint(DV_EEXISTS, "run 'dv repro %s' to make and record it, or take it out of "
+			   "the stage's outputs first", stage);
 }
 
 int dv_record_finish(dv_record *c, const char *message)

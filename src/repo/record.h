@@ -33,6 +33,9 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 		     const dv_pointer *old) DV_MUST_CHECK;
 /** Records what stands at `inner` below the directory output `o`, or that nothing does. */
 int dv_record_inner(dv_record *c, dv_output *o, const char *inner) DV_MUST_CHECK;
+/** The failure of whoever wants to `what` ("track") the path, which is at or in the output of a
+ *  stage: that is the pipeline's. */
+int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, const char *path);
 /** Puts what changed into git's index, and commits that alone when there is a message. */
 int dv_record_finish(dv_record *c, const char *message) DV_MUST_CHECK;
 /** Notes a path to be staged. */

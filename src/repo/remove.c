@@ -179,6 +179,21 @@ static int remove_output(dv_record *c, const dv_output *o, const dv_remove_optio
 	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 
+/* What a stage makes is not ours to forget. */
+static int refuse(const dv_record *c, const dv_output *o, const char *what)
+{
+	dv_autofree char *stage = dv_output_stage_address(c->repo, o);
+
+	if (!stage)
+		return dv_err_nomem();
+	dv_err(DV_EUSAGE, "cannot %s '%s': the stage '%s' of '%s' makes it", what, o->path,
+	       o->stage, o->pointer_path);
+	if (strcmp(what, "move") == 0)
+		return dv_err_hint(DV_EUSAGE, "change its path in the pipeline file and run 'dv "
+				   "repro %s'", stage);
+	return dv_err_hint(DV_EUSAGE, "run 'dv stage remove %s' to forget the stage", stage);
+}
+
 int dv_remove(dv_repo *r, const char *const *targets, size_t n, const dv_remove_options *o,
 	      dv_output_cb cb, void *payload)
 {
@@ -195,6 +210,9 @@ int dv_remove(dv_repo *r, const char *const *targets, size_t n, const dv_remove_
 	    (e = dv_record_open(&c, r, 0, o->no_stage)) < 0 ||
 	    (e = dv_targets_check(&t, &scope)) < 0)
 		return e;
+	for (size_t i = 0; i < c.outputs.n; i++)
+		if (c.outputs.o[i].stage && dv_targets_want(&t, &c.outputs.o[i], &inner))
+			return refuse(&c, &c.outputs.o[i], "remove");
 	for (size_t i = 0; e == 0 && i < c.outputs.n; i++) {
 		const dv_output *out = &c.outputs.o[i];
 
@@ -220,7 +238,8 @@ static bool was_moved(dv_record *c, const dv_output *o, const char *to)
 	dv_autofree char *a = dv_repo_abs(c->repo, o->path), *b = dv_repo_abs(c->repo, to);
 	struct stat st;
 
-	return there && there != o && dv_oid_eq(&there->pointer.oid, &o->pointer.oid) && a && b &&
+	return there && !there->stage && there != o &&
+	       dv_oid_eq(&there->pointer.oid, &o->pointer.oid) && a && b &&
 	       (lstat(a, &st) < 0 || lstat(b, &st) < 0);
 }
 
@@ -330,6 +349,9 @@ static int no_output(dv_output_list *l, const char *path)
 		return dv_err_hint(DV_ENOTFOUND, "run 'dv ls' to see what is");
 	}
 	dv_err(DV_ENOTFOUND, "'%s' is a part of the output '%s'", path, o->path);
+	if (o->stage)
+		return dv_err_hint(DV_ENOTFOUND, "the stage '%s' of '%s' makes it", o->stage,
+				   o->pointer_path);
 	return dv_err_hint(DV_ENOTFOUND, "move it with 'mv', then run 'dv add %s'", o->path);
 }
 
@@ -350,6 +372,8 @@ int dv_move(dv_repo *r, const char *src, const char *dst, const dv_move_output_o
 		o = dv_targets_by_pointer(&c.outputs, from);
 	if (!o)
 		return no_output(&c.outputs, from);
+	if (o->stage)
+		return refuse(&c, o, "move");
 	if ((e = destination(&c, o, dst, &to)) < 0)
 		return e;
 	return move_output(&c, o, to);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
+#include "repo/lockfile.h"
 
 void dv_repo_free(dv_repo *r)
 {
@@ -332,6 +333,17 @@ bool dv_repo_is_own(const char *rel)
 			return true;
 	}
 	return false;
+}
+
+bool dv_repo_is_meta(const char *name)
+{
+	static const char *const own[] = { ".gitignore", DV_IGNORE_FILE, DV_LOCKFILE, "dv.yaml",
+					   "dvc.lock", "dvc.yaml", NULL };
+
+	for (const char *const *o = own; *o; o++)
+		if (strcmp(name, *o) == 0)
+			return true;
+	return dv_pointer_is_name(name);
 }
 
 int dv_repo_rel(const dv_repo *r, const char *user_path, char **rel)

@@ -6,6 +6,7 @@
 #ifndef DV_REPO_REPO_H
 #define DV_REPO_REPO_H
 
+#include "base/map.h"
 #include "repo/config.h"
 #include "repo/gitglue.h"
 #include "repo/ignore.h"
@@ -59,14 +60,20 @@ bool dv_repo_autostage(const dv_repo *r, bool no_stage);
 int dv_repo_rel(const dv_repo *r, const char *user_path, char **rel) DV_MUST_CHECK;
 /** Does a path lead into a folder of git or dv, or to one: has it a component .git or .dv? */
 bool dv_repo_is_own(const char *rel);
+/** Is this the name of a file that belongs to dv or git itself, and so is no data: a pointer, a
+ *  pipeline or lock file, .gitignore, .dvignore? */
+bool dv_repo_is_meta(const char *name);
 /** "ROOT/rel"; owned, NULL when memory runs out. */
 char *dv_repo_abs(const dv_repo *r, const char *rel);
 
 /** One output. */
 typedef struct dv_output {
 	char *path;		/* relative to the root */
-	char *pointer_path;	/* likewise */
-	dv_pointer pointer;
+	char *pointer_path;	/* likewise: of its pointer, or of the lock file that records it */
+	char *stage;		/* the stage that makes it, by its name in that lock file; NULL: it
+				   has a pointer of its own */
+	dv_pointer pointer;	/* of a stage's output: what the lock file says, with the last part
+				   of its path */
 } dv_output;
 typedef struct dv_output_list {
 	dv_output *o;		/* sorted by path: bytes, with "/" before everything else, so that
@@ -83,7 +90,23 @@ dv_output *dv_output_list_holding(const dv_output_list *l, const char *path, con
 /** Adds a copy of the pointer found at `pointer_path`; sort with dv_output_list_finish. */
 int dv_output_list_add(dv_output_list *l, const char *pointer_path, const dv_pointer *p)
 	DV_MUST_CHECK;
-/** Sorts, and refuses outputs that are or hold another (DV_ERROR naming both pointers). */
+/** Adds a copy of an output of any kind. */
+int dv_output_list_add_copy(dv_output_list *l, const dv_output *o) DV_MUST_CHECK;
+/** Takes away what was added behind the first `n`. */
+void dv_output_list_cut(dv_output_list *l, size_t n);
+/** Appends what the text of the file at `path` records: the output of a pointer, or of a lock file
+ *  those that are in the store. `seen` (NULL: none) remembers stages of lock files: one that stood
+ *  in the same file with the same words before is passed over, so that the history of a large file
+ *  costs what changed. Codes of dv_pointer_parse and dv_lockfile_parse; then nothing is
+ *  appended. */
+int dv_output_list_read(dv_output_list *l, const char *path, const char *text, size_t n,
+			dv_map *seen) DV_MUST_CHECK;
+/** Does a file of that name record outputs: is it one of a pointer, or "dv.lock"? */
+bool dv_output_is_record(const char *name);
+/** How the user names the stage of an output to a command: "train", "sub/dv.yaml:train"; owned. */
+char *dv_output_stage_address(const dv_repo *r, const dv_output *o);
+/** Sorts, leaves out what is recorded inside a directory that a stage makes, and refuses outputs
+ *  that are or hold another (DV_ERROR naming both records). */
 int dv_output_list_finish(dv_output_list *l) DV_MUST_CHECK;
 
 /** Streams bytes of the file `rel` of an output, or inside one, as dv_cat does. */
@@ -97,17 +120,27 @@ typedef struct dv_path_list {
 } dv_path_list;
 #define DV_PATH_LIST_INIT { 0 }
 void dv_path_list_release(dv_path_list *l);
+/** Adds a copy. */
 int dv_path_list_add(dv_path_list *l, const char *path) DV_MUST_CHECK;
 
-/** All pointers of the workspace: outside .git, .dv, ignored folders, nested repositories of dv or
- *  git, and the outputs themselves. */
+/** Keeps git from seeing outputs at `paths` (relative to the root) as dv_add does: "/NAME" in the
+ *  .gitignore of the folder, all of one folder in one write. Folders that are not there are passed
+ *  over; nothing happens without git. The .gitignore files that changed are appended to `changed`
+ *  (may be NULL), for dv_git_stage. DV_EUNSAFE for a folder that is reached through a link. The
+ *  lock of the work tree is held. */
+int dv_repo_ignore_outputs(dv_repo *r, const char *const *paths, size_t n, dv_path_list *changed)
+	DV_MUST_CHECK;
+
+/** All outputs of the workspace, those of pointers and those of stages that a lock file records:
+ *  outside .git, .dv, ignored folders, nested repositories of dv or git, and the outputs
+ *  themselves. */
 int dv_repo_outputs(dv_repo *r, dv_output_list *out) DV_MUST_CHECK;
 /** As above, and the pipeline files met on the way: dv.yaml, and dvc.yaml where a folder has no
  *  dv.yaml, sorted. */
 int dv_repo_outputs_and_pipelines(dv_repo *r, dv_output_list *out, dv_path_list *pipelines)
 	DV_MUST_CHECK;
-/** Those of a revision, by the same rules: its own .dvignore files count. Pointers that are damaged
- *  fail the call. */
+/** Those of a revision, by the same rules: its own .dvignore files count. Pointers and lock files
+ *  that are damaged fail the call. */
 int dv_repo_outputs_at(dv_repo *r, const char *rev, dv_output_list *out) DV_MUST_CHECK;
 
 #endif

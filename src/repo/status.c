@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv_status: every output's workspace content against its pointer. Reads, and writes nothing but
- * the stat cache, so that the next call need not hash again.
+ * dv_status: every output's workspace content against what is recorded. Reads, and writes nothing
+ * but the stat cache, so that the next call need not hash again.
  */
 #include <string.h>
 
@@ -66,7 +66,7 @@ static int tell_files(status *s, const dv_output *o, const dv_oid *now)
 			return dv_err_nomem();
 		if (dv_targets_want_path(s->targets, path) ||
 		    dv_targets_want_path(s->targets, o->pointer_path))
-			r = dv_changes_tell(&d.d[i], o->path, path, from, s->cb, s->payload);
+			r = dv_changes_tell(&d.d[i], o, path, from, s->cb, s->payload);
 	}
 	return r;
 }

@@ -163,28 +163,35 @@ int dv_sync_is_cached(dv_reader *rd, const dv_oid *oid, bool is_tree, bool *yes)
 
 /* -- what is wanted ---------------------------------------------------------------------------- */
 
-static int on_pointer(const char *where, const char *path, const char *text, size_t n,
-		      void *payload)
+typedef struct history {
+	dv_output_list *l;
+	dv_map seen;
+} history;
+
+static int on_record(const char *where, const char *path, const char *text, size_t n,
+		     void *payload)
 {
-	dv_auto(dv_pointer) p = DV_POINTER_INIT;
-	int rc = dv_pointer_parse(&p, text, n, path);
+	history *h = payload;
+	int rc = dv_output_list_read(h->l, path, text, n, &h->seen);
 
 	if (rc == DV_ECORRUPT || rc == DV_EUNSAFE) {
 		dv_warn("in revision %.10s: %s", where, dv_error_last()->message);
 		dv_error_clear();
 		return 0;
 	}
-	if (rc < 0)
-		return dv_err_ctx(rc, "in revision %.10s", where);
-	return dv_output_list_add(payload, path, &p);
+	return rc < 0 ? dv_err_ctx(rc, "in revision %.10s", where) : 0;
 }
 
 int dv_sync_outputs_in(dv_repo *r, const dv_git_scope *scope, dv_output_list *out)
 {
+	history h = { .l = out };
 	dv_git *g = NULL;
 	int rc = dv_repo_git(r, &g);
 
-	return rc < 0 ? rc : dv_git_pointers_in(g, scope, on_pointer, out);
+	if (rc == 0)
+		rc = dv_git_pointers_in(g, scope, on_record, &h);
+	dv_map_release(&h.seen);
+	return rc;
 }
 
 /* One thing to move, and where. */
@@ -430,6 +437,8 @@ static int choose(sync_t *s, const char *const *targets, size_t n, bool fetch)
 						      false, targets, n)
 			    : dv_targets_resolve(&s->targets, s->repo, targets, n);
 
+	if (rc == 0 && !s->o->glob)
+		rc = dv_targets_name_stages(&s->targets, &s->outputs);
 	if (rc == 0 && !s->o->glob)
 		rc = dv_targets_check(&s->targets, &scope);
 	for (size_t i = 0; rc == 0 && i < s->outputs.n; i++)

@@ -99,9 +99,12 @@ int dv_targets_tracked(dv_targets *t, const dv_repo *r, const dv_output_list *l,
 		       bool glob, const char *const *user, size_t n)
 {
 	dv_side stored = { dv_list_stored, reader };
+	int e;
 
-	return glob ? dv_targets_glob_tracked(t, r, l, &stored, true, user, n)
-		    : dv_targets_resolve(t, r, user, n);
+	if (glob)
+		return dv_targets_glob_tracked(t, r, l, &stored, true, user, n);
+	e = dv_targets_resolve(t, r, user, n);
+	return e < 0 ? e : dv_targets_name_stages(t, l);
 }
 
 /* -- asking ------------------------------------------------------------------------------------ */
@@ -183,10 +186,16 @@ const char *dv_targets_inner(const dv_targets *t, const dv_output *o, size_t *i)
 	return at < t->n && dv_path_below(t->sorted[at], o->path, &rest) ? rest : NULL;
 }
 
+bool dv_targets_name(const dv_targets *t, const dv_output *o)
+{
+	return !t->all && (has(t, o->path) || has(t, o->pointer_path) ||
+			   first_below(t, o->path) < t->n);
+}
+
 dv_output *dv_targets_by_pointer(const dv_output_list *l, const char *path)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->o[i].pointer_path, path) == 0)
+		if (!l->o[i].stage && strcmp(l->o[i].pointer_path, path) == 0)
 			return &l->o[i];
 	return NULL;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Targets: what the user named, as paths relative to the root. A target is an output, its pointer,
- * a folder above outputs, or a path inside a directory output.
+ * Targets: what the user named, as paths relative to the root. A target is an output, its record (a
+ * pointer, or a lock file: then all outputs in it), a folder above outputs, or a path inside a
+ * directory output.
  */
 #ifndef DV_REPO_TARGETS_H
 #define DV_REPO_TARGETS_H
@@ -20,6 +21,9 @@ void dv_targets_release(dv_targets *t);
 /** Resolves user paths. */
 int dv_targets_resolve(dv_targets *t, const dv_repo *r, const char *const *user, size_t n)
 	DV_MUST_CHECK;
+/** Puts the outputs of a stage in the place of a target that is no path and names the stage as
+ *  commands do: "train", "sub/dv.yaml:train", the name of a group, "sub/dv.yaml". */
+int dv_targets_name_stages(dv_targets *t, const dv_output_list *l) DV_MUST_CHECK;
 /** Expands patterns (*, ?, [] and **) over the workspace; each must match something. What lies in
  *  a folder that matches is not named again; pointers, what .dvignore excludes and nested
  *  repositories never match, names with a leading "." only where the pattern has one. */
@@ -31,7 +35,8 @@ int dv_targets_glob(dv_targets *t, const dv_repo *r, const char *const *user, si
 int dv_targets_glob_tracked(dv_targets *t, const dv_repo *r, const dv_output_list *l,
 			    const dv_side *inside, bool workspace, const char *const *user,
 			    size_t n) DV_MUST_CHECK;
-/** resolve, or with `glob` glob_tracked through `reader`, with the workspace. */
+/** resolve with names of stages, or with `glob` glob_tracked through `reader`, with the
+ *  workspace. */
 int dv_targets_tracked(dv_targets *t, const dv_repo *r, const dv_output_list *l, dv_reader *reader,
 		       bool glob, const char *const *user, size_t n) DV_MUST_CHECK;
 
@@ -55,6 +60,9 @@ const char *dv_targets_inner(const dv_targets *t, const dv_output *o, size_t *i)
 bool dv_targets_want_path(const dv_targets *t, const char *path);
 /** Is anything below the path wanted that is not wanted through the path itself? */
 bool dv_targets_want_below(const dv_targets *t, const char *path);
+/** Is an output named by itself, by its record, or by something in it, rather than by a folder
+ *  above it? */
+bool dv_targets_name(const dv_targets *t, const dv_output *o);
 /** The output whose pointer file is `path`, or NULL. */
 dv_output *dv_targets_by_pointer(const dv_output_list *l, const char *path);
 
