@@ -40,14 +40,14 @@ missing_packages() {
 	have git || echo git
 	if ! have pkg-config; then
 		echo pkg-config libgit2-dev libsqlite3-dev libssl-dev libzstd-dev \
-			libfyaml-dev libjansson-dev libcurl4-openssl-dev
+			libyaml-dev libjansson-dev libcurl4-openssl-dev
 		[ "$1" != test ] || echo libcmocka-dev
 	else
 		pkg-config --exists libgit2 || echo libgit2-dev
 		pkg-config --exists sqlite3 || echo libsqlite3-dev
 		pkg-config --exists libcrypto || echo libssl-dev
 		pkg-config --exists libzstd || echo libzstd-dev
-		pkg-config --exists libfyaml || echo libfyaml-dev
+		pkg-config --exists yaml-0.1 || echo libyaml-dev
 		pkg-config --exists jansson || echo libjansson-dev
 		pkg-config --exists libcurl || echo libcurl4-openssl-dev
 		[ "$1" != test ] || pkg-config --exists cmocka || echo libcmocka-dev

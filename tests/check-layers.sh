@@ -37,7 +37,8 @@ system_allowed() {
 	base/* | store/* | transfer/* | remotes/* | repo/* | pipeline/* | cli/*) return 1 ;;
 	git2.h | git2/*) [ "$1" = repo ] ;;
 	curl/* | netdb.h | netinet/* | arpa/*) [ "$1" = remotes ] || [ "$1" = transfer ] ;;
-	sqlite3.h | zstd.h | openssl/* | libfyaml.h) [ "$1" != cli ] ;;
+	yaml.h) [ "$1" = base ] ;;
+	sqlite3.h | zstd.h | openssl/*) [ "$1" != cli ] ;;
 	esac
 }
 
@@ -85,6 +86,8 @@ self_test() {
 	done <<'EOF'
 good src/base/a.c "base/b.h"
 good src/base/error.h <dv.h>
+good src/base/a.c <yaml.h>
+bad src/repo/a.c <yaml.h>
 bad src/store/a.h <dv.h>
 bad src/base/a.c "store/b.h"
 bad src/base/a.c "b.h"

@@ -253,6 +253,25 @@ bool dv_value_equal(const dv_value *a, const dv_value *b)
 	}
 }
 
+bool dv_value_same(const dv_value *a, const dv_value *b)
+{
+	if (a->kind != b->kind || a->n != b->n || !a->s != !b->s || (a->s && strcmp(a->s, b->s)))
+		return false;
+	if (dv_value_is_scalar(a))
+		return a->b == b->b && a->i == b->i &&
+		       (a->f == b->f || (isnan(a->f) && isnan(b->f)));
+	for (size_t i = 0; i < a->n; i++) {
+		/* What the lookup returns is not changed. */
+		const dv_value *other = a->kind == DV_VALUE_LIST ? b->items[i] :
+					dv_value_get((dv_value *)(uintptr_t)b, a->members[i].key);
+
+		if (!other || !dv_value_same(a->kind == DV_VALUE_LIST ? a->items[i] :
+					     a->members[i].value, other))
+			return false;
+	}
+	return true;
+}
+
 /* -- text -------------------------------------------------------------------------------------- */
 
 void dv_double_text(char out[32], double f)

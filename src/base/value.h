@@ -36,6 +36,7 @@ typedef struct dv_member {
 struct dv_value {
 	enum dv_value_kind kind;
 	bool odd_key;		/* the key that leads here is no string: not for interpolation */
+	bool plain;		/* of texts: written without quotes; of a dict: of texts */
 	dv_spot at;
 	bool b;
 	int64_t i;
@@ -73,6 +74,8 @@ static inline bool dv_value_is_scalar(const dv_value *v)
 }
 /** Equal as Python compares: 1 == 1.0, dicts whatever their order. */
 bool dv_value_equal(const dv_value *a, const dv_value *b);
+/** The same in every respect: 1 is not 1.0, and NaN is NaN. */
+bool dv_value_same(const dv_value *a, const dv_value *b);
 
 /** The text of a scalar as it is put into a command: true, None, 0.1, 1e-05. */
 int dv_value_text(dv_buf *out, const dv_value *v);
@@ -81,14 +84,28 @@ void dv_double_text(char out[32], double f);
 /** As JSON; NaN and infinities become null. NULL with the failure recorded. */
 dv_json *dv_value_to_json(const dv_value *v);
 dv_value *dv_value_from_json(dv_arena *a, const dv_json *j, const dv_spot *at);
-/** As a YAML scalar or flow value on one line, such that reading gives the same value. */
+/** As a YAML scalar or flow value on one line, such that reading gives the same value; texts stand
+ *  plain where they did. */
 int dv_value_yaml(dv_buf *out, const dv_value *v);
-/** One string as a YAML scalar: plain where that is the same string, else quoted. */
+/** The key of a dict, as dv_value_yaml writes it. */
+int dv_value_yaml_key(dv_buf *out, const dv_value *dict, const dv_member *m);
+/** One string as a YAML scalar: plain where that is the same string, else quoted. DV_ERROR for what
+ *  YAML cannot hold: bytes that are no UTF-8. */
 int dv_yaml_quote(dv_buf *out, const char *s);
 
 /** A document. `name` is borrowed by the spots. DV_ERROR, with its place, for what is no YAML. */
 int dv_yaml_parse(dv_arena *a, const char *text, size_t n, const char *name, dv_value **out)
 	DV_MUST_CHECK;
+/** The same with every scalar as the text that it was written as (`plain` tells which stood without
+ *  quotes; what is empty is a plain ""), for small files from strangers that are written again:
+ *  anchors, aliases and tags are refused, and so are keys of more than 128 bytes. */
+int dv_yaml_parse_texts(dv_arena *a, const char *text, size_t n, const char *name, dv_value **out)
+	DV_MUST_CHECK;
+/** The length of the UTF-8 character at `s` (followed by a NUL somewhere) when YAML can show it as
+ *  it is on a line, else 0. */
+size_t dv_yaml_printable(const char *s);
+/** Of the library behind it. */
+const char *dv_yaml_version(void);
 /** The scalar that a plain YAML text of the core schema means; strings stay as they are. */
 int dv_yaml_plain(dv_arena *a, const char *s, const dv_spot *at, dv_value **out) DV_MUST_CHECK;
 

@@ -18,10 +18,13 @@ typedef struct reader {
 	dv_arena *a;
 	const char *p, *end, *name;
 	unsigned number;
+	bool texts;
+	size_t values;
 	line at;		/* the line to be read; s is NULL at the end */
 } reader;
 
 #define GIVE_UP 1
+#define KEY_MAX 1000	/* what a key on its line may have in YAML, and a little less */
 
 /* Moves to the next line that is neither blank nor a comment. */
 static int next_line(reader *r)
@@ -101,6 +104,28 @@ static bool is_word(const char *s)
 	return ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z')) && !strchr("nNtTfF", *s);
 }
 
+static int new_value(reader *r, enum dv_value_kind kind, const dv_spot *at, dv_value **out)
+{
+	if (++r->values > DV_YAML_VALUES_MAX)
+		return GIVE_UP;
+	*out = dv_value_new(r->a, kind, at);
+	if (!*out)
+		return DV_ERROR;
+	(*out)->plain = r->texts && kind == DV_VALUE_DICT;
+	return 0;
+}
+
+static int new_string(reader *r, const char *s, bool plain, const dv_spot *at, dv_value **out)
+{
+	int rc = new_value(r, DV_VALUE_STRING, at, out);
+
+	if (rc)
+		return rc;
+	(*out)->s = s;
+	(*out)->plain = plain && r->texts;
+	return 0;
+}
+
 static int scalar(reader *r, const char *s, size_t n, dv_value **out)
 {
 	const dv_spot at = spot(r, s);
@@ -108,31 +133,21 @@ static int scalar(reader *r, const char *s, size_t n, dv_value **out)
 	char *text;
 	int rc;
 
-	if (n == 2 && (!memcmp(s, "[]", 2) || !memcmp(s, "{}", 2))) {
-		*out = dv_value_new(r->a, *s == '[' ? DV_VALUE_LIST : DV_VALUE_DICT, &at);
-		return *out ? 0 : DV_ERROR;
-	}
+	if (n == 2 && (!memcmp(s, "[]", 2) || !memcmp(s, "{}", 2)))
+		return new_value(r, *s == '[' ? DV_VALUE_LIST : DV_VALUE_DICT, &at, out);
 	if (*s == '\'' || *s == '"') {
 		if ((rc = quoted(r, s, n, &text, &used)))
 			return rc;
-		if (used != n)
-			return GIVE_UP;
-		*out = dv_value_new(r->a, DV_VALUE_STRING, &at);
-		if (*out)
-			(*out)->s = text;
-		return *out ? 0 : DV_ERROR;
+		return used == n ? new_string(r, text, false, &at, out) : GIVE_UP;
 	}
 	if (!is_plain(s, n))
 		return GIVE_UP;
 	text = dv_arena_strndup(r->a, s, n);
 	if (!text)
 		return DV_ERROR;
-	if (!is_word(text))
-		return dv_yaml_plain(r->a, text, &at, out);
-	*out = dv_value_new(r->a, DV_VALUE_STRING, &at);
-	if (*out)
-		(*out)->s = text;
-	return *out ? 0 : DV_ERROR;
+	if (r->texts || is_word(text))
+		return new_string(r, text, true, &at, out);
+	return ++r->values > DV_YAML_VALUES_MAX ? GIVE_UP : dv_yaml_plain(r->a, text, &at, out);
 }
 
 /* The key at `s`; *used is its length with the colon. GIVE_UP when none is there. */
@@ -161,9 +176,11 @@ static int key_at(reader *r, const char *s, size_t n, char **key, size_t *used)
 		if (!is_word(*key) && v->kind != DV_VALUE_STRING)
 			return GIVE_UP;
 	}
-	if (k >= n || s[k] != ':' || (k + 1 < n && s[k + 1] != ' '))
+	if (k >= n || s[k] != ':' || (k + 1 < n && s[k + 1] != ' ') || k > KEY_MAX ||
+	    (r->texts && k > DV_YAML_TEXT_KEY_MAX))
 		return GIVE_UP;
 	*used = k + 1;
+	r->values++;
 	return 0;
 }
 
@@ -194,8 +211,8 @@ static int value_of(reader *r, const char *s, size_t n, size_t indent, int depth
 		return rc;
 	if (r->at.s && (r->at.indent > indent || (r->at.indent == indent && is_item(&r->at))))
 		return block(r, r->at.indent, depth + 1, out);
-	*out = dv_value_new(r->a, DV_VALUE_NULL, &at);
-	return *out ? 0 : DV_ERROR;
+	return r->texts ? new_string(r, "", true, &at, out) :
+			  new_value(r, DV_VALUE_NULL, &at, out);
 }
 
 static int dict(reader *r, size_t indent, int depth, dv_value *d)
@@ -254,19 +271,21 @@ static int block(reader *r, size_t indent, int depth, dv_value **out)
 	bool items = is_item(&r->at);
 	const dv_spot at = spot(r, r->at.s);
 
-	if (depth > DV_VALUE_DEPTH)
+	/* What is nested deepest may be an empty collection on a line. */
+	if (depth >= DV_VALUE_DEPTH)
 		return GIVE_UP;
-	*out = dv_value_new(r->a, items ? DV_VALUE_LIST : DV_VALUE_DICT, &at);
-	if (!*out)
-		return DV_ERROR;
-	int rc = items ? list(r, indent, depth, *out) : dict(r, indent, depth, *out);
+	int rc = new_value(r, items ? DV_VALUE_LIST : DV_VALUE_DICT, &at, out);
+	if (rc)
+		return rc;
+	rc = items ? list(r, indent, depth, *out) : dict(r, indent, depth, *out);
 	/* The block ended; what follows belongs to one further out, or is not understood. */
 	return rc ? rc : r->at.s && r->at.indent > indent ? GIVE_UP : 0;
 }
 
-int dv_yaml_block_parse(dv_arena *a, const char *text, size_t n, const char *name, dv_value **out)
+int dv_yaml_block_parse(dv_arena *a, const char *text, size_t n, const char *name, bool texts,
+			dv_value **out)
 {
-	reader r = { .a = a, .p = text, .end = text + n, .name = name };
+	reader r = { .a = a, .p = text, .end = text + n, .name = name, .texts = texts };
 	int rc = next_line(&r);
 
 	if (rc)

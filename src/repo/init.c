@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <libfyaml.h>
 #include <openssl/crypto.h>
 #include <jansson.h>
 #include <sqlite3.h>
@@ -12,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "base/value.h"
 #include "repo/repo.h"
 
 static const char config_text[] =
@@ -223,7 +223,7 @@ int dv_version_info(dv_kv_cb cb, void *payload)
 		{ "openssl", OpenSSL_version(OPENSSL_VERSION_STRING) },
 		{ "zstd", ZSTD_versionString() },
 		{ "jansson", jansson_version_str() },
-		{ "libfyaml", fy_library_version() },
+		{ "libyaml", dv_yaml_version() },
 	};
 
 	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {

@@ -6,33 +6,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <libfyaml.h>
-
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "base/value.h"
 
-#define POINTER_DEPTH 32
 #define POINTER_VERSION 1
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-
-/* libfyaml would print what it finds wrong. */
-static void be_silent(struct fy_diag *diag, void *user, const char *text, size_t n)
-{
-	(void)diag, (void)user, (void)text, (void)n;
-}
-
-typedef struct fy_diag dv_fydiag;
-static void dv_fydiag__freep(dv_fydiag **d)
-{
-	fy_diag_destroy(*d);
-}
-
-typedef struct fy_document dv_fydoc;
-static void dv_fydoc__freep(dv_fydoc **d)
-{
-	fy_document_destroy(*d);
-}
 
 void dv_pointer_release(dv_pointer *p)
 {
@@ -71,55 +51,7 @@ int dv_pointer_copy(dv_pointer *out, const dv_pointer *p)
 	return 0;
 }
 
-/* -- YAML nodes -------------------------------------------------------------------------------- */
-
-/* No aliases and no anchors anywhere, and a bounded depth: then nothing can grow. */
-static int check_node(struct fy_node *node, int depth, const char *name)
-{
-	void *it = NULL;
-	struct fy_node *item;
-	struct fy_node_pair *pair;
-
-	if (depth > POINTER_DEPTH)
-		return dv_err(DV_ECORRUPT, "'%s' is nested too deeply for a pointer", name);
-	if (!node)
-		return 0;
-	if (fy_node_is_alias(node) || fy_node_get_anchor(node))
-		return dv_err(DV_ECORRUPT, "'%s' has an anchor or an alias; pointers have none",
-			      name);
-	if (fy_node_get_type(node) == FYNT_SEQUENCE) {
-		while ((item = fy_node_sequence_iterate(node, &it))) {
-			int rc = check_node(item, depth + 1, name);
-			if (rc)
-				return rc;
-		}
-	} else if (fy_node_get_type(node) == FYNT_MAPPING) {
-		while ((pair = fy_node_mapping_iterate(node, &it))) {
-			int rc = check_node(fy_node_pair_key(pair), depth + 1, name);
-			if (!rc)
-				rc = check_node(fy_node_pair_value(pair), depth + 1, name);
-			if (rc)
-				return rc;
-		}
-	}
-	return 0;
-}
-
-static bool is_kind(struct fy_node *node, enum fy_node_type type)
-{
-	return node && fy_node_get_type(node) == type;
-}
-
-/* The text of a scalar, or NULL for anything else and for text with a NUL. */
-static char *scalar(struct fy_node *node)
-{
-	size_t n = 0;
-	const char *s = is_kind(node, FYNT_SCALAR) ? fy_node_get_scalar(node, &n) : NULL;
-
-	if (!s || memchr(s, 0, n))
-		return NULL;
-	return dv_strndup(s, n);
-}
+/* -- values ------------------------------------------------------------------------------------ */
 
 static bool parse_u64(const char *s, uint64_t *out)
 {
@@ -158,18 +90,12 @@ static char *parse_hex(const char *s)
 }
 
 /* Appends "KEY: VALUE" on one line, as it will be written again. */
-static int keep(dv_buf *out, struct fy_node_pair *pair, const char *name)
+static int keep(dv_buf *out, const dv_value *dict, const dv_member *m)
 {
-	enum fy_emitter_cfg_flags flags = FYECF_MODE_FLOW_ONELINE | FYECF_WIDTH_INF |
-					  FYECF_NO_ENDING_NEWLINE;
-	struct fy_node *value = fy_node_pair_value(pair);
-	dv_autofree char *k = fy_emit_node_to_string(fy_node_pair_key(pair), flags);
-	dv_autofree char *v = value ? fy_emit_node_to_string(value, flags) : dv_strdup("null");
-
-	if (!k || !v || strchr(k, '\n') || strchr(v, '\n'))
-		return dv_err(DV_ECORRUPT, "'%s' has a value that cannot be kept on one line",
-			      name);
-	return dv_buf_addf(out, "%s: %s\n", k, v);
+	dv_value_yaml_key(out, dict, m);
+	dv_buf_adds(out, ": ");
+	dv_value_yaml(out, m->value);
+	return dv_buf_addc(out, '\n');
 }
 
 /* -- fields ------------------------------------------------------------------------------------ */
@@ -190,16 +116,14 @@ static bool one_of(const char *k, const char *const *list)
 }
 
 /* One of the output's own keys; *known tells whether it was. A malformed value is -1. */
-static int parse_field(struct fields *f, const char *key, struct fy_node *node, bool *known)
+static int parse_field(struct fields *f, const char *key, const dv_value *v, bool *known)
 {
-	dv_autofree char *s = scalar(node);
+	const char *s = v->kind == DV_VALUE_STRING ? v->s : NULL;
 	bool good = true, b = false;
 
 	*known = true;
 	if (!strcmp(key, "path")) {
-		good = s && !f->p.path;
-		if (good)
-			f->p.path = dv_steal(&s);
+		good = s && !f->p.path && (f->p.path = dv_strdup(s));
 	} else if (!strcmp(key, "path_hex")) {
 		good = !f->p.path && (f->p.path = parse_hex(s));
 	} else if (!strcmp(key, "oid")) {
@@ -215,33 +139,28 @@ static int parse_field(struct fields *f, const char *key, struct fy_node *node, 
 		good = parse_bool(s, &b);
 		f->p.no_push = !b;
 	} else if (!strcmp(key, "remote")) {
-		good = s && *s && !s[strspn(s, NAME_CHARS)];
-		if (good)
-			f->p.remote = dv_steal(&s);
+		good = s && *s && !s[strspn(s, NAME_CHARS)] && (f->p.remote = dv_strdup(s));
 	} else {
 		*known = false;
 	}
 	return good ? 0 : -1;
 }
 
-static int parse_out(struct fields *f, struct fy_node *out)
+static int parse_out(struct fields *f, const dv_value *out)
 {
 	static const char *const quiet[] = { "desc", "meta", "type", "labels", NULL };
-	struct fy_node_pair *pair;
-	void *it = NULL;
 
-	while ((pair = fy_node_mapping_iterate(out, &it))) {
-		dv_autofree char *key = scalar(fy_node_pair_key(pair));
+	for (size_t i = 0; i < out->n; i++) {
+		const dv_member *m = &out->members[i];
 		bool known = false;
-		if (!key)
-			return dv_err(DV_ECORRUPT, "'%s' has a key that is not text", f->name);
-		if (parse_field(f, key, fy_node_pair_value(pair), &known))
-			return dv_err(DV_ECORRUPT, "'%s' has a malformed '%s'", f->name, key);
+
+		if (parse_field(f, m->key, m->value, &known))
+			return dv_err(DV_ECORRUPT, "'%s' has a malformed '%s'", f->name, m->key);
 		if (known)
 			continue;
-		if (!one_of(key, quiet))
-			dv_warn("'%s' has the unknown key '%s', which is kept", f->name, key);
-		int rc = keep(&f->extra, pair, f->name);
+		if (!one_of(m->key, quiet))
+			dv_warn("'%s' has the unknown key '%s', which is kept", f->name, m->key);
+		int rc = keep(&f->extra, out, m);
 		if (rc)
 			return rc;
 	}
@@ -258,12 +177,11 @@ static int parse_out(struct fields *f, struct fy_node *out)
 	return 0;
 }
 
-static int parse_version(const char *name, struct fy_node *node)
+static int parse_version(const char *name, const dv_value *version)
 {
-	dv_autofree char *s = scalar(node);
 	uint64_t v = 0;
 
-	if (!parse_u64(s, &v) || v < 1)
+	if (!parse_u64(version->kind == DV_VALUE_STRING ? version->s : NULL, &v) || v < 1)
 		return dv_err(DV_ECORRUPT, "'%s' has a malformed 'version'", name);
 	if (v > POINTER_VERSION)
 		return dv_err_hint(dv_err(DV_ERROR, "'%s' was written by a newer dv (format %llu, "
@@ -272,36 +190,31 @@ static int parse_version(const char *name, struct fy_node *node)
 	return 0;
 }
 
-static int parse_top(struct fields *f, struct fy_node *root, struct fy_node **out, dv_buf *top)
+static int parse_top(struct fields *f, const dv_value *root, const dv_value **out, dv_buf *top)
 {
 	static const char *const quiet[] = { "desc", "meta", NULL };
-	struct fy_node_pair *pair;
-	void *it = NULL, *seq = NULL;
 
-	while ((pair = fy_node_mapping_iterate(root, &it))) {
-		struct fy_node *value = fy_node_pair_value(pair);
-		dv_autofree char *key = scalar(fy_node_pair_key(pair));
+	for (size_t i = 0; i < root->n; i++) {
+		const dv_member *m = &root->members[i];
 		int rc = 0;
-		if (!key)
-			return dv_err(DV_ECORRUPT, "'%s' has a key that is not text", f->name);
-		if (!strcmp(key, "version")) {
-			rc = parse_version(f->name, value);
-		} else if (!strcmp(key, "outs")) {
-			if (!is_kind(value, FYNT_SEQUENCE) ||
-			    fy_node_sequence_item_count(value) != 1)
+
+		if (!strcmp(m->key, "version")) {
+			rc = parse_version(f->name, m->value);
+		} else if (!strcmp(m->key, "outs")) {
+			if (m->value->kind != DV_VALUE_LIST || m->value->n != 1)
 				return dv_err(DV_ECORRUPT, "'%s' does not have exactly one output",
 					      f->name);
-			*out = fy_node_sequence_iterate(value, &seq);
+			*out = m->value->items[0];
 		} else {
-			if (!one_of(key, quiet))
+			if (!one_of(m->key, quiet))
 				dv_warn("'%s' has the unknown key '%s', which is kept", f->name,
-					key);
-			rc = keep(top, pair, f->name);
+					m->key);
+			rc = keep(top, root, m);
 		}
 		if (rc)
 			return rc;
 	}
-	if (!is_kind(*out, FYNT_MAPPING))
+	if (!*out || (*out)->kind != DV_VALUE_DICT)
 		return dv_err(DV_ECORRUPT, "'%s' is no pointer: it lacks 'outs'", f->name);
 	return 0;
 }
@@ -318,7 +231,10 @@ static char *head_comment(const char *text, size_t n)
 
 	while (at < n && text[at] == '#') {
 		const char *eol = memchr(text + at, '\n', n - at);
-		if (!eol)
+		const char *cr = memchr(text + at, '\r', n - at);
+
+		/* A lone CR ends a line of YAML, too. */
+		if (!eol || (cr && cr < eol - 1))
 			break;
 		at = (size_t)(eol - text) + 1;
 	}
@@ -333,19 +249,18 @@ static bool has_conflict(const char *text, size_t n)
 
 /*
  * Only clean UTF-8 without control bytes and directives reaches the YAML parser: there is nothing
- * else in a pointer, and parsers have been seen to loop on less.
+ * else in a pointer.
  */
 static int check_text(const char *text, size_t n, const char *name)
 {
 	dv_autofree char *copy = dv_strndup(text, n);
-	const unsigned char *u = (const unsigned char *)copy;
 	bool line_start = true;
 
-	if (!u)
+	if (!copy)
 		return DV_ERROR;
-	while (*u) {
+	for (const char *u = copy; *u;) {
 		bool blank = *u == '\t' || *u == '\n' || *u == '\r';
-		size_t step = blank ? 1 : dv_pointer_printable(u);
+		size_t step = blank ? 1 : dv_yaml_printable(u);
 		if (!step)
 			return dv_err(DV_ECORRUPT, "'%s' is no pointer: not clean UTF-8 text",
 				      name);
@@ -360,28 +275,20 @@ static int check_text(const char *text, size_t n, const char *name)
 
 static int parse_fields(struct fields *f, const char *text, size_t n, dv_buf *top)
 {
-	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_DISABLE_RECYCLING };
-	struct fy_diag_cfg quiet;
-	struct fy_node *out = NULL;
+	dv_auto(dv_arena) a = DV_ARENA_INIT;
+	const dv_value *out = NULL;
+	dv_value *root = NULL;
+	dv_error e;
 
-	memset(&quiet, 0, sizeof(quiet));
-	quiet.output_fn = be_silent;
-	quiet.level = FYET_MAX;
-	dv_autoptr(dv_fydiag) diag = fy_diag_create(&quiet);
-	if (!diag)
-		return dv_err_nomem();
-	cfg.diag = diag;
-	__attribute__((cleanup(dv_fydoc__freep))) dv_fydoc *doc =
-		fy_document_build_from_string(&cfg, text, n);
-	struct fy_node *root = doc ? fy_document_root(doc) : NULL;
-	if (!is_kind(root, FYNT_MAPPING))
+	if (dv_yaml_parse_texts(&a, text, n, f->name, &root)) {
+		dv_error_take(&e);
+		e.code = DV_ECORRUPT;
+		return dv_error_put(&e);
+	}
+	if (root->kind != DV_VALUE_DICT)
 		return dv_err(DV_ECORRUPT, "'%s' is no pointer: not a YAML mapping", f->name);
-	int rc = check_node(root, 0, f->name);
-	if (!rc)
-		rc = parse_top(f, root, &out, top);
-	if (!rc)
-		rc = parse_out(f, out);
-	return rc;
+	int rc = parse_top(f, root, &out, top);
+	return rc ? rc : parse_out(f, out);
 }
 
 int dv_pointer_parse(dv_pointer *out, const char *text, size_t n, const char *name)

@@ -56,9 +56,6 @@ int dv_pointer_write(const dv_pointer *p, const dv_scratch *s, const char *path,
 	DV_MUST_CHECK;
 /** A copy of all fields. */
 int dv_pointer_copy(dv_pointer *out, const dv_pointer *p) DV_MUST_CHECK;
-/** The length of the UTF-8 character at `s` (followed by a NUL somewhere) when YAML can show it as
- *  it is, else 0. */
-size_t dv_pointer_printable(const unsigned char *s);
 /** Is this name one of a pointer: "x.dv" with a non-empty x? */
 bool dv_pointer_is_name(const char *name);
 

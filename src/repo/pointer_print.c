@@ -5,28 +5,7 @@
 #include <string.h>
 
 #include "base/fs.h"
-
-size_t dv_pointer_printable(const unsigned char *s)
-{
-	unsigned c = s[0];
-	size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 :
-		   c >= 0xf0 && c < 0xf5 ? 4 : 0;
-
-	if (n > 1)
-		c &= 0x7fu >> n;
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (n == 3 && c < 0x800) ||
-	    (n == 4 && (c < 0x10000 || c > 0x10ffff)))
-		return 0;
-	if ((c >= 0xd800 && c < 0xe000) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
-	    (c & 0xfffe) == 0xfffe)
-		return 0;
-	return n;
-}
+#include "base/value.h"
 
 static bool is_plain(const char *s)
 {
@@ -44,15 +23,14 @@ static bool is_plain(const char *s)
 
 static void print_text(dv_buf *out, const char *key, const char *s)
 {
-	const unsigned char *u = (const unsigned char *)s;
 	size_t k;
 
-	for (k = 0; u[k] && dv_pointer_printable(u + k);)
-		k += dv_pointer_printable(u + k);
-	if (u[k]) {
+	for (k = 0; s[k] && dv_yaml_printable(s + k);)
+		k += dv_yaml_printable(s + k);
+	if (s[k]) {
 		dv_buf_addf(out, "%s_hex: ", key);
-		for (k = 0; u[k]; k++)
-			dv_buf_addf(out, "%02x", u[k]);
+		for (k = 0; s[k]; k++)
+			dv_buf_addf(out, "%02x", (unsigned char)s[k]);
 	} else if (is_plain(s)) {
 		dv_buf_addf(out, "%s: %s", key, s);
 	} else {

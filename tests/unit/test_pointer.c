@@ -94,13 +94,14 @@ static void keeps_unknown_keys(void **state)
 	(void)state;
 	warnings = 0;
 	assert_int_equal(0, parse(&p, "outs:\n- path: a\n  oid: " OID "\n  size: 1\n"
-				      "  desc: some words\n  novel:\n    deep: [1, 'two']\n"
+				      "  desc: some words\n  novel:\n    deep: [1_0, '2', 1.10, ~]\n"
 				      "meta:\n  k: v\nfrozen: true\n"));
 	assert_int_equal(2, warnings);
 	assert_int_equal(0, dv_pointer_print(&one, &p));
 	assert_non_null(strstr(dv_buf_str(&one), "desc: some words"));
 	assert_non_null(strstr(dv_buf_str(&one), "novel:"));
 	assert_non_null(strstr(dv_buf_str(&one), "frozen: true"));
+	assert_non_null(strstr(dv_buf_str(&one), "novel: {deep: [1_0, '2', 1.10, ~]}"));
 	assert_int_equal(0, parse(&again, dv_buf_str(&one)));
 	assert_int_equal(0, dv_pointer_print(&two, &again));
 	assert_string_equal(dv_buf_str(&one), dv_buf_str(&two));
@@ -150,6 +151,9 @@ static void refuses(void **state)
 		{ DV_ECORRUPT, "a: &x 1\nouts:\n- path: *x\n  oid: " OID "\n  size: 1\n" },
 		{ DV_ECORRUPT, "outs:\n- path: a\n  oid: " OID "\n  size: 1\n- path: b\n" },
 		{ DV_ECORRUPT, "<<<<<<< HEAD\nouts:\n" },
+		{ DV_ECORRUPT, "outs:\n- path: !!str a\n  oid: " OID "\n  size: 1\n" },
+		{ DV_ECORRUPT, "outs:\n- path: a\n  oid: " OID "\n  size: 1\n---\nx: 1\n" },
+		{ DV_ECORRUPT, "outs:\n- path: a\n  oid: " OID "\n  size: 1\nx:\n\ty: 1\n" },
 		{ DV_EUNSAFE, "outs:\n- path: ../a\n  oid: " OID "\n  size: 1\n" },
 		{ DV_EUNSAFE, "outs:\n- path: /a\n  oid: " OID "\n  size: 1\n" },
 		{ DV_EUNSAFE, "outs:\n- path: a/b\n  oid: " OID "\n  size: 1\n" },

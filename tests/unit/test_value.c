@@ -64,6 +64,66 @@ static void test_yaml(void **state)
 	refuses("? [x]\n: y\n", "a key is a list");
 }
 
+/* What files from elsewhere look like. */
+static void test_odd_files(void **state)
+{
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+
+	(void)state;
+	reads("\xef\xbb\xbf" "a: 1\r\nb:\r\n- x\r\n", "{\"a\":1,\"b\":[\"x\"]}");
+	reads("%YAML 1.2\n---\na: ''''\n...\n", "{\"a\":\"'\"}");
+	reads("a: \"\\u00e9\\x41\\\n  b\"\nc: \xc3\xa9\n", "{\"a\":\"\xc3\xa9" "Ab\",\"c\":\"\xc3\xa9\"}");
+	reads("? a\n: b\n? c\n", "{\"a\":\"b\",\"c\":null}");
+	reads("a: &x 1\nb: &x [2]\nc: *x\n", "{\"a\":1,\"b\":[2],\"c\":[2]}");
+	reads("a: !!str 12\nb: ! 12\n", "{\"a\":\"12\",\"b\":\"12\"}");
+	reads("# nothing\n", "null");
+	reads("---\n", "null");
+	refuses("a: 1\n---\nb: 2\n", "f:2:1: a second document begins");
+	refuses("a: &x [*x]\n", "f:1:8: an alias names what it is a part of");
+	refuses("a:\n\tb: 1\n", "f:2:1: this is no YAML");
+	assert_non_null(strstr(dv_error_last()->hint, "tabs"));
+	refuses("a: [1\n\n", "that began in line 1");
+	refuses("a: \xff\n", "f:1:4: this is no YAML");
+	refuses("a: \"\\0\"\n", "a NUL byte");
+	refuses("<<: 3\n", "'<<' names what is no dict");
+	for (int i = 0; i < 64; i++)
+		dv_buf_adds(&b, "[");
+	dv_buf_adds(&b, "{}");
+	for (int i = 0; i < 64; i++)
+		dv_buf_adds(&b, "]");
+	dv_autofree char *deepest = as_json(dv_buf_str(&b));
+	assert_non_null(deepest);
+}
+
+/* Texts: everything as it was written, and written so again. */
+static void test_texts(void **state)
+{
+	static const struct { const char *yaml, *again; } cases[] = {
+		{ "{a: 1_0, 'b': '1', 3: ~, c: }", "{a: 1_0, b: '1', 3: ~, c: null}" },
+		{ "a: |\n  x\n  y\nb: [-.5, \"q\", a, 0x1, '']\n",
+		  "{a: \"x\\ny\\n\", b: [-.5, q, a, 0x1, '']}" },
+		{ "a: x, y [z]\n? ''\n: \xc3\xa9\n", "{a: 'x, y [z]', '': \xc3\xa9}" },
+		{ "a: &x 1\n", NULL }, { "a: !!str 1\n", NULL }, { "a: *x\n", NULL },
+		{ "a: 1\na: 2\n", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		dv_auto(dv_arena) a = DV_ARENA_INIT;
+		dv_auto(dv_buf) b = DV_BUF_INIT;
+		const char *yaml = cases[i].yaml, *again = cases[i].again;
+		dv_value *v = NULL;
+		int rc = dv_yaml_parse_texts(&a, yaml, strlen(yaml), "f", &v);
+
+		if (!rc != !!again)
+			fail_msg("'%s': %s", yaml, rc ? dv_error_last()->message : "is read");
+		if (rc)
+			continue;
+		assert_int_equal(dv_value_yaml(&b, v), 0);
+		assert_string_equal(dv_buf_str(&b), again);
+	}
+}
+
 /* Anchors that multiply do not take the machine with them. */
 static void test_bomb(void **state)
 {
@@ -148,7 +208,8 @@ static void test_quoting(void **state)
 		"plain", "with space", "a: b", "a #b", "#a", "true", "12", "1e3", "", " lead", "trail ",
 		"it's", "\"q\"", "new\nline", "tab\t", "- x", "-x", "[a]", "a,b", "~", "null", "*a", "&a",
 		"!t", "%d", "@x", "`x`", "a:", ":a", "?", "back\\slash", "0x1f", ".5", "\x01", "<<", "=",
-		"a'b\nc\"d\\e", "2020-01-01",
+		"a'b\nc\"d\\e", "2020-01-01", "\xc3\xa9", "\xc2\x85", "\xe2\x80\xa8x", "\xef\xbb\xbf",
+		"---", "...", "--- a", "a\rb", "\xf0\x9f\x98\x80", "\xf0\x9f\xbf\xbe", "?x", "-", "--x",
 	};
 
 	(void)state;
@@ -174,8 +235,8 @@ static void test_spots(void **state)
 	dv_value *x = NULL, *y = NULL;
 
 	(void)state;
-	assert_int_equal(dv_yaml_block_parse(&a, text, strlen(text), "f", &x), 0);
-	assert_int_equal(dv_yaml_full_parse(&b, text, strlen(text), "f", &y), 0);
+	assert_int_equal(dv_yaml_block_parse(&a, text, strlen(text), "f", false, &x), 0);
+	assert_int_equal(dv_yaml_full_parse(&b, text, strlen(text), "f", false, &y), 0);
 	for (int i = 0; i < 2; i++, x = y) {
 		dv_value *deps = dv_value_at(x, "stages.one.deps");
 
@@ -191,7 +252,8 @@ int main(void)
 		cmocka_unit_test(test_yaml), cmocka_unit_test(test_bomb),
 		cmocka_unit_test(test_numbers), cmocka_unit_test(test_dicts),
 		cmocka_unit_test(test_equal), cmocka_unit_test(test_quoting),
-		cmocka_unit_test(test_spots),
+		cmocka_unit_test(test_spots), cmocka_unit_test(test_odd_files),
+		cmocka_unit_test(test_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
