@@ -512,7 +512,7 @@
 
 	function drawMatrix(parent, spec) {
 		const rows = spec.data.values, value = spec.spec.layer[0].encoding.color.field;
-		const most = value === "share" ? 1 : Math.max(0, ...rows.map(r => r.count));
+		const most = value === "share" ? 1 : (extent(rows.map(r => r.count)) || [0, 0])[1];
 		const lines = spec.facet.row ? spec.facet.row.sort : [undefined];
 		for (const line of lines) {
 			const across = element(parent, "div", undefined, "row");
@@ -552,13 +552,17 @@
 		}
 		const section = element(main, "section");
 		element(section, "h2", item.type === "image" ? item.id : item.content.title);
-		if (item.type === "image") {
-			images.set(item.id, element(section, "div", undefined, "row"));
-			drawImage(images.get(item.id), item);
-		} else if (item.content.facet) {
-			drawMatrix(section, item.content);
-		} else {
-			drawPlot(section, item.content);
+		try {
+			if (item.type === "image") {
+				images.set(item.id, element(section, "div", undefined, "row"));
+				drawImage(images.get(item.id), item);
+			} else if (item.content.facet) {
+				drawMatrix(section, item.content);
+			} else {
+				drawPlot(section, item.content);
+			}
+		} catch (problem) {
+			element(section, "p", "This cannot be drawn: " + problem.message, "errors");
 		}
 	}
 	if (doc.plots.length === 0)

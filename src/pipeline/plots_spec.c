@@ -94,16 +94,39 @@ static void add_order(dv_buf *out, const dv_plot *p, const seen *s, bool revs)
 
 /* -- points and lines -------------------------------------------------------------------------- */
 
+/* Bars of several lines in several revisions are told apart by both in one. */
+static bool is_joined(const dv_plot *p, const seen *s)
+{
+	return (p->def->form == DV_PLOT_BAR || p->def->form == DV_PLOT_BAR_SORTED) &&
+	       s->nrevs > 1 && s->nlines > 1;
+}
+
+static void add_joined(dv_buf *out, const dv_plot *p, const dv_plot_row *r)
+{
+	add_text(out, ",\"rev\":", p->revs[r->rev]);
+	out->n--;
+	dv_buf_adds(out, ": ");
+	/* The name without the quote that it begins with. */
+	dv_auto(dv_buf) name = DV_BUF_INIT;
+	add_line_name(&name, "", p->def, r->line);
+	dv_buf_adds(out, dv_buf_str(&name) + (name.n > 0));
+}
+
 static void add_rows(dv_buf *out, const dv_plot *p, const seen *s)
 {
+	bool joined = is_joined(p, s);
+
 	dv_buf_adds(out, "\"data\":{\"values\":[");
 	for (size_t i = 0; i < p->n; i++) {
 		const dv_plot_row *r = &p->rows[i];
 
 		add_cell(out, i ? ",{\"x\":" : "{\"x\":", &r->x);
 		add_cell(out, ",\"y\":", &r->y);
-		add_text(out, ",\"rev\":", p->revs[r->rev]);
-		if (s->nlines > 1)
+		if (joined)
+			add_joined(out, p, r);
+		else
+			add_text(out, ",\"rev\":", p->revs[r->rev]);
+		if (s->nlines > 1 && !joined)
 			add_line_name(out, ",\"line\":", p->def, r->line);
 		dv_buf_addc(out, '}');
 	}
@@ -127,7 +150,10 @@ static void add_channel(dv_buf *out, const char *name, const dv_plot *p, const s
 {
 	dv_buf_addf(out, ",\"%s\":{\"field\":\"%s\",\"type\":\"nominal\",\"title\":\"%s\"", name,
 		    revs ? "rev" : "line", revs ? "revision" : "data");
-	add_order(out, p, s, revs);
+	if (is_joined(p, s))
+		dv_buf_adds(out, ",\"sort\":null");
+	else
+		add_order(out, p, s, revs);
 	dv_buf_addc(out, '}');
 }
 
@@ -287,6 +313,14 @@ static void add_panel(dv_buf *out, const dv_plot *p, const matrix *m, size_t pan
 	}
 }
 
+static bool is_empty(const matrix *m, size_t panel)
+{
+	for (size_t i = 0; i < m->n * m->n; i++)
+		if (m->counts[panel * m->n * m->n + i])
+			return false;
+	return true;
+}
+
 static void add_label_axis(dv_buf *out, const char *name, const matrix *m, const char *title)
 {
 	dv_buf_addf(out, "\"%s\":{\"field\":\"%s\",\"type\":\"nominal\"", name, name);
@@ -306,12 +340,9 @@ static int add_matrix(dv_buf *out, const dv_plot *p, const seen *s, const char *
 	if (rc || (rc = count(p, &m)))
 		return rc;
 	dv_buf_adds(out, "\"data\":{\"values\":[");
-	for (size_t i = 0; i < p->nrevs * p->def->n; i++) {
-		size_t rev = i / p->def->n, line = i % p->def->n;
-
-		if ((rev >= 64 || s->rev[rev]) && (line >= 64 || s->line[line]))
+	for (size_t i = 0; i < p->nrevs * p->def->n; i++)
+		if (!is_empty(&m, i))
 			add_panel(out, p, &m, i, &first);
-	}
 	dv_buf_adds(out, "]},\"facet\":{\"column\":{\"field\":\"rev\",\"type\":\"nominal\","
 		    "\"title\":\"revision\"");
 	add_order(out, p, s, true);

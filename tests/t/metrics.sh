@@ -107,6 +107,33 @@ test_case 'what is tracked by dv comes out of the store' '
 	contains out "scores/b.json  5"
 '
 
+test_case 'what a stage made comes out of the store by its lock file' '
+	mkdir "$TEST_DIR/locked" && cd "$TEST_DIR/locked"
+	git init -q . && $DV init -q
+	echo "{\"s\": 1}" >m.json
+	oid=$(sha256sum m.json | cut -d" " -f1)
+	$DV add -q m.json && git rm -q --cached m.json.dv && rm m.json.dv
+	echo "stages: {one: {cmd: x, metrics: [m.json]}}" >dv.yaml
+	cat >dv.lock <<EOF
+schema: dv 1
+stages:
+  one:
+    cmd: x
+    outs:
+    - path: m.json
+      oid: sha256:$oid
+      size: 9
+EOF
+	git add -A && git commit -qm one
+	[ -z "$(git ls-files m.json)" ]
+	echo "{\"s\": 3}" >m.json
+	$DV metrics diff >out
+	contains out "m.json  s       1     3          2"
+	rm m.json
+	$DV metrics show >out
+	contains out "m.json  1"
+'
+
 test_case 'what is wrong is told and the rest is shown' '
 	echo "{\"auc\": " >metrics.json
 	must_fail 3 $DV metrics show >out 2>err
