@@ -350,7 +350,7 @@ static int put_whole(dv_s3 *s, const char *name, const char *key, int fd, uint64
 
 	if (rc)
 		return rc < 0 ? rc : 0;
-	if ((rc = dv_s3_digest_fd(&d, fd, 0, size)))
+	if ((rc = dv_s3_digest_fd(&d, fd, 0, size, true)))
 		return rc;
 	c.key = key;
 	c.fd = fd;

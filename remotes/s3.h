@@ -76,6 +76,8 @@ int dv_s3_failure(dv_s3 *s, const dv_s3_call *c, const dv_http_answer *a);
 /** Performs; what is not 2xx is a failure. */
 int dv_s3_ask(dv_s3 *s, const dv_s3_call *c, dv_http_answer *a) DV_MUST_CHECK;
 
+/** Is nothing signed, so that the SHA-256 of a body does not reach the server? */
+bool dv_s3_is_anonymous(dv_s3 *s);
 /** Size of the object `key`; DV_ENOTFOUND. */
 int dv_s3_head(dv_s3 *s, const char *key, uint64_t *size) DV_MUST_CHECK;
 /** 1 when the object is there with that size, 0 when there is none, DV_EEXISTS when it differs. */
@@ -84,10 +86,11 @@ int dv_s3_there(dv_s3 *s, const char *key, uint64_t size);
 /** Digests of bytes of a file, in one pass. */
 typedef struct dv_s3_digest {
 	char sha256[65];
-	char md5[25];		/* base64; "" where MD5 is not to be had */
+	char md5[25];		/* base64; "" where MD5 was not asked for or is not to be had */
 	char etag[33];		/* the same in hex */
 } dv_s3_digest;
-int dv_s3_digest_fd(dv_s3_digest *out, int fd, uint64_t offset, uint64_t n) DV_MUST_CHECK;
+int dv_s3_digest_fd(dv_s3_digest *out, int fd, uint64_t offset, uint64_t n, bool with_md5)
+	DV_MUST_CHECK;
 int dv_s3_digest_bytes(dv_s3_digest *out, const void *p, size_t n) DV_MUST_CHECK;
 
 /** Headers of a new object: encryption, and the storage class when `pack`. Appends to `c`; `room`

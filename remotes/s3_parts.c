@@ -387,14 +387,16 @@ static int part_run(void *arg, int worker)
 {
 	const part_job *j = arg;
 	upload_state *u = j->u;
-	uint64_t n = part_length(u, j->number);
+	const dv_s3_part *there = &u->parts[j->number - 1];
+	uint64_t n = part_length(u, j->number), at = (uint64_t)(j->number - 1) * u->part_size;
+	bool with_md5 = there->size == n || dv_s3_is_anonymous(u->s);
 	dv_s3_digest d;
 	int rc = dv_check_cancel();
 
 	(void)worker;
-	if (rc || (rc = dv_s3_digest_fd(&d, u->fd, (uint64_t)(j->number - 1) * u->part_size, n)))
+	if (rc || (rc = dv_s3_digest_fd(&d, u->fd, at, n, with_md5)))
 		return rc;
-	if (dv_s3_part_is_there(&u->parts[j->number - 1], n, d.etag))
+	if (dv_s3_part_is_there(there, n, d.etag))
 		return 0;
 	return send_part(u, j->number, &d);
 }

@@ -276,6 +276,13 @@ static int no_bucket(const dv_s3 *s)
 }
 
 /* Where the key came from that was refused. */
+bool dv_s3_is_anonymous(dv_s3 *s)
+{
+	dv_auto(dv_s3_key) key = DV_S3_KEY_INIT;
+
+	return dv_credentials_get(s->credentials, &key) == 0 && !key.id;
+}
+
 static int auth_hint(dv_s3 *s, bool anonymous, int rc, const char *hint)
 {
 	char text[DV_CREDENTIALS_SOURCE_ROOM];
@@ -306,8 +313,7 @@ int dv_s3_failure(dv_s3 *s, const dv_s3_call *c, const dv_http_answer *a)
 		return what.err;
 	if (strcmp(e.code, "NoSuchBucket") == 0)
 		return no_bucket(s);
-	dv_auto(dv_s3_key) key = DV_S3_KEY_INIT;
-	bool anonymous = dv_credentials_get(s->credentials, &key) == 0 && !key.id;
+	bool anonymous = dv_s3_is_anonymous(s);
 	for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
 		const struct meaning *m = &meanings[i];
 
