@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "remotes/drivers.h"
 #include "remotes/sftp.h"
+#include "remotes/ssh_cipher.h"
 #include "remotes/stdio.h"
 
 #define KEEPALIVE "-oServerAliveInterval=15"
@@ -32,6 +33,8 @@ typedef struct ssh_remote {
 	_Atomic bool serve;	/* dv may be there; cleared when it turns out not to be */
 	_Atomic int code;	/* how the last ssh ended that was not answered */
 	_Atomic bool refused;	/* it could not start a program there */
+	const char *_Atomic cipher;	/* an option; NULL: none, or not known yet */
+	_Atomic bool cipher_known;
 } ssh_remote;
 
 /* -- the URL ----------------------------------------------------------------------------------- */
@@ -227,6 +230,12 @@ static int start(ssh_remote *r, bool extra, const char *far_command, dv_mux **ou
 	};
 	size_t n = ssh_words(r, extra, argv, timeout, sizeof timeout);
 
+	if (!r->cipher_known) {
+		r->cipher = dv_ssh_cipher(r->command, argv, n, r->host);
+		r->cipher_known = true;
+	}
+	if (r->cipher)
+		argv[n++] = r->cipher;
 	if (!far_command)
 		argv[n++] = "-s";
 	argv[n++] = "--";
