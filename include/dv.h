@@ -200,6 +200,7 @@ typedef struct dv_status_options {
 } dv_status_options;
 typedef struct dv_status_summary {
 	uint64_t outputs, changed, not_in_cache, not_in_remote;
+	uint64_t pipelines;	/* files of the workspace that define stages */
 } dv_status_summary;
 /** Workspace against pointers (all outputs when n is 0). Writes nothing but the stat cache. An
  *  output that cannot be read stops only itself: DV_EPARTIAL in the end, or its code when it was
@@ -437,6 +438,96 @@ typedef int (*dv_dag_cb)(const dv_dag_node *node, void *payload);
  *  or with all that is connected with them; each behind what it needs. */
 DV_API int dv_dag(dv_repo *r, const char *const *targets, size_t n, bool connected, dv_dag_cb cb,
 		  void *payload);
+
+/** Why a stage has to run. */
+enum dv_why {
+	DV_WHY_NEW = 1,		/* it never ran */
+	DV_WHY_ALWAYS,		/* it says so, or names neither dependencies nor outputs */
+	DV_WHY_FORCED,		/* the caller says so */
+	DV_WHY_CMD,		/* the command is another one */
+	DV_WHY_DEP,
+	DV_WHY_PARAM,
+	DV_WHY_OUT,
+	DV_WHY_UPSTREAM		/* planning: a stage that makes what it needs has to run */
+};
+typedef struct dv_reason {
+	enum dv_why why;
+	enum dv_change_kind kind;	/* added, modified, deleted, not in cache */
+	const char *path;	/* of the dependency or output, the file of the parameter, the
+				   stage; or NULL */
+	const char *key;	/* of the parameter, or NULL */
+} dv_reason;
+enum dv_stage_state {
+	DV_STAGE_UNCHANGED = 1,
+	DV_STAGE_STALE,		/* status, planning */
+	DV_STAGE_RUNS,		/* begins; another event tells how it ended */
+	DV_STAGE_RAN,
+	DV_STAGE_CACHED,	/* its outputs were taken from an earlier run */
+	DV_STAGE_FAILED,
+	DV_STAGE_RETRIED,	/* failed, and is run again */
+	DV_STAGE_CANCELLED,
+	DV_STAGE_SKIPPED	/* what it needs was not made */
+};
+typedef struct dv_stage_event {
+	enum dv_stage_state state;
+	const char *name;	/* "train", "sub/dv.yaml:train" */
+	const dv_reason *reasons;
+	size_t nreasons;
+	const char *const *cmd;
+	size_t ncmd;
+	bool frozen;
+	const char *error, *hint;	/* failed: "" when nothing is known */
+	int exit_code;		/* of the command that failed; 128 and the signal's number */
+	double seconds;
+} dv_stage_event;
+typedef int (*dv_stage_event_cb)(const dv_stage_event *e, void *payload);
+
+typedef struct dv_stage_status_summary {
+	uint64_t stages, stale;
+} dv_stage_status_summary;
+/** The stages that the targets name (see dv_stage_list; none: all), each with the reasons why it is
+ *  stale. Writes nothing but the stat cache. */
+DV_API int dv_stage_status(dv_repo *r, const char *const *targets, size_t n, int jobs,
+			   dv_stage_event_cb cb, void *payload, dv_stage_status_summary *out);
+
+/** What a command of a stage says, as it comes: whole lines when `prefix` is set, else any bytes.
+ *  On any thread; never at the same time as another callback of the same operation. */
+typedef void (*dv_stage_text_cb)(const char *stage, bool prefix, bool is_error, const char *text,
+				 size_t n, void *payload);
+typedef struct dv_repro_options {
+	bool force;		/* run all stages, changed or not */
+	bool single;		/* the targets alone, not what they need */
+	bool pipeline;		/* all that is connected with the targets */
+	bool all_pipelines;	/* everything */
+	bool recursive;		/* targets are folders */
+	bool downstream;	/* the targets and what needs them */
+	bool force_downstream;	/* what needs a stage that ran is run, too */
+	bool keep_going;	/* go on with what does not need what failed */
+	bool ignore_errors;	/* go on with that, too; a failure is none of the call */
+	bool dry;		/* only tell */
+	bool pull;		/* bring from the remote what is missing */
+	bool allow_missing;	/* data that is only missing makes no stage stale */
+	bool no_commit;		/* leave the store alone */
+	bool no_run_cache;
+	bool no_stage;		/* leave git's index alone */
+	bool glob;		/* targets are patterns for names of stages */
+	bool trace;		/* warn of files that commands read and stages do not name */
+	bool strict;		/* that is a failure; with trace */
+	bool merged;		/* errors of commands come with their output, in order */
+	int jobs;		/* stages at a time; 0: one per CPU */
+	/** Asked before a stage runs, when set: 1 yes, 0 no, or a dv_errcode. */
+	int (*ask)(const char *stage, void *payload);
+	dv_stage_text_cb text;
+} dv_repro_options;
+typedef struct dv_repro_summary {
+	uint64_t stages, ran, cached, unchanged, failed, skipped;
+} dv_repro_summary;
+/** Runs the stages that changed and all that they need, in parallel, and writes down in dv.lock
+ *  what was made from what. DV_EPARTIAL: a stage failed (and its event told how). */
+DV_API int dv_repro(dv_repo *r, const char *const *targets, size_t n, const dv_repro_options *o,
+		    dv_stage_event_cb cb, void *payload, dv_repro_summary *out);
+/** Kills the commands of stages that run. Async-signal-safe; for who is about to end at once. */
+DV_API void dv_repro_kill(void);
 
 /* -- parameters, metrics, plots ---------------------------------------------------------------- */
 

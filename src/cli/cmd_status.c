@@ -3,7 +3,7 @@
  * dv status: workspace against what is recorded, and with --remote what the remote lacks.
  */
 #include "cli/commands.h"
-#include "cli/common.h"
+#include "cli/stages.h"
 
 #include <string.h>
 
@@ -22,6 +22,7 @@ typedef struct status_state {
 	uint64_t work; /* files that are in no pointer */
 	uint64_t made; /* outputs of stages that are not as recorded; not in the next two */
 	uint64_t modified, deleted;
+	json_t *stages; /* with --json */
 } status_state;
 
 static int start_output(status_state *s, const char *output)
@@ -86,6 +87,23 @@ static int on_change(const dv_change *c, void *payload)
 	return dv_out_broken() ? DV_ECANCELLED : 0;
 }
 
+static int on_stage(const dv_stage_event *e, void *payload)
+{
+	status_state *s = payload;
+
+	if (e->state != DV_STAGE_STALE)
+		return 0;
+	if (s->stages) {
+		json_array_append_new(s->stages, dv_cli_stage_json(e));
+	} else if (!s->quiet) {
+		dv_out("stage ");
+		dv_out_name(e->name);
+		dv_out(": %sstale%s\n", dv_out_color(DV_COLOR_YELLOW), dv_out_color_end());
+		dv_cli_reasons("  ", e);
+	}
+	return dv_out_broken() ? DV_ECANCELLED : 0;
+}
+
 static void suggest(const status_state *s)
 {
 	bool partly = s->n[DV_NOT_IN_CACHE] && s->deleted;
@@ -105,7 +123,8 @@ static void suggest(const status_state *s)
 		dv_out_hint("'dv push' sends what is not in the remote");
 }
 
-static int status_json(json_t **list, const dv_status_summary *sum)
+static int status_json(json_t **list, json_t **stages, const dv_status_summary *sum,
+		       const dv_stage_status_summary *stage_sum)
 {
 	json_t *doc = json_object();
 
@@ -115,6 +134,9 @@ static int status_json(json_t **list, const dv_status_summary *sum)
 	dv_cli_json_count(doc, "not_in_remote", sum->not_in_remote);
 	json_object_set_new(doc, "changes", *list);
 	*list = NULL;
+	dv_cli_json_count(doc, "stages", stage_sum->stages);
+	json_object_set_new(doc, "stale", *stages);
+	*stages = NULL;
 	return dv_out_json(doc);
 }
 
@@ -129,7 +151,9 @@ static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 		.jobs = a->jobs,
 	};
 	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
-	status_state s = { .list = list, .quiet = cli->quiet };
+	dv_cli_autojson json_t *stages = cli->json ? json_array() : NULL;
+	status_state s = { .list = list, .quiet = cli->quiet, .stages = stages };
+	dv_stage_status_summary stage_sum = { 0 };
 	dv_status_summary sum = { 0 };
 	dv_cli_autorepo dv_repo *r = NULL;
 	bool any;
@@ -141,11 +165,17 @@ static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 	free(s.output);
 	if (rc && rc != DV_EPARTIAL)
 		return dv_out_fail(rc);
-	any = sum.changed || sum.not_in_cache || sum.not_in_remote;
+	/* Stages are no data: with targets the question is another one. */
+	if (!rc && sum.pipelines && argc == 0) {
+		rc = dv_stage_status(r, NULL, 0, a->jobs, on_stage, &s, &stage_sum);
+		if (rc)
+			return dv_out_fail(rc);
+	}
+	any = sum.changed || sum.not_in_cache || sum.not_in_remote || stage_sum.stale;
 	for (size_t i = DV_ADDED; i <= DV_NOT_IN_REMOTE; i++)
 		any |= s.n[i] != 0;
 	if (cli->json)
-		status_json(&list, &sum);
+		status_json(&list, &stages, &sum, &stage_sum);
 	if (rc)
 		return dv_out_fail(rc);
 	if (cli->quiet)
@@ -154,10 +184,14 @@ static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 		return DV_EXIT_OK;
 	if (any)
 		suggest(&s);
-	else if (!sum.outputs)
+	else if (!sum.outputs && !stage_sum.stages)
 		dv_out("Nothing is tracked yet.\n");
 	else
-		dv_out("Data and pointers are up to date.\n");
+		dv_out("Data and %s are up to date.\n",
+		       stage_sum.stages ? "pipelines" : "pointers");
+	if (stage_sum.stale)
+		dv_out_hint("'dv repro' runs %s", stage_sum.stale == 1 ? "the stage"
+									 : "these stages");
 	return DV_EXIT_OK;
 }
 

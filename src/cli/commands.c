@@ -23,6 +23,7 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_show,
 	/* run pipelines */
 	&dv_cmd_stage,
+	&dv_cmd_repro,
 	&dv_cmd_dag,
 	&dv_cmd_params,
 	&dv_cmd_metrics,

@@ -15,8 +15,10 @@ static void on_interrupt(int sig)
 	static volatile sig_atomic_t asked;
 
 	(void)sig;
-	if (asked)
+	if (asked) {
+		dv_repro_kill();
 		_exit(DV_EXIT_INTERRUPTED);
+	}
 	asked = 1;
 	dv_cancel();
 }
@@ -36,6 +38,8 @@ static void set_signals(void)
 	sigaction(SIGTERM, &sa, NULL);
 	sa.sa_handler = on_pipe;
 	sigaction(SIGPIPE, &sa, NULL);
+	/* Whoever started us may have ignored it; then nobody could be waited for. */
+	signal(SIGCHLD, SIG_DFL);
 }
 
 int main(int argc, char **argv)

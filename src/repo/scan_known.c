@@ -107,6 +107,27 @@ int dv_scan_seen(dv_scan *s, const char *path, dv_seen *out, dv_oid *oid)
 	return r;
 }
 
+bool dv_scan_find(dv_scan *s, const char *path, dv_scanned *out)
+{
+	dv_autofree char *dir = dv_path_dir(path);
+	node *own = NULL, *d = NULL;
+
+	*out = (dv_scanned){ 0 };
+	if (!dir || find_node(s, path, &own) < 0 || find_node(s, dir, &d) < 0) {
+		dv_error_clear();
+		return false;
+	}
+	if (own && own->dir && own->k)
+		*out = (dv_scanned){ 'd', own->tree, own->size, own->nfiles, 0 };
+	else if (d && d->dir && d->k) {
+		const kept *k = find_kept(d, dv_path_base(path));
+
+		if (k && k->kind && k->kind != 'd')
+			*out = (dv_scanned){ k->kind, k->oid, k->size, 1, 0 };
+	}
+	return out->kind != 0;
+}
+
 int dv_scan_update(dv_scan *s, const char *path, char kind, const dv_oid *oid,
 		   const struct stat *st)
 {

@@ -141,6 +141,7 @@ int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_
 	o = DV_OR_ZERO(o);
 	out = DV_OR_ZERO(out);
 	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
+	dv_auto(dv_path_list) pipelines = DV_PATH_LIST_INIT;
 	dv_auto(dv_targets) t = DV_TARGETS_INIT;
 	dv_auto(status) s = { .repo = r, .o = o, .targets = &t, .cb = cb, .payload = payload,
 			      .sum = out };
@@ -149,7 +150,9 @@ int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_
 	int e;
 
 	memset(out, 0, sizeof(*out));
-	if ((e = dv_repo_outputs(r, &l)) < 0 || (l.n == 0 && n == 0))
+	e = dv_repo_outputs_and_pipelines(r, &l, &pipelines);
+	out->pipelines = pipelines.n;
+	if (e < 0 || (l.n == 0 && n == 0))
 		return e;
 	if ((e = status_open(&s)) < 0)
 		return e;
