@@ -42,8 +42,8 @@ dv_side dv_scan_side(dv_scan *s);
 /** What the last dv_scan_path saw at `path` (root-relative), without the inode. *oid (may be NULL)
  *  is its content's, when there is any. */
 int dv_scan_seen(dv_scan *s, const char *path, dv_seen *out, dv_oid *oid) DV_MUST_CHECK;
-/** What the last dv_scan_path found at `path` (root-relative) in the directory that it scanned; false
- *  when it saw nothing there, or has a writer. */
+/** What the last dv_scan_path found at `path` (root-relative) in the directory that it scanned;
+ *  false when it saw nothing there, or has a writer. */
 bool dv_scan_find(dv_scan *s, const char *path, dv_scanned *out);
 /** Tells the scan what was done to `path` (root-relative) since: it is now `kind` with `oid` and
  *  `st`, or gone when kind is 0. Borrows path until dv_scan_remember. Only of what the last
