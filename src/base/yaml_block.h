@@ -9,6 +9,10 @@
 /** The fast one, for plain block YAML; 1, with nothing recorded, for everything else. */
 int dv_yaml_block_parse(dv_arena *a, const char *text, size_t n, const char *name, bool texts,
 			dv_value **out) DV_MUST_CHECK;
+/** The fast one, without what stands behind the keys `skip` (ends with NULL) of dicts in `depth`
+ *  others: nulls take its place. */
+int dv_yaml_block_parse_part(dv_arena *a, const char *text, size_t n, const char *name,
+			     const char *const *skip, int depth, dv_value **out) DV_MUST_CHECK;
 /** The full one. */
 int dv_yaml_full_parse(dv_arena *a, const char *text, size_t n, const char *name, bool texts,
 		       dv_value **out) DV_MUST_CHECK;

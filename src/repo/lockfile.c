@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "base/yaml_block.h"
 #include "repo/repo.h"
 
 #define SCHEMA "dv 1"
@@ -37,6 +38,7 @@ const char *dv_locked_path_full(dv_arena *a, const char *dir, const dv_locked_st
 typedef struct reading {
 	dv_lockfile *l;
 	const char *dir;
+	bool outs_only;
 } reading;
 
 static int malformed(const dv_value *v, const char *what)
@@ -157,13 +159,15 @@ static int read_stage(reading *r, const dv_member *m, dv_locked_stage *s)
 				.params = dv_value_get(body, "params") };
 	if (rc == 0 && !s->cmd)
 		rc = malformed(body, m->key);
+	if (r->outs_only)
+		s->cmd = s->params = NULL;
 	if (rc == 0 && wdir && wdir->kind != DV_VALUE_STRING)
 		rc = malformed(wdir, "wdir");
 	if (rc == 0 && wdir)
 		s->wdir = wdir->s;
 	if (rc == 0 && s->params && s->params->kind != DV_VALUE_DICT)
 		rc = malformed(s->params, "params");
-	if (rc == 0)
+	if (rc == 0 && !r->outs_only)
 		rc = read_paths(r, s, dv_value_get(body, "deps"), "deps", false, &s->deps,
 				&s->ndeps);
 	if (rc == 0)
@@ -256,11 +260,22 @@ static int as_damage(void)
 	return dv_error_put(&e);
 }
 
-int dv_lockfile_parse(dv_lockfile *out, const char *text, size_t n, const char *dir,
-		      const char *name)
+static int parse_yaml(reading *r, const char *text, size_t n, const char *name, dv_value **root)
+{
+	static const char *const rest[] = { "cmd", "deps", "params", NULL };
+	dv_arena *a = &r->l->arena;
+	int rc = 1;
+
+	if (r->outs_only && !memchr(text, 0, n))
+		rc = dv_yaml_block_parse_part(a, text, n, name, rest, 2, root);
+	return rc > 0 ? dv_yaml_parse(a, text, n, name, root) : rc;
+}
+
+static int parse(dv_lockfile *out, const char *text, size_t n, const char *dir, const char *name,
+		 bool outs_only)
 {
 	dv_auto(dv_lockfile) l = DV_LOCKFILE_INIT;
-	reading r = { &l, dir };
+	reading r = { &l, dir, outs_only };
 	dv_value *root;
 
 	*out = (dv_lockfile)DV_LOCKFILE_INIT;
@@ -279,7 +294,7 @@ int dv_lockfile_parse(dv_lockfile *out, const char *text, size_t n, const char *
 	const char *own = dv_arena_strdup(&l.arena, name);
 	if (!own)
 		return DV_ERROR;
-	int rc = dv_yaml_parse(&l.arena, text, n, own, &root) ? as_damage() : read_stages(&r, root);
+	int rc = parse_yaml(&r, text, n, own, &root) ? as_damage() : read_stages(&r, root);
 	if (rc == DV_ECORRUPT && !*dv_error_last()->hint)
 		dv_err_hint(rc, "take it back from git: 'git checkout -- %s'", name);
 	if (rc)
@@ -287,6 +302,18 @@ int dv_lockfile_parse(dv_lockfile *out, const char *text, size_t n, const char *
 	*out = l;
 	l = (dv_lockfile)DV_LOCKFILE_INIT;
 	return 0;
+}
+
+int dv_lockfile_parse(dv_lockfile *out, const char *text, size_t n, const char *dir,
+		      const char *name)
+{
+	return parse(out, text, n, dir, name, false);
+}
+
+int dv_lockfile_parse_outs(dv_lockfile *out, const char *text, size_t n, const char *dir,
+			   const char *name)
+{
+	return parse(out, text, n, dir, name, true);
 }
 
 int dv_lockfile_read(dv_lockfile *out, const char *path, const char *dir, const char *name)

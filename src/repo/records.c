@@ -52,7 +52,7 @@ static char *borrow(const char *s)
 static int read_stages(const reading *r, const char *text, size_t n)
 {
 	dv_auto(dv_lockfile) f = DV_LOCKFILE_INIT;
-	int rc = dv_lockfile_parse(&f, text, n, r->dir, r->path);
+	int rc = dv_lockfile_parse_outs(&f, text, n, r->dir, r->path);
 
 	for (size_t i = 0; rc == 0 && i < f.n; i++)
 		for (size_t k = 0; rc == 0 && k < f.stages[i].nouts; k++) {
