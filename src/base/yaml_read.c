@@ -77,8 +77,13 @@ static int complain(const reading *r)
 		 dv_err_at(DV_ERROR, &at, "this is no YAML: %s, %s that began in line %zu", problem,
 			   p->context, p->context_mark.line + 1) :
 		 dv_err_at(DV_ERROR, &at, "this is no YAML: %s", problem);
-	return byte_at(r, &p->problem_mark) == '\t' ?
-	       dv_err_hint(rc, "indent with spaces; YAML allows no tabs there") : rc;
+	char byte = byte_at(r, &p->problem_mark);
+	if (byte == '\t')
+		return dv_err_hint(rc, "indent with spaces; YAML allows no tabs there");
+	/* "[model-${item}]" */
+	return byte == '{' && p->problem_mark.column &&
+	       strstr(problem, "',' or") ?
+	       dv_err_hint(rc, "inside […] and {…}, put text with '${…}' between quotes") : rc;
 }
 
 static int next_event(reading *r, yaml_event_t *e)

@@ -141,6 +141,8 @@ test_case 'what is wrong is told with its place' '
 	says 4 "both an output and a dependency"
 	printf "stages:\n  a:\n    cmd: [x\n" >dv.yaml
 	says 4 "this is no YAML"
+	printf "stages:\n  a:\n    cmd: x\n    outs: [m-\${i}]\n" >dv.yaml
+	says 4 "between quotes"
 	printf "vars: [{lr: 1}]\nstages: {}\n" >dv.yaml
 	says 1 "'"'lr' is defined already"'"
 	printf "vars: [nofile.yaml]\n" >dv.yaml
