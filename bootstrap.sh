@@ -7,7 +7,7 @@
 #   demo   the same, then versions, changes, pushes and pulls a real dataset
 #   test   the same, and runs the whole suite: sanitizers, fuzzing, then the plain build, with
 #          real servers on loopback: radosgw (S3), sshd, nginx. --full adds Swift, radosgw on
-#          bluestore with TLS, s3rver, and the long forms of some tests
+#          bluestore with TLS, s3rver, a browser, and the long forms of some tests
 #
 # A second run is quick: nothing is asked of apt when everything is there.
 set -eu
@@ -79,6 +79,7 @@ missing_servers() {
 	have swift-object-server || echo swift-object
 	have memcached || echo memcached
 	have npm || echo nodejs npm
+	have chromium || echo chromium
 }
 
 clang_has_runtimes() {

@@ -586,7 +586,8 @@ typedef struct dv_plots_options {
 	bool json;			/* Vega-Lite specifications instead of a page */
 } dv_plots_options;
 typedef struct dv_plots_summary {
-	uint64_t nplots, nimages, nfailed;	/* failed: data that could not be drawn */
+	uint64_t nplots, nimages, nfailed;	/* failed: data that could not be drawn; what is
+						   not there counts when a target names it */
 } dv_plots_summary;
 /** Draws the plots that the pipeline files of the revisions describe: a page of HTML that needs
  *  nothing beside it, or JSON. Warnings name what could not be drawn. */

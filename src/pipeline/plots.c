@@ -229,7 +229,8 @@ static int failed(drawing *d, const char *id, const char *rev, int rc)
 	dv_warn("%s%s%s%s%s", rev ? rev : "", rev ? ": " : "", e->message, *e->hint ? "; " : "",
 		e->hint);
 	dv_error_clear();
-	d->sum.nfailed++;
+	/* What was not made yet is no failure, unless it was asked for. */
+	d->sum.nfailed += rc != DV_ENOTFOUND || d->o->ntargets;
 	return d->errors.err;
 }
 

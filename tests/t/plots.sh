@@ -189,6 +189,11 @@ EOF
 	contains err "its fields are"
 	python3 -c "import json; assert json.load(open(\"out.json\"))[\"errors\"][0][\"id\"] == \"bare.csv\""
 	must_fail 3 $DV plots show --json missing.csv >out.json 2>err
+	mv curve.tsv away.tsv
+	$DV plots show --json >out.json 2>err
+	contains err "there is no file for the plot '"'curve.tsv'"'"
+	python3 -c "import json; assert json.load(open(\"out.json\"))[\"errors\"][0][\"id\"] == \"curve.tsv\""
+	mv away.tsv curve.tsv
 	must_fail 2 $DV plots show -t liner bare.csv 2>err
 	contains err "did you mean '"'linear'"'"
 	sed "s/template: simple/template: nosuch/" dv.yaml >x && cp dv.yaml keep && mv x dv.yaml
@@ -241,6 +246,24 @@ assert "NaN" not in re.sub("<text.*?</text>", "", drawn), "a place that is no nu
 assert "Receiver operating characteristic" in drawn and "eval/test.json" in drawn
 EOF
 		picture dv-plots.html "$TEST_DIR/plots.png"
+	'
+	test_case 'the mouse is answered' '
+		# A copy whose policy lets this test move the mouse.
+		grep -v "Content-Security-Policy" dv-plots.html >moved.html
+		cat >>moved.html <<EOF
+<script>
+const svg = document.querySelectorAll("section")[0].querySelector("svg");
+const box = svg.getBoundingClientRect();
+svg.dispatchEvent(new MouseEvent("mousemove", { clientX: box.left + 100, clientY: box.top + 100 }));
+document.body.dataset.tip = document.querySelector(".tip").textContent.replace(/\\n/g, " / ");
+document.querySelectorAll(".legend button")[0].click();
+document.body.dataset.hidden = document.querySelectorAll("g.series")[0].style.display;
+</script>
+EOF
+		in_browser moved.html >dom
+		grep -oE "data-(tip|hidden)=\"[^\"]*\"" dom >seen
+		grep -qE "data-tip=\"revision: (v1|workspace) / epoch: [0-9]+ / the loss: [-0-9.]+\"" seen
+		contains seen "data-hidden=\"none\""
 	'
 	test_case 'nothing of the data runs in Chromium' '
 		in_browser evil.html >dom
