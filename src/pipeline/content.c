@@ -5,6 +5,7 @@
  */
 #include "pipeline/content.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -15,6 +16,9 @@
 #include "repo/graft.h"
 #include "store/object.h"
 
+
+#define KNOWN_FILES 2048	/* in a directory that is looked at without the pool */
+#define KNOWN_DEPTH 16
 
 typedef struct seen {
 	char *path;
@@ -165,6 +169,79 @@ static bool look_up(dv_contents *c, const char *path, const struct stat *st, dv_
 	       take(&c->row, dv_dircache_find(&c->row, dv_path_base(path)), st, out);
 }
 
+/* -- directories as they were ------------------------------------------------------------------ */
+
+/* Does the folder have nothing but what the row names? What .dvignore excludes does not count. */
+static bool has_no_more(const dv_contents *c, const char *path, int fd, const dv_dircache *row)
+{
+	dv_autoclose int own = dup(fd);
+	DIR *d = own < 0 ? NULL : fdopendir(own);
+	const struct dirent *e;
+	bool good = d != NULL;
+
+	if (!d)
+		return false;
+	(void)dv_steal_fd(&own);
+	while (good && (e = readdir(d))) {
+		dv_autofree char *inner = NULL;
+		bool dir = e->d_type == DT_DIR;
+
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+		    dv_dircache_find(row, e->d_name))
+			continue;
+		inner = dv_path_join(path, e->d_name);
+		good = inner && e->d_type != DT_UNKNOWN &&
+		       dv_ignore_match_here(c->repo->ignore, inner, dir, NULL);
+	}
+	closedir(d);
+	return good;
+}
+
+/* Is a directory, and all that is in it, as the stat cache remembers it? That spares small ones the
+ * way through the pool. False also when it would take long to find out. */
+static bool is_as_known(const dv_contents *c, const char *path, int fd, unsigned depth,
+			dv_dircache *row, const dv_oid *tree)
+{
+	if (depth > KNOWN_DEPTH || !dv_statcache_get(c->cache, path, row) || !row->has_tree ||
+	    row->n > KNOWN_FILES || (tree && !dv_oid_eq(tree, &row->tree)))
+		return false;
+	for (size_t i = 0; i < row->n; i++) {
+		const dv_cached_file *f = &row->files[i];
+		struct stat st;
+
+		if (fstatat(fd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return false;
+		if (f->kind == 'd' && S_ISDIR(st.st_mode)) {
+			dv_auto(dv_dircache) inner = DV_DIRCACHE_INIT;
+			dv_autofree char *sub = dv_path_join(path, f->name);
+			dv_autoclose int subfd = dv_fs_openat(fd, f->name, O_RDONLY | O_DIRECTORY |
+							      O_NOFOLLOW, 0);
+
+			if (!sub || subfd < 0 ||
+			    !is_as_known(c, sub, subfd, depth + 1, &inner, &f->oid))
+				return false;
+		} else if (f->ino == 0 || !dv_cached_file_is(row, f, &st)) {
+			return false;
+		}
+	}
+	return has_no_more(c, path, fd, row);
+}
+
+static bool look_up_dir(dv_contents *c, const char *path, dv_content *out)
+{
+	dv_auto(dv_dircache) row = DV_DIRCACHE_INIT;
+	dv_autoclose int fd = -1;
+	bool known = dv_workdir_open(&fd, c->rootfd, path, false) == 0 &&
+		     is_as_known(c, path, fd, 0, &row, NULL);
+
+	dv_error_clear();
+	if (known)
+		*out = (dv_content){ 'd', row.tree, row.size, row.nfiles };
+	return known;
+}
+
+/* -- looking further --------------------------------------------------------------------------- */
+
 static int look_outside(const char *path, dv_content *out)
 {
 	dv_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -272,7 +349,8 @@ static int look(dv_contents *c, const char *path, dv_content *out)
 	}
 	if (rc)
 		return rc;
-	if (S_ISREG(st.st_mode) && look_up(c, path, &st, out))
+	if (S_ISREG(st.st_mode) ? look_up(c, path, &st, out) :
+	    S_ISDIR(st.st_mode) && look_up_dir(c, path, out))
 		return 0;
 	return scan(c, path, out);
 }
