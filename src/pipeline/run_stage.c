@@ -276,8 +276,12 @@ static int start_command(dv_runner *r, dv_node *n)
 	if ((rc = make_commands(r, n)) || (rc = make_env(r, n)) || (rc = open_restore(r)) ||
 	    (rc = start_trace(r, n)))
 		return rc;
-	for (size_t i = 0; rc == 0 && i < s->nouts; i++)
+	for (size_t i = 0; rc == 0 && i < s->nouts; i++) {
 		rc = dv_restore_make_room(r->restore, s->outs[i].path, s->outs[i].persist);
+		/* The command may write to what stays. */
+		if (rc == 0 && s->outs[i].persist && r->links)
+			rc = dv_restore_unshare(r->repo, s->outs[i].path);
+	}
 	dv_states_forget(&r->st, s);
 	if (rc)
 		return rc;

@@ -170,14 +170,14 @@ test_case 'stages that always run, and frozen ones' '
 stages:
   nothing: {cmd: "echo n >>log"}
   always: {cmd: "echo a >>log", deps: [in], always_changed: true}
-  frozen: {cmd: "cp in out; echo f >>log", deps: [in], outs: [out]}
-  last: {cmd: "cp out end; echo l >>log", deps: [out], outs: [end]}
+  frozen: {cmd: "cp in made; echo f >>log", deps: [in], outs: [made]}
+  last: {cmd: "cp made end; echo l >>log", deps: [made], outs: [end]}
 EOF
 	repro -j 1; ran nothing always frozen last
 	repro -j 1; ran nothing always
 	sed -i "s/deps: \[in\], outs/frozen: true, deps: [in], outs/" dv.yaml
 	echo b >in; repro; ran nothing always
-	rm out; repro --no-run-cache; [ "$(cat out)" = a ]
+	rm made; repro --no-run-cache; [ "$(cat made)" = a ]
 	sed -i "s/frozen: true, //" dv.yaml; repro; ran nothing always frozen last
 '
 
@@ -324,6 +324,51 @@ test_case 'a dvc.yaml is run as well' '
 	fresh l
 	echo "stages: {a: {cmd: echo x >x, outs: [x]}}" >dvc.yaml
 	repro; ran a; [ -e dv.lock ]
+'
+
+test_case 'links to the cache are made, and never written through' '
+	for mode in hardlink symlink; do
+		fresh p
+		$DV config cache.type $mode
+		cat >dv.yaml <<EOF
+stages:
+  a: {cmd: "seq 1 \$((50000 + \$(cat in))) >made; mkdir d; cp made d/x", deps: [in], outs: [made, d]}
+  p: {cmd: "cat in >>log.txt; cat in >>dir/x", deps: [in], outs: [{log.txt: {persist: true}}, {dir: {persist: true}}]}
+EOF
+		seq 1 50000 >log.txt; mkdir dir; cp log.txt dir/x
+		for i in 1 2 3; do
+			echo $i >in; repro; ran a p
+			[ "$(wc -l <made)" = $((50000 + i)) ]
+			[ "$(wc -l <log.txt)" = $((50000 + i)) ] && cmp log.txt dir/x
+			if [ $mode = symlink ]; then [ -L made ] && [ -L dir/x ]; else [ "$(stat -c %h made)" -gt 1 ]; fi
+			$DV fsck >/dev/null
+		done
+		echo 1 >in; repro a; ran; [ "$(wc -l <made)" = 50001 ]
+		rm made; repro a; ran; [ "$(wc -l <d/x)" = 50001 ]
+		repro a; ran; $DV fsck >/dev/null
+		cd ..
+	done
+'
+
+test_case 'a clone takes from the remote what others made' '
+	rm -rf q q2 qr; mkdir qr; fresh q
+	echo 1 >in; echo raw >raw; $DV add -q raw
+	cat >dv.yaml <<EOF
+stages:
+  a: {cmd: "cat in raw >made; echo m >m.json", deps: [in, raw], outs: [made], metrics: [{m.json: {cache: false}}]}
+  b: {cmd: "cp made end", deps: [made], outs: [end]}
+EOF
+	repro; ran a b
+	echo 2 >in; repro; ran a b; echo 1 >in; repro; ran
+	$DV remote add -d r ../qr && $DV push -q
+	git add -A && git commit -qm one
+	cd ..; git clone -q q q2; cd q2
+	$DV remote add -fd r ../qr >/dev/null 2>&1 || true
+	# Without data nothing can run; with it nothing has to.
+	repro --pull; ran
+	[ "$(cat end)" = "1
+raw" ]
+	$DV status -q
 '
 
 if command -v strace >/dev/null && strace -qq -o /dev/null true 2>/dev/null; then
