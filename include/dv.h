@@ -550,9 +550,9 @@ typedef struct dv_compare_options {
 	bool all;			/* tell also what is the same */
 	bool deps;			/* only parameters that stages take */
 } dv_compare_options;
-/** Compares the values in the files that the pipeline files name: of params.yaml and of "params:"
- *  whole, of other files what stages take; of "metrics:" numbers and texts. Sorted by path and
- *  key. DV_EPARTIAL when a file could not be read. */
+/** Compares the values in the files that the pipeline files name: of params.yaml, "params:" and
+ *  "vars:" whole, of other files what stages take; of "metrics:" numbers and texts. Sorted by path
+ *  and key. DV_EPARTIAL when a file could not be read. */
 DV_API int dv_params_diff(dv_repo *r, const dv_compare_options *o, dv_value_change_cb cb,
 			  void *payload);
 DV_API int dv_metrics_diff(dv_repo *r, const dv_compare_options *o, dv_value_change_cb cb,

@@ -67,6 +67,45 @@ static int want_list(gathering *g, const dv_pipeline_file *f, const dv_value *li
 	return rc;
 }
 
+/* "FILE" or "FILE:NAME,NAME" of "vars". */
+static int want_source(gathering *g, const dv_pipeline_file *f, const dv_value *v)
+{
+	dv_arena *a = &g->out->arena;
+	size_t n = strcspn(v->s, ":");
+	dv_stage_params p = { .written = dv_arena_strndup(a, v->s, n), .whole = !v->s[n] };
+	int rc = p.written ? dv_stage_inner_path(a, f->dir, p.written, &v->at,
+						 "file of variables", &p.path) : DV_ERROR;
+
+	if (rc == DV_EUNSAFE) {
+		/* Outside the workspace there are no revisions. */
+		dv_error_clear();
+		return 0;
+	}
+	for (const char *s = v->s + n; rc == 0 && *s; s += n) {
+		const char *key = NULL;
+		size_t cap = p.nkeys;
+
+		n = strcspn(++s, ",");
+		key = dv_arena_strndup(a, s, n);
+		rc = key ? dv_arena_grow(a, &p.keys, &cap, p.nkeys + 1, sizeof(key)) : DV_ERROR;
+		if (rc == 0)
+			p.keys[p.nkeys++] = key;
+	}
+	return rc ? rc : want_keys(g, &p);
+}
+
+/* What templates are filled with is told, too. */
+static int want_vars(gathering *g, const dv_pipeline_file *f)
+{
+	dv_value *vars = dv_value_get(f->doc, "vars");
+	int rc = 0;
+
+	for (size_t i = 0; vars && vars->kind == DV_VALUE_LIST && rc == 0 && i < vars->n; i++)
+		if (vars->items[i]->kind == DV_VALUE_STRING)
+			rc = want_source(g, f, vars->items[i]);
+	return rc;
+}
+
 static int want_params(gathering *g, const dv_pipeline *p)
 {
 	int rc = 0;
@@ -75,6 +114,8 @@ static int want_params(gathering *g, const dv_pipeline *p)
 		const dv_pipeline_file *f = &p->files[i];
 
 		rc = want_list(g, f, f->params, "file of parameters");
+		if (rc == 0)
+			rc = want_vars(g, f);
 		if (rc == 0)
 			rc = want_all(g, dv_stage_path(&g->out->arena, f->dir, DV_PARAMS_FILE));
 	}

@@ -68,6 +68,20 @@ static int read_output(dv_view *v, const char *path, size_t max, dv_buf *out)
 	return dv_output_stream(v->r, &v->outputs, v->reader, path, 0, UINT64_MAX, take, &t);
 }
 
+/* A link may lead to another file of the workspace or, where outputs are links, of the cache. What
+ * a stranger's link finds elsewhere on this machine is not for pages that are passed on. */
+static int check_link(dv_view *v, const char *abs, const char *path)
+{
+	dv_autofree char *real = realpath(abs, NULL);
+	dv_autofree char *cache = realpath(v->r->cache_dir, NULL);
+	const char *rest;
+
+	if (!real || (cache && dv_path_below(real, cache, NULL)) ||
+	    (dv_path_below(real, v->r->root, &rest) && !dv_repo_is_own(rest)))
+		return 0;
+	return dv_err(DV_EUNSAFE, "'%s' is a link that leads out of the workspace", path);
+}
+
 int dv_view_read(dv_view *v, const char *path, size_t max, dv_buf *out)
 {
 	dv_git *g;
@@ -80,7 +94,9 @@ int dv_view_read(dv_view *v, const char *path, size_t max, dv_buf *out)
 	} else {
 		dv_autofree char *abs = dv_repo_abs(v->r, path);
 
-		rc = abs ? dv_fs_read_file(out, abs, max) : DV_ERROR;
+		rc = abs ? check_link(v, abs, path) : DV_ERROR;
+		if (rc == 0)
+			rc = dv_fs_read_file(out, abs, max);
 	}
 	if (rc != DV_ENOTFOUND)
 		return rc;

@@ -18,7 +18,8 @@ typedef struct dv_view {
 void dv_view_release(dv_view *v);
 
 /** Reads a file of at most `max` bytes; `path` is relative to the root. What the work tree lacks
- *  comes from the outputs. DV_ENOTFOUND when there is no such file, or nobody here has it. */
+ *  comes from the outputs. DV_ENOTFOUND when there is no such file, or nobody here has it;
+ *  DV_EUNSAFE for a link that leads out of the workspace. */
 int dv_view_read(dv_view *v, const char *path, size_t max, dv_buf *out) DV_MUST_CHECK;
 /** Appends the files at and below `path`, sorted: itself when it is a file, nothing when it is not
  *  there. */

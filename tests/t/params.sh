@@ -116,6 +116,22 @@ EOF
 	contains out "-"
 '
 
+test_case 'what templates are filled with counts' '
+	cat >dv.yaml <<EOF
+vars: [more.json, "opt.toml:seed,opt", {own: 1}]
+EOF
+	git add -A && git commit -qm vars
+	echo "{\"a\": 2}" >more.json
+	sed -i "s/^seed.*/seed = 7/; s/sgd/rms/" opt.toml
+	$DV params diff >out
+	grep -qE "^more.json +a.b +1.0 +-$" out
+	grep -qE "^more.json +a +- +2$" out
+	grep -qE "^opt.toml +seed +43 +7$" out
+	grep -qE "^opt.toml +opt.name +sgd +rms$" out
+	$DV params diff --deps >out
+	lacks out "seed"
+'
+
 test_case 'before the first commit, without git, from a folder below' '
 	mkdir "$TEST_DIR/new" && cd "$TEST_DIR/new"
 	git init -q . && $DV init -q

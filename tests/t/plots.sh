@@ -229,6 +229,24 @@ assert x["content"]["data"]["values"][0]["x"] == 0 and x["content"]["encoding"][
 EOF
 '
 
+test_case 'a link does not lead out of the workspace' '
+	printf "a,b\n1,secret\n" >"$TEST_DIR/secret.csv"
+	ln -s "$TEST_DIR/secret.csv" leak.csv
+	ln -s .git/config own.csv
+	ln -s bare.csv fine.csv
+	ln -s "$TEST_DIR" all
+	must_fail 2 $DV plots show --json all/secret.csv 2>err
+	cp dv.yaml keep && echo "plots: [all/secret.csv, leak.csv, own.csv]" >dv.yaml
+	must_fail 3 $DV plots show --json >out.json 2>err
+	mv keep dv.yaml
+	[ "$(grep -c "leads out of the workspace" err)" = 3 ]
+	lacks out.json secret\"
+	lacks out.json repositoryformat
+	$DV plots show --json fine.csv >out.json
+	must_fail 3 $DV metrics show leak.csv 2>err
+	rm leak.csv own.csv fine.csv all
+'
+
 if [ -n "$chromium" ]; then
 	test_case 'the page draws itself in Chromium' '
 		$DV plots diff v1 >out
