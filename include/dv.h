@@ -424,6 +424,42 @@ typedef int (*dv_stage_cb)(const dv_stage_info *s, void *payload);
 DV_API int dv_stage_list(dv_repo *r, const char *const *targets, size_t n, bool all,
 			 dv_stage_cb cb, void *payload);
 
+enum dv_stage_out_type { DV_STAGE_OUT, DV_STAGE_METRIC, DV_STAGE_PLOT };
+typedef struct dv_stage_new_out {
+	const char *path;		/* relative to wdir, as all paths of a stage */
+	enum dv_stage_out_type type;
+	bool no_cache, persist;
+} dv_stage_new_out;
+/** A stage to be written into the pipeline file of the working folder. */
+typedef struct dv_stage_new {
+	const char *name, *cmd;
+	const char *wdir, *desc;	/* NULL: none */
+	const char *const *deps;
+	size_t ndeps;
+	const char *const *params;	/* "[FILE:]NAME,NAME…"; "FILE:" is the whole file */
+	size_t nparams;
+	const dv_stage_new_out *outs;
+	size_t nouts;
+	bool always_changed;
+	bool force;			/* in the place of one that has this name */
+	bool no_stage;			/* leave git's index alone */
+} dv_stage_new;
+typedef struct dv_stage_change_options {
+	bool no_stage;
+} dv_stage_change_options;
+/** `file` is the pipeline file; `changed` is false for what was so already. */
+typedef int (*dv_stage_change_cb)(const char *file, const char *name, bool changed, void *payload);
+/** Adds a stage; comments and layout of the file stay. Nothing is written when the pipelines of the
+ *  workspace would not fit together. DV_EEXISTS for a name or an output that is taken. */
+DV_API int dv_stage_add(dv_repo *r, const dv_stage_new *s, dv_stage_change_cb cb, void *payload);
+/** Removes stages or groups ("NAME", "DIR/dv.yaml:NAME") from their files, lock files and
+ *  .gitignore. What they made stays. */
+DV_API int dv_stage_remove(dv_repo *r, const char *const *targets, size_t n,
+			   const dv_stage_change_options *o, dv_stage_change_cb cb, void *payload);
+/** Has stages or groups keep what they made, whatever their dependencies do, or no longer. */
+DV_API int dv_stage_freeze(dv_repo *r, const char *const *targets, size_t n, bool frozen,
+			   const dv_stage_change_options *o, dv_stage_change_cb cb, void *payload);
+
 /** A stage, or a tracked output that stages depend on, in the graph of the pipeline. */
 typedef struct dv_dag_node {
 	const char *name;		/* "train", "sub/dv.yaml:train", "data.dv" */

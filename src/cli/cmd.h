@@ -99,6 +99,7 @@ typedef struct dv_cli {
 enum dv_cmd_flag {
 	DV_CMD_JSON = 1, /* has a --json form; --json is refused elsewhere */
 	DV_CMD_RARE = 2, /* left out of the short list that `dv` alone prints */
+	DV_CMD_REST = 4, /* the first operand and all behind it is another program's command */
 };
 
 struct dv_cmd {

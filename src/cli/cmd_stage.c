@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv stage: the steps of a pipeline, as its files define them.
+ * dv stage: the steps of a pipeline: adding, listing, removing.
  */
 #include "cli/commands.h"
 #include "cli/common.h"
@@ -125,7 +125,179 @@ static const dv_cmd stage_list = {
 	.flags = DV_CMD_JSON,
 };
 
-static const dv_cmd *const stage_commands[] = { &stage_list, NULL };
+/* -- add --------------------------------------------------------------------------------------- */
+
+typedef struct stage_add_args {
+	const char *name, *wdir, *desc;
+	dv_strlist deps, params;
+	dv_strlist outs[8]; /* by the index of out_kinds */
+	bool always_changed, force, no_stage;
+} stage_add_args;
+
+static const dv_stage_new_out out_kinds[] = {
+	{ NULL, DV_STAGE_OUT, false, false },   { NULL, DV_STAGE_OUT, true, false },
+	{ NULL, DV_STAGE_OUT, false, true },    { NULL, DV_STAGE_OUT, true, true },
+	{ NULL, DV_STAGE_METRIC, false, false }, { NULL, DV_STAGE_METRIC, true, false },
+	{ NULL, DV_STAGE_PLOT, false, false },  { NULL, DV_STAGE_PLOT, true, false },
+};
+#define OUT_KINDS (sizeof(out_kinds) / sizeof(*out_kinds))
+
+/* The words of a command as one text. One word is that text already; of several those that hold
+ * blanks, or nothing, are quoted. */
+static char *command_text(int argc, char **argv)
+{
+	size_t size = 1;
+
+	for (int i = 0; i < argc; i++)
+		size += 4 * strlen(argv[i]) + 3;
+	char *text = calloc(1, size), *p = text;
+	for (int i = 0; text && i < argc; i++) {
+		bool quote = argc > 1 && (!*argv[i] || strpbrk(argv[i], " \t\n"));
+
+		if (i)
+			*p++ = ' ';
+		if (quote)
+			*p++ = '\'';
+		for (const char *s = argv[i]; *s; s++) {
+			if (quote && *s == '\'') {
+				memcpy(p, "'\\''", 4);
+				p += 4;
+			} else {
+				*p++ = *s;
+			}
+		}
+		if (quote)
+			*p++ = '\'';
+	}
+	return text;
+}
+
+static dv_stage_new_out *all_outs(const stage_add_args *a, size_t *n)
+{
+	dv_stage_new_out *outs;
+
+	*n = 0;
+	for (size_t k = 0; k < OUT_KINDS; k++)
+		*n += a->outs[k].len;
+	outs = calloc(*n + 1, sizeof(*outs));
+	*n = 0;
+	for (size_t k = 0; outs && k < OUT_KINDS; k++)
+		for (size_t i = 0; i < a->outs[k].len; i++) {
+			outs[*n] = out_kinds[k];
+			outs[(*n)++].path = a->outs[k].items[i];
+		}
+	return outs;
+}
+
+static int add_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const stage_add_args *a = args;
+	dv_cli_stages s = { .quiet = cli->quiet, .done = "added to", .was = "is so already in" };
+	dv_cli_autorepo dv_repo *r = NULL;
+	size_t nouts;
+	int rc;
+
+	if (!a->name)
+		return dv_out_usage("a stage needs a name: '-n NAME'");
+	if (argc == 0)
+		return dv_out_usage("the stage '%s' needs a command", a->name);
+	if ((rc = dv_cli_open(&r)))
+		return rc;
+	char *dv_cli_autofree cmd = command_text(argc, argv);
+	dv_stage_new_out *dv_cli_autofree outs = all_outs(a, &nouts);
+	if (!cmd || !outs) {
+		dv_out_error("out of memory");
+		return DV_EXIT_FAILED;
+	}
+	const dv_stage_new stage = {
+		.name = a->name, .cmd = cmd, .wdir = a->wdir, .desc = a->desc,
+		.deps = a->deps.items, .ndeps = a->deps.len, .params = a->params.items,
+		.nparams = a->params.len, .outs = outs, .nouts = nouts,
+		.always_changed = a->always_changed, .force = a->force, .no_stage = a->no_stage,
+	};
+	if (cli->json)
+		s.list = json_array();
+	return dv_cli_stages_end(r, &s, dv_stage_add(r, &stage, dv_cli_stage_changed, &s),
+				 a->no_stage);
+}
+
+/* clang-format off */
+static const dv_opt add_opts[] = {
+	DV_OPT_STR('n', "name", stage_add_args, name, "NAME", "what to call it"),
+	DV_OPT_STRLIST('d', "deps", stage_add_args, deps, "PATH", "it depends on this"),
+	DV_OPT_STRLIST('p', "params", stage_add_args, params, "[FILE:]NAME",
+		       "it depends on these parameters, of params.yaml or FILE"),
+	DV_OPT_STRLIST('o', "outs", stage_add_args, outs[0], "PATH", "it makes this"),
+	DV_OPT_STRLIST('O', "outs-no-cache", stage_add_args, outs[1], "PATH",
+		       "it makes this, which git keeps"),
+	DV_OPT_STRLIST(0, "outs-persist", stage_add_args, outs[2], "PATH",
+		       "it makes this, which is not removed before it runs"),
+	DV_OPT_STRLIST(0, "outs-persist-no-cache", stage_add_args, outs[3], "PATH",
+		       "both of these"),
+	DV_OPT_STRLIST('m', "metrics", stage_add_args, outs[4], "PATH", "it makes these metrics"),
+	DV_OPT_STRLIST('M', "metrics-no-cache", stage_add_args, outs[5], "PATH",
+		       "it makes these metrics, which git keeps"),
+	DV_OPT_STRLIST(0, "plots", stage_add_args, outs[6], "PATH", "it makes this plot's data"),
+	DV_OPT_STRLIST(0, "plots-no-cache", stage_add_args, outs[7], "PATH",
+		       "it makes this plot's data, which git keeps"),
+	DV_OPT_STR('w', "wdir", stage_add_args, wdir, "DIR", "where it runs, and paths begin"),
+	DV_OPT_STR(0, "desc", stage_add_args, desc, "TEXT", "what it does, in words"),
+	DV_OPT_FLAG(0, "always-changed", stage_add_args, always_changed,
+		    "run it again each time"),
+	DV_OPT_FLAG('f', "force", stage_add_args, force, "replace the stage of this name"),
+	DV_OPT_FLAG(0, "no-stage", stage_add_args, no_stage, "leave the index of git alone"),
+	DV_OPT_END,
+};
+/* clang-format on */
+
+static const dv_cmd stage_add = {
+	.name = "add",
+	.summary = "add a stage to the pipeline file",
+	.synopsis = "-n NAME [-d PATH] [-p PARAM] [-o PATH] [-w DIR] [-f] [...] COMMAND [ARG...]",
+	.opts = add_opts,
+	.args_size = sizeof(stage_add_args),
+	.run = add_run,
+	.flags = DV_CMD_JSON | DV_CMD_REST,
+};
+
+/* -- remove ------------------------------------------------------------------------------------ */
+
+typedef struct stage_remove_args {
+	bool no_stage;
+} stage_remove_args;
+
+static int remove_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const stage_remove_args *a = args;
+	const dv_stage_change_options o = { .no_stage = a->no_stage };
+	dv_cli_stages s = { .quiet = cli->quiet, .done = "removed from" };
+	dv_cli_autorepo dv_repo *r = NULL;
+	int rc = dv_out_operands(cli, argc, 1, -1);
+
+	if (rc || (rc = dv_cli_open(&r)))
+		return rc;
+	if (cli->json)
+		s.list = json_array();
+	rc = dv_stage_remove(r, dv_cli_targets(argv), (size_t)argc, &o, dv_cli_stage_changed, &s);
+	return dv_cli_stages_end(r, &s, rc, a->no_stage);
+}
+
+static const dv_opt remove_opts[] = {
+	DV_OPT_FLAG(0, "no-stage", stage_remove_args, no_stage, "leave the index of git alone"),
+	DV_OPT_END,
+};
+
+static const dv_cmd stage_remove = {
+	.name = "remove",
+	.summary = "remove stages from their pipeline files",
+	.synopsis = "[--no-stage] TARGET...",
+	.opts = remove_opts,
+	.args_size = sizeof(stage_remove_args),
+	.run = remove_run,
+	.flags = DV_CMD_JSON,
+};
+
+static const dv_cmd *const stage_commands[] = { &stage_add, &stage_list, &stage_remove, NULL };
 
 const dv_cmd dv_cmd_stage = {
 	.name = "stage",

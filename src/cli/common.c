@@ -388,3 +388,42 @@ int dv_cli_level(enum dv_config_level *out, const dv_cli_levels *l,
 			   : otherwise;
 	return 0;
 }
+
+/* -- stages ------------------------------------------------------------------------------------ */
+
+int dv_cli_stage_changed(const char *file, const char *name, bool changed, void *stages)
+{
+	dv_cli_stages *s = stages;
+
+	if (s->list) {
+		json_t *j = json_object();
+
+		dv_out_json_bytes(j, "file", file);
+		dv_out_json_bytes(j, "name", name);
+		json_object_set_new(j, "changed", json_boolean(changed));
+		json_array_append_new(s->list, j);
+	} else if (!s->quiet) {
+		dv_out_name(name);
+		dv_out(": %s ", changed ? s->done : s->was);
+		dv_out_name(file);
+		dv_out("\n");
+	}
+	return 0;
+}
+
+int dv_cli_stages_end(dv_repo *r, dv_cli_stages *s, int rc, bool no_stage)
+{
+	if (rc) {
+		json_decref(s->list);
+		return dv_out_fail(rc);
+	}
+	if (s->list) {
+		json_t *doc = json_object();
+
+		json_object_set_new(doc, "stages", s->list);
+		return dv_out_json(doc);
+	}
+	if (!s->quiet && dv_cli_in_git(r))
+		dv_out_hint("%s the change with git", no_stage ? "stage and commit" : "commit");
+	return DV_EXIT_OK;
+}

@@ -102,6 +102,20 @@ int dv_cli_changed(const dv_change *c, void *changes);
 /* "3 files added, 1 modified, 2 deleted" on a line, or that nothing was to do. */
 void dv_cli_checkout_line(const dv_checkout_summary *s);
 
+/* -- stages ------------------------------------------------------------------------------------ */
+
+/* What the commands that edit pipeline files gather. */
+typedef struct dv_cli_stages {
+	json_t *list; /* with --json */
+	bool quiet;
+	const char *done, *was; /* "added": "train: added to dv.yaml"; `was`: it was so already */
+} dv_cli_stages;
+
+/* dv_stage_change_cb */
+int dv_cli_stage_changed(const char *file, const char *name, bool changed, void *stages);
+/* Ends such a command: the failure, the JSON document or the hint about git. An exit code. */
+int dv_cli_stages_end(dv_repo *r, dv_cli_stages *s, int rc, bool no_stage);
+
 /* -- transfer ---------------------------------------------------------------------------------- */
 
 typedef struct dv_cli_transfer {

@@ -90,7 +90,12 @@ static int run_command(dv_cli *cli, void *args, int argc, char **argv)
 
 	if (cmd->defaults)
 		memcpy(args, cmd->defaults, cmd->args_size);
-	code = dv_opt_parse(&n, &cli->before_dashes, sets, 2, argc, argv, false, &err);
+	bool rest = cmd->flags & DV_CMD_REST;
+	code = dv_opt_parse(&n, &cli->before_dashes, sets, 2, argc, argv, rest, &err);
+	if (!code && rest) {
+		argv += n;
+		n = argc - n;
+	}
 	dv_out_start(cli);
 	if (cli->help) {
 		dv_help_short(cmd, cli->parent);

@@ -394,13 +394,13 @@ static int resolve_matrix(resolving *r, const char *name, const dv_spot *at, dv_
 
 /* -- files ------------------------------------------------------------------------------------- */
 
-static int check_name(const dv_member *m)
+int dv_stage_check_name(const char *name, const dv_spot *at)
 {
 	static const char bad[] = "!\"#$%&'()*+,./:;<=>?@[\\]^`{|}~";
 
-	if (*m->key && !strpbrk(m->key, bad))
+	if (*name && !strpbrk(name, bad))
 		return 0;
-	return dv_err_hint(dv_err_at(DV_ERROR, &m->at, "'%s' is no name of a stage", m->key),
+	return dv_err_hint(dv_err_at(DV_ERROR, at, "'%s' is no name of a stage", name),
 			   "names hold letters, digits, '-' and '_'");
 }
 
@@ -415,7 +415,7 @@ static int resolve_stages(resolving *r, dv_value *stages)
 				 dv_value_kind_name(stages->kind));
 	for (size_t i = 0; i < stages->n; i++) {
 		const dv_member *m = &stages->members[i];
-		int rc = check_name(m);
+		int rc = dv_stage_check_name(m->key, &m->at);
 
 		if (rc)
 			return rc;
@@ -440,7 +440,9 @@ static int read_document(dv_pipeline *p, dv_repo *repo, const char *path, dv_val
 					     "artifacts", "datasets", NULL };
 	dv_auto(dv_buf) text = DV_BUF_INIT;
 	dv_autofree char *abs = dv_repo_abs(repo, path);
+	bool draft = p->draft && strcmp(p->draft, path) == 0;
 	int rc = !abs ? DV_ERROR :
+		 draft ? dv_buf_add(&text, dv_buf_str(p->draft_text), p->draft_text->n) :
 		 p->view ? dv_view_read(p->view, path, DV_PIPELINE_FILE_MAX, &text) :
 			   dv_fs_read_file(&text, abs, DV_PIPELINE_FILE_MAX);
 
@@ -488,14 +490,16 @@ int dv_pipeline_load(dv_pipeline *p, dv_repo *r, dv_output_list *outputs)
 {
 	dv_auto(dv_path_list) files = DV_PATH_LIST_INIT;
 	int rc = dv_repo_outputs_and_pipelines(r, outputs, &files);
+	bool drafted = !p->draft;
 
 	for (size_t i = 0; rc == 0 && i < files.n; i++) {
+		drafted = drafted || strcmp(files.p[i], p->draft) == 0;
 		if (strcmp(dv_path_base(files.p[i]), DV_PIPELINE_FILE) != 0)
 			dv_warn("reading '%s', since there is no '%s' beside it", files.p[i],
 				DV_PIPELINE_FILE);
 		rc = dv_pipeline_load_file(p, r, files.p[i]);
 	}
-	return rc;
+	return rc || drafted ? rc : dv_pipeline_load_file(p, r, p->draft);
 }
 
 int dv_pipeline_load_view(dv_pipeline *p, dv_view *v)

@@ -82,6 +82,9 @@ typedef struct dv_pipeline {
 	size_t nfiles, files_cap;
 	dv_stage *stages;		/* in the order of the files and of expansion */
 	size_t n, cap;
+	/* Set before loading by who is about to write a file: its path and what it will hold. */
+	const char *draft;
+	const dv_buf *draft_text;
 } dv_pipeline;
 #define DV_PIPELINE_INIT { 0 }
 void dv_pipeline_release(dv_pipeline *p);
@@ -110,6 +113,8 @@ int dv_stage_parse(dv_arena *a, const dv_pipeline_file *f, const char *name, con
 /** Replaces the templates of the top's "params", "metrics" and "plots", and sees that they are
  *  lists of what belongs there. */
 int dv_tops_parse(dv_arena *a, dv_pipeline_file *f) DV_MUST_CHECK;
+/** Is this a name that "stages" may have? DV_ERROR. */
+int dv_stage_check_name(const char *name, const dv_spot *at) DV_MUST_CHECK;
 /** Fails with the nearest known word when a dict has a key that is not in `known`. */
 int dv_stage_check_keys(dv_value *dict, const char *const *known, const char *what) DV_MUST_CHECK;
 /** Reads a file of parameters by its suffix: .json, .toml, else YAML. `path` is relative to the
