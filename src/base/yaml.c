@@ -193,7 +193,8 @@ static bool stands_plain(const char *s)
 		return false;
 	for (const char *p = s; *p; p += step) {
 		step = character((const unsigned char *)p, &c);
-		if (!step || !printable(c) || (*p == ':' && (!p[1] || p[1] == ' ')) ||
+		if (!step || !printable(c) ||
+		    (*p == ':' && (!p[1] || p[1] == ' ' || p[1] == '?')) ||
 		    (*p == '#' && p > s && p[-1] == ' ') || strchr(",[]{}", *p))
 			return false;
 	}
