@@ -48,6 +48,9 @@ int dv_lockjournal_read(dv_lockjournal *j, const dv_repo *r) DV_MUST_CHECK;
  *  top of it. */
 int dv_lockjournal_apply(const dv_lockjournal *j, dv_lockfile *l, const char *lock,
 			 const char *dir) DV_MUST_CHECK;
+/** As dv_output_list_read of a lock file, with what the journals have for it on top. */
+int dv_output_list_read_journaled(dv_output_list *l, const char *path, const char *text, size_t n,
+				  const dv_lockjournal *j) DV_MUST_CHECK;
 /** The SHA-256 of a stage's text; zero when it is NULL. */
 int dv_locked_stage_digest(const dv_locked_stage *s, dv_oid *out) DV_MUST_CHECK;
 

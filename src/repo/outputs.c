@@ -9,8 +9,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
-#include "repo/lockfile.h"
-#include "repo/repo.h"
+#include "repo/lockjournal.h"
 
 #define OUTPUTS_MAX 10000000
 
@@ -227,6 +226,8 @@ struct walk {
 	dv_repo *r;
 	dv_output_list *out;
 	dv_path_list *pipelines;	/* or NULL */
+	dv_lockjournal journal;	/* what runs have not put into lock files */
+	dv_map met;		/* hashes of the paths of lock files; only with a journal */
 	dv_path_list damaged;	/* records that cannot be read */
 	dv_map made;		/* hashes of the paths of outputs, which are not gone into */
 	char **todo;		/* folders that are still to be read, owned */
@@ -265,6 +266,46 @@ static dv_oid path_key(const char *path)
 	return key;
 }
 
+/* Notes outputs that were added behind the first `from`. */
+static int note_made(struct walk *w, size_t from)
+{
+	int rc = 0;
+
+	for (size_t i = from; !rc && i < w->out->n; i++) {
+		const dv_output *o = &w->out->o[i];
+		dv_oid key;
+
+		if (o->stage && !o->pointer.is_dir)
+			continue;
+		key = path_key(o->path);
+		rc = dv_map_put(&w->made, &key, 1);
+	}
+	return rc;
+}
+
+static int read_journaled(struct walk *w, const char *rel, const char *text, size_t n)
+{
+	const dv_oid key = path_key(rel);
+	int rc = dv_map_put(&w->met, &key, 1);
+
+	return rc ? rc : dv_output_list_read_journaled(w->out, rel, text, n, &w->journal);
+}
+
+/* Lock files that are in the journal alone, as when the first run was killed. */
+static int read_unwritten(struct walk *w)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < w->journal.n; i++) {
+		const char *lock = w->journal.r[i].lock;
+		const dv_oid key = path_key(lock);
+
+		if (!dv_map_has(&w->met, &key) && dv_path_is_safe(lock))
+			rc = read_journaled(w, lock, "", 0);
+	}
+	return rc;
+}
+
 static int read_record(struct walk *w, const char *rel)
 {
 	bool lock = !dv_pointer_is_name(dv_path_base(rel));
@@ -283,18 +324,11 @@ static int read_record(struct walk *w, const char *rel)
 		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' is a symbolic link", rel),
 				   "replace the link with the file");
 	int rc = dv_fs_read_file(&text, path, lock ? DV_LOCKFILE_MAX : DV_POINTER_MAX);
-	if (!rc)
+	if (!rc && lock && w->journal.n)
+		rc = read_journaled(w, rel, dv_buf_str(&text), text.n);
+	else if (!rc)
 		rc = dv_output_list_read(w->out, rel, dv_buf_str(&text), text.n, NULL);
-	for (size_t i = from; !rc && i < w->out->n; i++) {
-		const dv_output *o = &w->out->o[i];
-		dv_oid key;
-
-		if (o->stage && !o->pointer.is_dir)
-			continue;
-		key = path_key(o->path);
-		rc = dv_map_put(&w->made, &key, 1);
-	}
-	return rc;
+	return rc ? rc : note_made(w, from);
 }
 
 static bool is_made(const struct walk *w, const char *rel)
@@ -438,8 +472,10 @@ int dv_repo_outputs(dv_repo *r, dv_output_list *out)
 int dv_repo_outputs_and_pipelines(dv_repo *r, dv_output_list *out, dv_path_list *pipelines)
 {
 	struct walk w = { .r = r, .out = out, .pipelines = pipelines };
-	int rc = push(&w.todo, &w.cap, &w.n, dv_strdup(""));
+	int rc = dv_lockjournal_read(&w.journal, r);
 
+	if (!rc)
+		rc = push(&w.todo, &w.cap, &w.n, dv_strdup(""));
 	while (!rc && w.n) {
 		dv_autofree char *dir = w.todo[--w.n];
 		rc = dv_check_cancel();
@@ -452,9 +488,13 @@ int dv_repo_outputs_and_pipelines(dv_repo *r, dv_output_list *out, dv_path_list 
 	if (pipelines && pipelines->n)
 		qsort(pipelines->p, pipelines->n, sizeof(*pipelines->p), compare_names);
 	if (!rc)
+		rc = read_unwritten(&w);
+	if (!rc)
 		rc = dv_output_list_finish(out);
 	if (!rc)
 		rc = tell_damage(&w);
+	dv_lockjournal_release(&w.journal);
+	dv_map_release(&w.met);
 	dv_map_release(&w.made);
 	dv_path_list_release(&w.damaged);
 	return rc;

@@ -9,8 +9,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
-#include "repo/lockfile.h"
-#include "repo/repo.h"
+#include "repo/lockjournal.h"
 
 #define HEAD "schema: dv 1\nstages:\n"
 
@@ -49,29 +48,43 @@ static char *borrow(const char *s)
 	return (char *)(uintptr_t)s;
 }
 
+static int add_output(const reading *r, dv_lockfile *f, const dv_locked_stage *s,
+		      const dv_locked_path *p)
+{
+	const char *full = p->full ? p->full : dv_locked_path_full(&f->arena, r->dir, s, p);
+
+	if (!full)
+		return DV_ERROR;
+	const dv_output o = {
+		.path = borrow(full), .pointer_path = borrow(r->path), .stage = borrow(s->name),
+		.pointer = {
+			.path = borrow(dv_path_base(full)), .oid = p->oid, .size = p->size,
+			.nfiles = p->nfiles, .is_dir = p->is_dir, .isexec = p->isexec,
+			.remote = borrow(p->remote), .no_push = p->no_push,
+		},
+	};
+	return dv_output_list_add_copy(r->l, &o);
+}
+
+static int add_stages(const reading *r, dv_lockfile *f)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < f->n; i++) {
+		const dv_locked_stage *s = &f->stages[i];
+
+		for (size_t k = 0; rc == 0 && k < s->nouts; k++)
+			rc = s->outs[k].no_cache ? 0 : add_output(r, f, s, &s->outs[k]);
+	}
+	return rc;
+}
+
 static int read_stages(const reading *r, const char *text, size_t n)
 {
 	dv_auto(dv_lockfile) f = DV_LOCKFILE_INIT;
 	int rc = dv_lockfile_parse_outs(&f, text, n, r->dir, r->path);
 
-	for (size_t i = 0; rc == 0 && i < f.n; i++)
-		for (size_t k = 0; rc == 0 && k < f.stages[i].nouts; k++) {
-			const dv_locked_path *p = &f.stages[i].outs[k];
-			const dv_output o = {
-				.path = borrow(p->full), .pointer_path = borrow(r->path),
-				.stage = borrow(f.stages[i].name),
-				.pointer = {
-					.path = borrow(dv_path_base(p->full)), .oid = p->oid,
-					.size = p->size, .nfiles = p->nfiles, .is_dir = p->is_dir,
-					.isexec = p->isexec, .remote = borrow(p->remote),
-					.no_push = p->no_push,
-				},
-			};
-
-			if (!p->no_cache)
-				rc = dv_output_list_add_copy(r->l, &o);
-		}
-	return rc;
+	return rc ? rc : add_stages(r, &f);
 }
 
 static bool is_indented(const char *p, const char *eol, size_t columns)
@@ -171,6 +184,27 @@ static int read_lock(const reading *r, const char *text, size_t n, dv_map *seen)
 		return rc;
 	dv_output_list_cut(r->l, before);
 	return read_stages(r, text, n);
+}
+
+int dv_output_list_read_journaled(dv_output_list *l, const char *path, const char *text, size_t n,
+				  const dv_lockjournal *j)
+{
+	const char *base = dv_path_base(path);
+	dv_autofree char *dir = dv_strndup(path, base > path ? (size_t)(base - path) - 1 : 0);
+	const reading r = { l, path, dir };
+	dv_auto(dv_lockfile) f = DV_LOCKFILE_INIT;
+	size_t before = l->n;
+	int rc = dir ? dv_lockfile_parse(&f, text, n, dir, path) : dv_err_nomem();
+
+	if (rc == 0)
+		rc = dv_lockjournal_apply(j, &f, path, dir);
+	if (rc == 0)
+		rc = dv_lockfile_settle(&f, dir);
+	if (rc == 0)
+		rc = add_stages(&r, &f);
+	if (rc)
+		dv_output_list_cut(l, before);
+	return rc;
 }
 
 /* -- all --------------------------------------------------------------------------------------- */

@@ -255,6 +255,23 @@ test_case 'stages by their names' '
 	rm -r a m1 m2 && git checkout -q . && dv checkout -q
 '
 
+test_case 'what a killed run had made counts' '
+	echo j >late && late=$(entry late)
+	cat >../journal.py <<EOF
+import hashlib, os, sys
+name = hashlib.sha256(os.path.realpath(".").encode()).hexdigest()[:16]
+os.makedirs(".git/dv/journal-" + name)
+body = "0" * 64 + "\ndv.lock\n  late:\n    cmd: x\n    outs:\n" + sys.argv[1] + "\n"
+with open(".git/dv/journal-" + name + "/1", "w") as f:
+    f.write("dv-journal 1 %s %d\n%s" % (hashlib.sha256(body.encode()).hexdigest(), len(body), body))
+EOF
+	python3 ../journal.py "$late"
+	dv ls >out && contains out late && contains out table
+	mv dv.lock ../lock && dv ls >out && contains out late && lacks out table && mv ../lock dv.lock
+	rm late && dv gc -A -f && dv checkout late && [ "$(cat late)" = j ]
+	rm -r .git/dv/journal-* late && dv ls >out && lacks out late
+'
+
 test_case 'damage is named' '
 	cp dv.lock ../lock
 	printf "schema: dv 1\nstages:\n<<<<<<< HEAD\n  a: {}\n=======\n>>>>>>> x\n" >dv.lock
