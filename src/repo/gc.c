@@ -15,7 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
-#include "repo/lineage.h"
+#include "repo/versions.h"
 #include "repo/links.h"
 #include "repo/record.h"
 #include "repo/sync.h"
@@ -31,7 +31,7 @@ typedef struct gc {
 	dv_reader *reader;
 	const dv_gc_options *o;
 	dv_closure keep;
-	dv_lineages lineages;
+	dv_histories histories;
 	char *project;
 	dv_map known;		/* what any commit names */
 	dv_map kept_stages, known_stages;	/* of lock files, that were seen to: by words */
@@ -44,7 +44,7 @@ static void gc_release(gc *g)
 {
 	dv_reader_free(g->reader);
 	dv_closure_release(&g->keep);
-	dv_lineages_release(&g->lineages);
+	dv_histories_release(&g->histories);
 	dv_map_release(&g->known);
 	dv_map_release(&g->kept_stages);
 	dv_map_release(&g->known_stages);
@@ -376,8 +376,8 @@ static int sweep(gc *g, dv_gc_summary *out)
 	int rc = 0;
 
 	if (g->o->repack) {
-		rc = dv_lineages_find(&g->lineages, g->repo, g->reader, &g->keep.objects);
-		o.turn = &g->lineages;
+		rc = dv_histories_find(&g->histories, g->repo, g->reader, &g->keep.objects);
+		o.turn = &g->histories;
 	}
 	if (!rc)
 		rc = dv_store_sweep(g->store, &o, &st);

@@ -32,14 +32,14 @@ int dv_store_check_object(dv_reader *r, const dv_oid *oid, bool is_tree, dv_stor
 /** Writes a new segment over all readable containers and drops the old ones: repairs the index. */
 int dv_store_reindex(dv_store *s) DV_MUST_CHECK;
 /** The versions of one file, newest first. */
-typedef struct dv_lineage {
+typedef struct dv_history {
 	dv_oid *oids;
 	size_t n, cap;
-} dv_lineage;
-typedef struct dv_lineages {
-	dv_lineage *l;
+} dv_history;
+typedef struct dv_histories {
+	dv_history *l;
 	size_t n, cap;
-} dv_lineages;
+} dv_histories;
 typedef struct dv_sweep {
 	/** Entries that stay; bases of kept deltas are added by the sweep. Without `dry`
 	 *  the chunks and recipes in it are gone afterwards. */
@@ -51,7 +51,7 @@ typedef struct dv_sweep {
 	int level;		/* compression for rewritten entries */
 	/** NULL, or files whose newest version is to be stored in full, and older ones as deltas to
 	 *  newer ones. DV_ECORRUPT when something of the store cannot be read. */
-	const dv_lineages *turn;
+	const dv_histories *turn;
 } dv_sweep;
 typedef struct dv_sweep_stats {
 	uint64_t chunks_kept, chunks_dropped, packs_dropped, packs_rewritten;

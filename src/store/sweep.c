@@ -581,7 +581,7 @@ static int drop_bases(sweep *w)
 static int turn(sweep *w)
 {
 	dv_turn t = { .s = w->s,
-		      .lineages = w->o->turn,
+		      .histories = w->o->turn,
 		      .chunks = { &w->o->keep->chunks, &w->bases },
 		      .copy = turn_copy,
 		      .put = turn_put,

@@ -280,8 +280,8 @@ static int accept_version(turner *w, const line *l, size_t k)
 	return rc;
 }
 
-/* Takes the next versions of a lineage, each once. */
-static int take_line(line *l, const dv_lineage *from, size_t *at)
+/* Takes the next versions of a history, each once. */
+static int take_line(line *l, const dv_history *from, size_t *at)
 {
 	dv_auto(dv_map) seen = DV_MAP_INIT;
 	int rc = 0;
@@ -299,7 +299,7 @@ static int take_line(line *l, const dv_lineage *from, size_t *at)
 }
 
 /* Calls `fn` for the versions of a file in the order in which they build on each other. */
-static int each_version(turner *w, const dv_lineage *from, line *l,
+static int each_version(turner *w, const dv_history *from, line *l,
 			int (*fn)(turner *w, const line *l, size_t k))
 {
 	size_t at = 0;
@@ -316,7 +316,7 @@ static int each_version(turner *w, const dv_lineage *from, line *l,
 }
 
 /* A file that has deltas, all to newer versions, is left as it is. */
-static int turn_lineage(turner *w, const dv_lineage *from, line *l)
+static int turn_history(turner *w, const dv_history *from, line *l)
 {
 	int rc;
 
@@ -399,13 +399,13 @@ int dv_turn_round(const dv_turn *t)
 	dv_autofree line *l = dv_calloc(1, sizeof(*l));
 	int rc = l ? set_up(&w) : DV_ERROR;
 
-	for (size_t i = 0; i < t->lineages->n && !rc; i++)
-		if (t->lineages->l[i].n > 1)
-			rc = each_version(&w, &t->lineages->l[i], l, note_version);
+	for (size_t i = 0; i < t->histories->n && !rc; i++)
+		if (t->histories->l[i].n > 1)
+			rc = each_version(&w, &t->histories->l[i], l, note_version);
 	if (!rc)
 		rc = place_all_others(&w, false);
-	for (size_t i = 0; i < t->lineages->n && !rc; i++)
-		if (t->lineages->l[i].n > 1)
-			rc = turn_lineage(&w, &t->lineages->l[i], l);
+	for (size_t i = 0; i < t->histories->n && !rc; i++)
+		if (t->histories->l[i].n > 1)
+			rc = turn_history(&w, &t->histories->l[i], l);
 	return rc ? rc : place_all_others(&w, true);
 }

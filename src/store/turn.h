@@ -19,7 +19,7 @@ typedef struct dv_turn_copy {
 } dv_turn_copy;
 typedef struct dv_turn {
 	dv_store *s;
-	const dv_lineages *lineages;
+	const dv_histories *histories;
 	const dv_map *chunks[2];	/* ids of all chunks that stay */
 	/** Their copies; false when there is none. */
 	bool (*copy)(void *ctx, const dv_oid *id, dv_turn_copy *out);

@@ -232,13 +232,13 @@ static void repack(history *h, dv_sweep_stats *st)
 {
 	dv_auto(dv_closure) keep = DV_CLOSURE_INIT;
 	dv_autoptr(dv_reader) r = NULL;
-	dv_lineage l[FILES];
-	dv_lineages all = { .l = l, .n = FILES };
+	dv_history l[FILES];
+	dv_histories all = { .l = l, .n = FILES };
 	dv_sweep o = { .keep = &keep, .level = 1, .turn = &all };
 
 	ok(dv_reader_new(&r, h->s));
 	for (size_t f = 0; f < FILES; f++) {
-		l[f] = (dv_lineage){ .oids = h->oids[f], .n = h->n[f] };
+		l[f] = (dv_history){ .oids = h->oids[f], .n = h->n[f] };
 		for (size_t k = 0; k < h->n[f]; k++)
 			ok(dv_closure_add(&keep, r, &h->oids[f][k], false, true));
 	}

@@ -3,7 +3,7 @@
  * Which versions a file had. Directories are compared tree by tree, newer with older, so that only
  * files that changed are looked at.
  */
-#include "repo/lineage.h"
+#include "repo/versions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +17,8 @@
 typedef struct finder {
 	dv_reader *reader;
 	const dv_map *kept;
-	dv_lineages l;
-	dv_map at;		/* path of a file, hashed -> its lineage */
+	dv_histories l;
+	dv_map at;		/* path of a file, hashed -> its history */
 	dv_map dirs;		/* path of a directory, hashed -> place in `trees` */
 	dv_oid *trees;		/* the version of each directory that was seen last */
 	size_t ntrees, trees_cap;
@@ -26,17 +26,17 @@ typedef struct finder {
 	dv_map stages;		/* of lock files, that were seen */
 } finder;
 
-void dv_lineages_release(dv_lineages *l)
+void dv_histories_release(dv_histories *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		free(l->l[i].oids);
 	free(l->l);
-	*l = (dv_lineages){ 0 };
+	*l = (dv_histories){ 0 };
 }
 
 static void finder_release(finder *f)
 {
-	dv_lineages_release(&f->l);
+	dv_histories_release(&f->l);
 	dv_map_release(&f->at);
 	dv_map_release(&f->dirs);
 	dv_map_release(&f->stages);
@@ -56,7 +56,7 @@ static dv_oid path_key(const char *path, const char *below)
 }
 
 /* Adds an older version, unless it is the same. */
-static int add_version(dv_lineage *l, const dv_oid *oid)
+static int add_version(dv_history *l, const dv_oid *oid)
 {
 	int rc;
 
@@ -68,7 +68,7 @@ static int add_version(dv_lineage *l, const dv_oid *oid)
 	return rc;
 }
 
-static int lineage_of(finder *f, const char *path, const char *below, dv_lineage **out)
+static int history_of(finder *f, const char *path, const char *below, dv_history **out)
 {
 	dv_oid key = path_key(path, below);
 	uint64_t at = f->l.n;
@@ -80,7 +80,7 @@ static int lineage_of(finder *f, const char *path, const char *below, dv_lineage
 			rc = dv_map_put(&f->at, &key, at);
 		if (rc)
 			return rc;
-		f->l.l[f->l.n++] = (dv_lineage){ 0 };
+		f->l.l[f->l.n++] = (dv_history){ 0 };
 	}
 	*out = &f->l.l[at];
 	return 0;
@@ -96,12 +96,12 @@ static int on_change(void *payload, const char *path, const dv_tree_entry *newer
 		     const dv_tree_entry *older)
 {
 	finder *f = payload;
-	dv_lineage *l;
+	dv_history *l;
 	int rc;
 
 	if (!is_file(newer) || !is_file(older) || dv_oid_eq(&newer->oid, &older->oid))
 		return 0;
-	rc = lineage_of(f, f->dir, path, &l);
+	rc = history_of(f, f->dir, path, &l);
 	if (!rc)
 		rc = add_version(l, &newer->oid);
 	return rc ? rc : add_version(l, &older->oid);
@@ -133,14 +133,14 @@ static int add_tree(finder *f, const char *path, const dv_oid *oid)
 
 static int add_object(finder *f, const char *path, const dv_oid *oid, bool is_dir)
 {
-	dv_lineage *l;
+	dv_history *l;
 	int rc;
 
 	if (!dv_map_has(f->kept, oid) || !dv_store_has_object(dv_reader_store(f->reader), oid))
 		return 0;
 	if (is_dir)
 		return add_tree(f, path, oid);
-	rc = lineage_of(f, path, "", &l);
+	rc = history_of(f, path, "", &l);
 	return rc ? rc : add_version(l, oid);
 }
 
@@ -167,7 +167,7 @@ static int on_record(const char *where, const char *path, const char *text, size
 	return add_outputs(f, &l);
 }
 
-static int join(dv_lineage *to, dv_lineage *from)
+static int join(dv_history *to, dv_history *from)
 {
 	int rc = 0;
 
@@ -178,7 +178,7 @@ static int join(dv_lineage *to, dv_lineage *from)
 }
 
 /* A file whose oldest version is the newest of another one was renamed. */
-static int join_renamed(dv_lineages *l)
+static int join_renamed(dv_histories *l)
 {
 	dv_auto(dv_map) ends = DV_MAP_INIT;
 	int rc = 0;
@@ -196,14 +196,14 @@ static int join_renamed(dv_lineages *l)
 	return rc;
 }
 
-int dv_lineages_find(dv_lineages *out, dv_repo *r, dv_reader *reader, const dv_map *kept)
+int dv_histories_find(dv_histories *out, dv_repo *r, dv_reader *reader, const dv_map *kept)
 {
 	__attribute__((cleanup(finder_release))) finder f = { .reader = reader, .kept = kept };
 	dv_auto(dv_output_list) outputs = DV_OUTPUT_LIST_INIT;
 	dv_git *git = NULL;
 	int rc = dv_repo_outputs(r, &outputs);
 
-	*out = (dv_lineages){ 0 };
+	*out = (dv_histories){ 0 };
 	if (!rc)
 		rc = add_outputs(&f, &outputs);
 	if (!rc && r->has_git)
@@ -215,6 +215,6 @@ int dv_lineages_find(dv_lineages *out, dv_repo *r, dv_reader *reader, const dv_m
 	if (rc < 0)
 		return rc;
 	*out = f.l;
-	f.l = (dv_lineages){ 0 };
+	f.l = (dv_histories){ 0 };
 	return 0;
 }
