@@ -4,7 +4,7 @@
 # Usage: check-layers.sh ROOT | --self-test
 # Includes point down only:
 #
-#   cli > pipeline > repo > transfer, remotes > store > base
+#   cli > pipeline > lineage > repo > transfer, remotes > store > base
 #
 # cli sees the library through <dv.h> alone; remotes sees transfer/remote_driver.h and base;
 # <git2.h> is included in repo alone; store has no network and no git.
@@ -18,7 +18,9 @@ allowed() {
 	transfer:base/* | transfer:store/* | transfer:transfer/*) ;;
 	remotes:base/* | remotes:transfer/remote_driver.h | remotes:remotes/*) ;;
 	repo:base/* | repo:store/* | repo:transfer/* | repo:repo/*) ;;
-	pipeline:base/* | pipeline:store/* | pipeline:repo/* | pipeline:pipeline/*) ;;
+	lineage:base/* | lineage:store/* | lineage:repo/* | lineage:lineage/*) ;;
+	pipeline:base/* | pipeline:store/* | pipeline:repo/* | pipeline:lineage/*) ;;
+	pipeline:pipeline/*) ;;
 	cli:cli/*) ;;
 	*) return 1 ;;
 	esac
@@ -30,11 +32,12 @@ system_allowed() {
 	dv.h)
 		# Error codes and progress are public: base brings them in for the layers between.
 		case $1 in
-		base | repo | pipeline | cli) ;;
+		base | repo | lineage | pipeline | cli) ;;
 		*) return 1 ;;
 		esac
 		;;
-	base/* | store/* | transfer/* | remotes/* | repo/* | pipeline/* | cli/*) return 1 ;;
+	base/* | store/* | transfer/* | remotes/* | repo/* | lineage/*) return 1 ;;
+	pipeline/* | cli/*) return 1 ;;
 	git2.h | git2/*) [ "$1" = repo ] ;;
 	curl/* | netdb.h | netinet/* | arpa/*) [ "$1" = remotes ] || [ "$1" = transfer ] ;;
 	yaml.h) [ "$1" = base ] ;;
@@ -44,7 +47,7 @@ system_allowed() {
 
 check_tree() {
 	local root=$1 bad=0 count=0 layer folder file line kind name
-	for layer in base store transfer remotes repo pipeline cli; do
+	for layer in base store transfer remotes repo lineage pipeline cli; do
 		folder=$root/src/$layer
 		[ "$layer" = remotes ] && folder=$root/remotes
 		[ -d "$folder" ] || continue
@@ -108,7 +111,11 @@ good src/repo/a.c <git2.h>
 good src/repo/a.c "transfer/b.h"
 bad src/repo/a.c "cli/b.h"
 bad src/repo/a.c "pipeline/b.h"
+good src/lineage/a.c "repo/b.h"
+bad src/lineage/a.c "pipeline/b.h"
+bad src/repo/a.c "lineage/b.h"
 good src/pipeline/a.c "repo/b.h"
+good src/pipeline/a.c "lineage/b.h"
 bad src/pipeline/a.c "transfer/b.h"
 bad src/pipeline/a.c <git2.h>
 good src/cli/a.c <dv.h>

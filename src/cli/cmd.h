@@ -100,6 +100,7 @@ enum dv_cmd_flag {
 	DV_CMD_JSON = 1, /* has a --json form; --json is refused elsewhere */
 	DV_CMD_RARE = 2, /* left out of the short list that `dv` alone prints */
 	DV_CMD_REST = 4, /* the first operand and all behind it is another program's command */
+	DV_CMD_OPERANDS = 8, /* takes operands although it has subcommands */
 };
 
 struct dv_cmd {

@@ -30,6 +30,10 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_params,
 	&dv_cmd_metrics,
 	&dv_cmd_plots,
+	&dv_cmd_lineage,
+	&dv_cmd_runs,
+	&dv_cmd_artifacts,
+	&dv_cmd_ctx,
 	/* share data */
 	&dv_cmd_remote,
 	&dv_cmd_push,
@@ -41,6 +45,7 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_gc,
 	&dv_cmd_doctor,
 	&dv_cmd_cache,
+	&dv_cmd_db,
 	/* settings and help */
 	&dv_cmd_config,
 	&dv_cmd_check_ignore,

@@ -145,7 +145,7 @@ static int run_named(dv_cli *cli, int argc, char **argv)
 		argv += at;
 		if (argc > 1) {
 			sub = dv_cmd_find(cli->cmd->subcommands, argv[1]);
-			if (!sub && !cli->help)
+			if (!sub && !cli->help && !(cli->cmd->flags & DV_CMD_OPERANDS))
 				return unknown_command(cli->cmd, argv[1]);
 		}
 		if (sub) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dv_add and dv_commit: which outputs the targets mean, and what may become one. */
+/* Add and commit: which outputs the targets mean, and what may become one. */
 #include <fcntl.h>
 #include <ftw.h>
 #include <string.h>
@@ -99,11 +99,11 @@ static int check_apart(const dv_record *c, const dv_targets *t)
 	return 0;
 }
 
-int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_options *o,
-	   dv_output_cb cb, void *payload)
+int dv_repo_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_options *o,
+		const dv_accountant *a, dv_output_cb cb, void *payload)
 {
 	o = DV_OR_ZERO(o);
-	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
+	dv_auto(dv_record) c = { .accountant = a, .cb = cb, .payload = payload };
 	dv_auto(dv_targets) t = DV_TARGETS_INIT;
 	int e;
 
@@ -130,11 +130,11 @@ int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_option
 	return dv_record_finish(&c, o->message);
 }
 
-int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_options *o,
-	      dv_output_cb cb, void *payload)
+int dv_repo_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_options *o,
+		   const dv_accountant *a, dv_output_cb cb, void *payload)
 {
 	o = DV_OR_ZERO(o);
-	dv_auto(dv_record) c = { .cb = cb, .payload = payload };
+	dv_auto(dv_record) c = { .accountant = a, .cb = cb, .payload = payload };
 	dv_auto(dv_targets) t = DV_TARGETS_INIT;
 	dv_autoptr(dv_reader) reader = NULL;
 	dv_targets_scope scope = { .repo = r, .a = &c.outputs, .workspace = true };

@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/progress.h"
 #include "repo/record.h"
+#include "repo/runlist.h"
 #include "repo/sync.h"
 
 #define LOCK_WAIT_MS 10000
@@ -201,6 +202,37 @@ static int check_there(fsck *f)
 						     &n);
 }
 
+/* The run records of this clone and what they bring along, in its cache. */
+static int check_runs(fsck *f, dv_closure *all, bool damaged)
+{
+	static const char *const what[] = { "", "run record", "log of a run",
+					    "listing of run records" };
+	dv_auto(dv_run_list) l = DV_RUN_LIST_INIT;
+	int rc = f->o->remote ? 0 : dv_run_list_read(&l, f->repo, 0);
+
+	for (size_t i = 0; rc == 0 && i < l.n; i++) {
+		const dv_run_item *it = &l.items[i];
+		size_t missing = all->nmissing;
+
+		/* A listing is needed by nobody; it comes again with the next fetch. */
+		if (it->kind == DV_RUN_ITEM_BATCH && !dv_store_has_object(f->store, &it->oid))
+			continue;
+		if (!damaged) {
+			rc = dv_closure_add(all, f->reader, &it->oid, false, true);
+			if (rc == DV_ECORRUPT) {
+				dv_error_clear();
+				rc = 0;
+			} else if (rc < 0 || all->nmissing == missing) {
+				continue;
+			}
+		}
+		f->label = what[it->kind];
+		rc = dv_store_check_object(f->reader, &it->oid, false, on_damage, f);
+		f->label = NULL;
+	}
+	return rc;
+}
+
 /* Looks at every output when something is damaged; else it is enough that everything is there. */
 static int check_outputs(fsck *f)
 {
@@ -234,6 +266,8 @@ static int check_outputs(fsck *f)
 		rc = dv_store_check_object(f->reader, &p->oid, p->is_dir, on_damage, f);
 		f->label = NULL;
 	}
+	if (rc == 0)
+		rc = check_runs(f, &all, damaged);
 	while ((e = dv_map_next(&all.objects, &pos)))
 		f->sum->trees += e->value == 2;
 	for (size_t i = 0; rc == 0 && i < f->outputs.n; i++)
@@ -380,8 +414,9 @@ static int bring_objects(fsck *f)
 
 	for (size_t i = 0; rc == 0 && i < f->outputs.n; i++)
 		if (f->broken[i])
-			w[n++] = (dv_want){ f->outputs.o[i].pointer.oid,
-					    f->outputs.o[i].pointer.is_dir, f->outputs.o[i].path };
+			w[n++] = (dv_want){ .oid = f->outputs.o[i].pointer.oid,
+					    .is_tree = f->outputs.o[i].pointer.is_dir,
+					    .path = f->outputs.o[i].path };
 	if (rc < 0 || n == 0 || (!f->remote && !f->local))
 		return rc;
 	if (f->remote) {

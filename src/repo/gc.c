@@ -18,6 +18,7 @@
 #include "repo/versions.h"
 #include "repo/links.h"
 #include "repo/record.h"
+#include "repo/runlist.h"
 #include "repo/sync.h"
 #include "repo/workdir.h"
 
@@ -178,6 +179,19 @@ static int keep_links(gc *g, const dv_repo *r, const dv_output_list *l)
 	return rc;
 }
 
+/* What is known of runs stays: it is small, and what it tells of may be gone. */
+static int keep_runs(gc *g, const dv_repo *r)
+{
+	dv_auto(dv_run_list) l = DV_RUN_LIST_INIT;
+	int rc = dv_run_list_read(&l, r, 0);
+
+	for (size_t i = 0; rc == 0 && i < l.n; i++)
+		if (dv_store_has_object(g->store, &l.items[i].oid))
+			rc = keep_object(g, &l.items[i].oid,
+					 l.items[i].kind == DV_RUN_ITEM_BATCH);
+	return rc;
+}
+
 static int keep_repo(gc *g, dv_repo *r, const dv_git_scope *scope)
 {
 	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
@@ -188,6 +202,8 @@ static int keep_repo(gc *g, dv_repo *r, const dv_git_scope *scope)
 		rc = keep_outputs(g, &l);
 	if (rc == 0)
 		rc = keep_links(g, r, &l);
+	if (rc == 0)
+		rc = keep_runs(g, r);
 	if (rc < 0 || !r->has_git)
 		return rc;
 	if ((rc = dv_repo_git(r, &git)) < 0 ||
@@ -419,6 +435,8 @@ static bool keep_root(const dv_root *root, void *payload)
 		g->sum->roots_of_others++;
 		return true;
 	}
+	if (root->runs)
+		return true;
 	if (dv_map_has(&g->keep.objects, &root->oid) || dv_map_has(&g->keep.chunks, &root->oid) ||
 	    dv_map_has(&g->keep.recipes, &root->oid))
 		return true;

@@ -311,6 +311,48 @@ static int config_text(dv_git *g, const char *key, dv_buf *out)
 	return out->err;
 }
 
+static int author_part(dv_git *g, const char *variable, const char *key, dv_buf *out)
+{
+	const char *text = getenv(variable);
+
+	dv_buf_clear(out);
+	return text && *text ? dv_buf_adds(out, text) : config_text(g, key, out);
+}
+
+int dv_git_author(dv_git *g, dv_buf *name, dv_buf *email)
+{
+	int rc = author_part(g, "GIT_AUTHOR_NAME", "user.name", name);
+
+	if (!rc)
+		rc = author_part(g, "GIT_AUTHOR_EMAIL", "user.email", email);
+	git_error_clear();
+	return rc;
+}
+
+#define DIRTY_FOUND 1
+static int on_dirty(const char *path, unsigned flags, void *payload)
+{
+	bool *dirty = payload;
+
+	(void)path;
+	if (flags == GIT_STATUS_CURRENT || (flags & GIT_STATUS_IGNORED))
+		return 0;
+	*dirty = true;
+	return DIRTY_FOUND;
+}
+
+int dv_git_is_dirty(dv_git *g, bool *dirty)
+{
+	git_status_options o = { .version = GIT_STATUS_OPTIONS_VERSION };
+	int gc;
+
+	*dirty = false;
+	o.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
+	o.flags = GIT_STATUS_OPT_EXCLUDE_SUBMODULES;
+	gc = git_status_foreach_ext(g->repo, &o, on_dirty, dirty);
+	return gc && gc != DIRTY_FOUND ? dv_git_fail(gc, "cannot see what git has changed") : 0;
+}
+
 /* `role` is AUTHOR or COMMITTER. */
 static int make_signature(dv_git *g, const char *name_var, const char *email_var,
 			  git_signature **out)
@@ -539,4 +581,38 @@ int dv_git_read_blob(dv_git *g, const char *rev, const char *path, size_t max, d
 	if ((uint64_t)git_blob_rawsize(blob) > max)
 		return dv_err(DV_ERROR, "'%s' in '%s' is too large", path, rev);
 	return dv_buf_add(out, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+}
+
+/* -- references -------------------------------------------------------------------------------- */
+
+static const char *ref_label(const char *name)
+{
+	static const char *const heads[] = { "refs/heads/", "refs/remotes/" };
+
+	for (size_t i = 0; i < 2; i++)
+		if (strncmp(name, heads[i], strlen(heads[i])) == 0)
+			return name + strlen(heads[i]);
+	return strncmp(name, "refs/tags/", 10) == 0 ? name + 5 : NULL;
+}
+
+int dv_git_refs(dv_git *g, dv_git_ref_cb cb, void *payload)
+{
+	dv_autoptr(git_reference_iterator) it = NULL;
+	int gc = git_reference_iterator_new(&it, g->repo), rc = 0;
+
+	while (!gc && rc == 0) {
+		dv_autoptr(git_reference) ref = NULL;
+		dv_autoptr(git_object) commit = NULL;
+		char hex[DV_GIT_HEX + 1] = "";
+		const char *label;
+
+		gc = git_reference_next(&ref, it);
+		if (gc || !(label = ref_label(git_reference_name(ref))) ||
+		    git_reference_peel(&commit, ref, GIT_OBJECT_COMMIT))
+			continue;
+		git_oid_tostr(hex, sizeof(hex), git_object_id(commit));
+		rc = cb(label, hex, payload);
+	}
+	git_error_clear();
+	return rc ? rc : gc == GIT_ITEROVER ? 0 : dv_git_fail(gc, "cannot list git's references");
 }

@@ -60,8 +60,18 @@ int dv_git_read_staged(dv_git *g, const char *path, size_t max, dv_buf *out) DV_
 int dv_git_check(dv_git *g) DV_MUST_CHECK;
 /** Is the path in the index, or anything below it? *which (may be NULL) is that path, owned. */
 int dv_git_is_tracked(dv_git *g, const char *path, bool *tracked, char **which) DV_MUST_CHECK;
+typedef int (*dv_git_ref_cb)(const char *name, const char *hex, void *payload);
+/** Branches as "main", those of remotes as "origin/main", tags as "tags/v1", with their commits; in
+ *  git's order. What does not lead to a commit is passed over. */
+int dv_git_refs(dv_git *g, dv_git_ref_cb cb, void *payload) DV_MUST_CHECK;
 /** Would git ignore the path? A folder's path ends with '/'. */
 int dv_git_is_ignored(dv_git *g, const char *path, bool *ignored) DV_MUST_CHECK;
+
+/** Who would be the author of a commit: name and email, replaced; empty where git does not know. */
+int dv_git_author(dv_git *g, dv_buf *name, dv_buf *email) DV_MUST_CHECK;
+/** Is there a file in git that is not as HEAD has it, in the index or in the work tree? What git
+ *  does not track does not count. Looks at every tracked file until one is found. */
+int dv_git_is_dirty(dv_git *g, bool *dirty) DV_MUST_CHECK;
 
 /* -- revisions --------------------------------------------------------------------------------- */
 

@@ -123,10 +123,12 @@ static int ignore_in_git(dv_record *c, const char *path)
 	return dv_record_stage(c, file);
 }
 
-/* Makes the content durable, then the pointer, then the rest. */
+/* Makes the content durable, then the pointer, then the rest. `old`: what the pointer named so far,
+ * or NULL; `before`: how many files that had. */
 static int publish(dv_record *c, const char *path, const char *pointer_path, const dv_pointer *p,
-		   uint64_t before)
+		   const dv_oid *old, uint64_t before)
 {
+	const dv_accountant *a = old && dv_oid_eq(old, &p->oid) ? NULL : c->accountant;
 	dv_root root = { .oid = p->oid, .is_tree = p->is_dir, .path = (char *)(uintptr_t)path,
 			 .project = c->repo->root };
 	dv_autofree char *file = dv_repo_abs(c->repo, pointer_path);
@@ -137,10 +139,12 @@ static int publish(dv_record *c, const char *path, const char *pointer_path, con
 
 	if (!file)
 		return dv_err_nomem();
-	if ((r = dv_writer_commit(c->writer, &root, 1)) < 0 ||
+	if ((a && (r = a->stored(a->ctx, c->writer, path, pointer_path, p)) < 0) ||
+	    (r = dv_writer_commit(c->writer, &root, 1)) < 0 ||
 	    (r = dv_pointer_write(p, &c->repo->scratch, file, &changed)) < 0 ||
 	    (r = dv_scan_relink(c->scan)) < 0 ||
-	    (r = ignore_in_git(c, path)) < 0 || (r = dv_record_stage(c, pointer_path)) < 0)
+	    (r = ignore_in_git(c, path)) < 0 || (r = dv_record_stage(c, pointer_path)) < 0 ||
+	    (a && (r = a->done(a->ctx)) < 0))
 		return r;
 	dv_oid_hex(hex, &p->oid);
 	dv_output_event e = { path, pointer_path, hex, p->is_dir, changed,
@@ -202,7 +206,8 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 	p.is_dir = now.kind == 'd';
 	p.nfiles = p.is_dir ? now.nfiles : 0;
 	p.isexec = now.kind == 'x';
-	if ((r = publish(c, path, pointer_path, &p, old && p.is_dir ? old->nfiles : 0)) < 0)
+	if ((r = publish(c, path, pointer_path, &p, old ? &old->oid : NULL,
+			 old && p.is_dir ? old->nfiles : 0)) < 0)
 		return r;
 	return dv_scan_remember(c->scan);
 }
@@ -238,11 +243,12 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
 		return dv_err_hint(r, "run 'dv fetch %s' first", o->path);
 	if (r < 0)
 		return r;
+	dv_oid old = o->pointer.oid;
 	o->pointer.oid = g.oid;
 	o->pointer.size = g.size;
 	uint64_t before = o->pointer.nfiles;
 	o->pointer.nfiles = g.nfiles;
-	return publish(c, o->path, o->pointer_path, &o->pointer, before);
+	return publish(c, o->path, o->pointer_path, &o->pointer, &old, before);
 }
 
 int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, const char *path)

@@ -8,6 +8,22 @@
 
 #include "repo/scan.h"
 
+/** Somebody who keeps account of what is recorded. `stored` comes for an output that is new or has
+ *  other content than before, and may put more into the writer; `done` when that is durable and the
+ *  pointer is written. */
+typedef struct dv_accountant {
+	int (*stored)(void *ctx, dv_writer *w, const char *path, const char *pointer_path,
+		      const dv_pointer *p);
+	int (*done)(void *ctx);
+	void *ctx;
+} dv_accountant;
+
+/** dv_add and dv_commit with an accountant, who may be NULL. */
+int dv_repo_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_options *o,
+		const dv_accountant *a, dv_output_cb cb, void *payload) DV_MUST_CHECK;
+int dv_repo_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_options *o,
+		   const dv_accountant *a, dv_output_cb cb, void *payload) DV_MUST_CHECK;
+
 /** One call of add or commit. Zero-initialised, then dv_record_open. */
 typedef struct dv_record {
 	dv_repo *repo;
@@ -22,6 +38,7 @@ typedef struct dv_record {
 	size_t nstaged, staged_cap;
 	dv_lock lock;			/* of the work tree, from open to release */
 	bool locked;
+	const dv_accountant *accountant;	/* or NULL */
 	dv_output_cb cb;
 	void *payload;
 } dv_record;

@@ -9,136 +9,13 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
-#include "base/sha256.h"
 #include "repo/changes.h"
 #include "repo/graft.h"
+#include "repo/runlist.h"
 #include "repo/targets.h"
 #include "store/whole.h"
 
-#define PROBE_TRIES 2	/* somebody waits, and perhaps without a network */
-
-/* -- remotes ----------------------------------------------------------------------------------- */
-
-typedef struct remote_settings {
-	const dv_config *config;
-	const char *name;
-} remote_settings;
-
-static const char *remote_setting(void *ctx, const char *key)
-{
-	const remote_settings *s = ctx;
-	dv_auto(dv_buf) full = DV_BUF_INIT;
-
-	if (dv_buf_addf(&full, "remote.%s.%s", s->name, key))
-		return NULL;
-	return dv_config_string(s->config, dv_buf_str(&full), NULL);
-}
-
-/* "20m"; 0 when it is not set. What the settings hold was checked when it came in. */
-static uint64_t size_setting(remote_settings *s, const char *key)
-{
-	const char *text = remote_setting(s, key);
-	char *end = NULL;
-	uint64_t n = text ? strtoull(text, &end, 10) : 0;
-
-	switch (end ? *end | 0x20 : 0) {
-	case 'k':
-		return n << 10;
-	case 'm':
-		return n << 20;
-	case 'g':
-		return n << 30;
-	}
-	return n;
-}
-
-int dv_repo_remote_open(dv_repo *r, const char *name, bool create, dv_remote_store **out,
-			char **name_out)
-{
-	return dv_sync_remote_open(r, name, &(dv_sync_how){ .create = create }, out, name_out);
-}
-
-/* What a remote is opened with. Owned, and in its place until it is released. */
-typedef struct place {
-	char *name, *url, *mirror;
-	remote_settings settings;
-	dv_remote_options o;
-} place;
-static void place_release(place *p)
-{
-	free(p->name);
-	free(p->url);
-	free(p->mirror);
-}
-
-static int place_find(place *p, dv_repo *r, const char *name, const dv_sync_how *how)
-{
-	dv_auto(dv_buf) path = DV_BUF_INIT, key = DV_BUF_INIT;
-	enum dv_config_level level = DV_CONFIG_REPO;
-	char hex[DV_OID_HEX_SIZE + 1];
-	dv_oid id;
-	int rc = dv_config_remote(&r->config, r->root, name, &p->name, &p->url);
-
-	if (rc < 0)
-		return rc;
-	dv_sha256(&id, p->url, strlen(p->url));
-	dv_oid_hex(hex, &id);
-	dv_buf_addf(&path, "%s/remotes/%.16s", r->dvdir, hex);
-	dv_buf_addf(&key, "remote.%s.url", p->name);
-	if (path.err || key.err)
-		return path.err ? path.err : key.err;
-	dv_config_string(&r->config, dv_buf_str(&key), &level);
-	p->mirror = dv_buf_detach(&path);
-	p->settings = (remote_settings){ &r->config, p->name };
-	p->o = (dv_remote_options){
-		.name = p->name, .url = p->url, .mirror_dir = p->mirror, .create = how->create,
-		.jobs = how->jobs ? how->jobs : (int)size_setting(&p->settings, "jobs"),
-		.rate = how->rate ? how->rate : size_setting(&p->settings, "limitrate"),
-		.url_is_own = level != DV_CONFIG_REPO,
-		.setting = remote_setting, .ctx = &p->settings,
-	};
-	return 0;
-}
-
-int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,
-			dv_remote_store **out, char **name_out)
-{
-	dv_auto(place) p = { 0 };
-	int rc = place_find(&p, r, name, how);
-
-	*out = NULL;
-	if (rc == 0)
-		rc = dv_remote_store_open(out, &p.o);
-	if (rc == 0 && name_out)
-		*name_out = dv_steal(&p.name);
-	return rc;
-}
-
-int dv_sync_replica(dv_repo *r, const char *name, const char *dir, bool full)
-{
-	dv_auto(place) p = { 0 };
-	int rc = place_find(&p, r, name, &(dv_sync_how){ .create = false });
-
-	return rc < 0 ? rc : dv_transfer_replica(&p.o, dir, full);
-}
-
-int dv_remote_probe(dv_repo *r, const char *name, dv_abilities *out)
-{
-	dv_auto(place) p = { 0 };
-	dv_sync_how how = { .create = true };
-	int rc = place_find(&p, r, name, &how);
-
-	*out = (dv_abilities){ 0 };
-	if (rc == 0) {
-		if (!dv_remote_has_driver(p.url))
-			return dv_err(DV_ENOTFOUND, "this dv cannot reach remote '%s'", p.name);
-		/* A disk that is not mounted must not come into being as a folder. */
-		p.o.create = p.url[0] != '/' && strncmp(p.url, "file:", 5) != 0;
-		p.o.tries = PROBE_TRIES;
-		rc = dv_remote_store_probe(&p.o, out);
-	}
-	return rc;
-}
+#define FEW_TRIES 2	/* somebody waits, and perhaps without a network */
 
 int dv_sync_is_cached(dv_reader *rd, const dv_oid *oid, bool is_tree, bool *yes)
 {
@@ -209,7 +86,8 @@ typedef struct sync {
 	item *items;
 	size_t n, cap;
 	char commit[DV_GIT_HEX + 1];
-	char *project;		/* of a push; may be NULL */
+	char *project;		/* of this workspace; may be NULL */
+	bool runs_done;		/* run records were exchanged, or are not to be */
 	dv_transfer_summary *sum;
 	int failed;		/* the first failure that did not stop the rest */
 	dv_error error;
@@ -316,7 +194,7 @@ static int want(batch *b, const dv_oid *oid, bool is_tree, const char *output, c
 	if (!name)
 		return dv_err_nomem();
 	b->names[b->nnames++] = name;
-	b->w[b->n++] = (dv_want){ *oid, is_tree, name };
+	b->w[b->n++] = (dv_want){ .oid = *oid, .is_tree = is_tree, .path = name };
 	return 0;
 }
 
@@ -341,7 +219,8 @@ static void add_traffic(sync_t *s, const dv_remote_store *r)
 
 static int open_remote(sync_t *s, const char *name, bool create, dv_remote_store **out)
 {
-	const dv_sync_how how = { create, s->o->jobs, s->o->limit_rate };
+	const dv_sync_how how = { .create = create, .jobs = s->o->jobs,
+				  .rate = s->o->limit_rate };
 
 	return dv_sync_remote_open(s->repo, name, &how, out, NULL);
 }
@@ -528,6 +407,36 @@ static int by_remote(sync_t *s, group_fn fn)
 	return rc;
 }
 
+/* Wants what is known of runs as well. */
+static int want_items(batch *b, const dv_run_list *l)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < l->n; i++) {
+		size_t n = b->n;
+
+		rc = want(b, &l->items[i].oid, l->items[i].kind == DV_RUN_ITEM_BATCH,
+			  "records of runs", NULL);
+		if (rc == 0 && b->n > n)
+			b->w[n].runs = l->items[i].kind;
+	}
+	return rc;
+}
+
+/* Adds the run records that the remote lacks. They go to the remote that the command is about. */
+static int want_runs(sync_t *s, const char *remote, dv_remote_store *r, batch *b)
+{
+	dv_auto(dv_run_list) l = DV_RUN_LIST_INIT;
+	int rc;
+
+	if (s->runs_done || !same_remote(remote, s->o->remote))
+		return 0;
+	s->runs_done = true;
+	rc = dv_runs_unsent(&l, s->repo, s->store, s->reader, dv_remote_store_state(r),
+			    s->project);
+	return rc < 0 ? rc : want_items(b, &l);
+}
+
 static int push_group(sync_t *s, const char *remote, const item *items, size_t n)
 {
 	__attribute__((cleanup(batch_release))) batch b = { 0 };
@@ -542,12 +451,30 @@ static int push_group(sync_t *s, const char *remote, const item *items, size_t n
 		rc = items[i].inner ? want_inner(s, &b, NULL, &items[i])
 				    : want(&b, &o->pointer.oid, o->pointer.is_dir, o->path, NULL);
 	}
+	if (rc == 0)
+		rc = want_runs(s, remote, r, &b);
 	if (rc == 0 && b.n)
 		rc = dv_transfer_push(s->store, r, b.w, b.n, &mo, &m);
 	add_stats(s, &m);
 	if (r)
 		add_traffic(s, r);
 	return rc;
+}
+
+/* Are there run records to exchange, and are they to be? */
+static bool shares_runs(const sync_t *s)
+{
+	return !s->o->dry && dv_config_bool(&s->repo->config, "lineage.share", true);
+}
+
+static bool has_default_remote(const sync_t *s)
+{
+	dv_autofree char *url = NULL;
+	int rc = dv_config_remote(&s->repo->config, s->repo->root, s->o->remote, NULL, &url);
+
+	if (rc < 0)
+		dv_error_clear();
+	return rc == 0;
 }
 
 int dv_push(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
@@ -569,7 +496,10 @@ int dv_push(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_
 		if (!s.items[i].o->pointer.no_push)
 			s.items[kept++] = s.items[i];
 	s.n = kept;
+	s.runs_done = !shares_runs(&s);
 	rc = by_remote(&s, push_group);
+	if (rc == 0 && !s.runs_done && has_default_remote(&s))
+		rc = note_failure(&s, push_group(&s, o->remote, NULL, 0));
 	return rc != 0 ? rc : finish(&s);
 }
 
@@ -585,6 +515,34 @@ static int check_inner(sync_t *s, const item *it)
 		return 0;
 	return dv_err_hint(dv_err(rc, "'%s' is not in the output '%s'", it->inner, it->o->path),
 			   "run 'dv ls %s' to see what is", it->o->path);
+}
+
+/* Brings the run records of this project that the remote has and this clone does not know. That
+ * they cannot be had is no reason to fail. */
+static int fetch_runs(sync_t *s, const char *remote, dv_remote_store *r)
+{
+	__attribute__((cleanup(batch_release))) batch b = { 0 };
+	dv_auto(dv_run_list) l = DV_RUN_LIST_INIT;
+	dv_move_options mo = move_options(s, false);
+	dv_move_stats m = { 0 };
+	int rc;
+
+	if (s->runs_done || !same_remote(remote, s->o->remote))
+		return 0;
+	s->runs_done = true;
+	rc = dv_runs_unknown(&l, s->repo, s->store, dv_remote_store_state(r), s->project);
+	if (rc == 0)
+		rc = want_items(&b, &l);
+	if (rc < 0 || b.n == 0)
+		return rc;
+	rc = dv_transfer_fetch(s->store, r, b.w, b.n, &mo, &m);
+	if (rc == DV_ECANCELLED)
+		return rc;
+	if (rc < 0) {
+		dv_warn("not all run records came: %s", dv_error_last()->message);
+		dv_error_clear();
+	}
+	return dv_runs_take(s->repo, s->reader, l.items, l.n);
 }
 
 static int fetch_group(sync_t *s, const char *remote, const item *items, size_t n)
@@ -613,10 +571,38 @@ static int fetch_group(sync_t *s, const char *remote, const item *items, size_t 
 	}
 	if (rc == 0 && b.n)
 		rc = dv_transfer_fetch(s->store, r, b.w, b.n, &mo, &m);
+	if (r && (rc == 0 || rc == DV_EPARTIAL)) {
+		dv_error first;
+
+		dv_error_take(&first);
+		int e = fetch_runs(s, remote, r);
+		rc = e < 0 ? e : rc ? dv_error_put(&first) : 0;
+	}
 	add_stats(s, &m);
 	if (r)
 		add_traffic(s, r);
 	return rc;
+}
+
+/* Where all outputs are here, the remote may still have run records. It need not be in reach. */
+static int fetch_runs_alone(sync_t *s)
+{
+	const dv_sync_how how = { .jobs = s->o->jobs, .tries = FEW_TRIES };
+	dv_autoptr(dv_remote_store) r = NULL;
+	int rc;
+
+	if (s->runs_done || !has_default_remote(s))
+		return 0;
+	rc = dv_sync_remote_open(s->repo, s->o->remote, &how, &r, NULL);
+	if (rc == 0)
+		rc = fetch_runs(s, s->o->remote, r);
+	if (r)
+		add_traffic(s, r);
+	if (rc == DV_ECANCELLED || rc == 0)
+		return rc;
+	dv_warn("run records were not fetched: %s", dv_error_last()->message);
+	dv_error_clear();
+	return 0;
 }
 
 static int fetch(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
@@ -632,7 +618,12 @@ static int fetch(dv_repo *r, const char *const *targets, size_t n, const dv_tran
 	if (rc == 0)
 		rc = choose(&s, targets, n, true);
 	if (rc == 0)
+		rc = dv_repo_project(r, &s.project);
+	s.runs_done = rc < 0 || !shares_runs(&s);
+	if (rc == 0)
 		rc = by_remote(&s, fetch_group);
+	if (rc == 0 && !workspace)
+		rc = fetch_runs_alone(&s);
 	return rc != 0 ? rc : finish(&s);
 }
 
@@ -667,7 +658,7 @@ int dv_pull(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_
 static int missing_at(dv_store *s, dv_remote_store *remote, const dv_output *o,
 		      dv_change_cb cb, void *payload, uint64_t *n)
 {
-	dv_want w = { o->pointer.oid, o->pointer.is_dir, o->path };
+	dv_want w = { .oid = o->pointer.oid, .is_tree = o->pointer.is_dir, .path = o->path };
 	bool has = false;
 	int rc = dv_transfer_has_all(s, remote, &w, &has);
 

@@ -20,6 +20,7 @@ typedef struct dv_sync_how {
 	bool create;		/* make a store of an empty place */
 	int jobs;		/* 0: what remote.NAME.jobs says, or as the driver likes */
 	uint64_t rate;		/* 0: what remote.NAME.limitrate says */
+	int tries;		/* of what passes by itself; 0: as many as have a chance */
 } dv_sync_how;
 /** dv_repo_remote_open with all that a command may say about it. */
 int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,

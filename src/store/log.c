@@ -200,9 +200,20 @@ static int parse_packs(dv_log_entry *e, dv_json *obj)
 	return rc;
 }
 
+static const char *const run_items[] = { "", "record", "log", "batch" };
+
+static enum dv_run_item_kind run_item(const char *name)
+{
+	for (int i = DV_RUN_ITEM_RECORD; name && i <= DV_RUN_ITEM_BATCH; i++)
+		if (strcmp(name, run_items[i]) == 0)
+			return (enum dv_run_item_kind)i;
+	return DV_RUN_ITEM_NONE;
+}
+
 static int parse_root(dv_log_entry *e, dv_json *j)
 {
 	const char *hex = NULL, *kind = NULL, *path = NULL, *project = NULL, *commit = NULL;
+	const char *runs = NULL;
 	dv_oid oid;
 	int rc;
 
@@ -221,9 +232,13 @@ static int parse_root(dv_log_entry *e, dv_json *j)
 		rc = dv_json_opt_str(j, "project", &project);
 	if (!rc)
 		rc = dv_json_opt_str(j, "commit", &commit);
-	if (rc)
-		return rc;
-	return dv_log_add_root(e, &oid, kind[0] == 't', path, project, commit);
+	if (!rc)
+		rc = dv_json_opt_str(j, "runs", &runs);
+	if (!rc)
+		rc = dv_log_add_root(e, &oid, kind[0] == 't', path, project, commit);
+	if (!rc)
+		e->roots[e->nroots - 1].runs = run_item(runs);
+	return rc;
 }
 
 static int parse_roots(dv_log_entry *e, dv_json *obj)
@@ -397,6 +412,12 @@ static void put_packs(dv_buf *b, const dv_log_entry *e)
 	dv_buf_addc(b, ']');
 }
 
+static void put_runs(dv_buf *b, enum dv_run_item_kind kind)
+{
+	dv_buf_addc(b, ',');
+	put_string(b, "runs", run_items[kind]);
+}
+
 static void put_roots(dv_buf *b, const dv_log_entry *e)
 {
 	dv_buf_adds(b, ",\"roots\":[");
@@ -418,6 +439,8 @@ static void put_roots(dv_buf *b, const dv_log_entry *e)
 			dv_buf_addc(b, ',');
 			put_string(b, "project", r->project);
 		}
+		if (r->runs)
+			put_runs(b, r->runs);
 		dv_buf_addc(b, '}');
 	}
 	dv_buf_addc(b, ']');

@@ -6,7 +6,8 @@
  * is the caller. Entries are canonical JSON (sorted keys, no spaces) and a newline:
  *
  *   {"base":41,"format":1,"kind":"commit","nonce":"<32 hex>","packs":[{"id":"<64 hex>","size":N}],
- *    "roots":[{"commit":"<hex>","kind":"tree|file","oid":"<64 hex>","path":"…","project":"…"}],
+ *    "roots":[{"commit":"<hex>","kind":"tree|file","oid":"<64 hex>","path":"…","project":"…",
+ *    "runs":"record|log|batch"}],
  *    "segments":{"add":["<64 hex>"],"drop":["<64 hex>"]}}
  *   {"at":N,"base":…,"format":1,"kind":"condemn","nonce":…,
  *    "packs":["<64 hex>",{"file":true,"id":…}],"roots":[…],"segments":{…}}
@@ -28,10 +29,14 @@
 
 enum dv_log_kind { DV_LOG_COMMIT = 1, DV_LOG_CONDEMN, DV_LOG_CHECKPOINT };
 
+/** What is kept of runs: their records, the output of their commands, and trees of these. */
+enum dv_run_item_kind { DV_RUN_ITEM_NONE, DV_RUN_ITEM_RECORD, DV_RUN_ITEM_LOG, DV_RUN_ITEM_BATCH };
+
 /** An object that was stored with its whole closure. */
 typedef struct dv_root {
 	dv_oid oid;
 	bool is_tree;
+	enum dv_run_item_kind runs;	/* no output, but what is known of runs */
 	char *path, *project, *commit;	/* owned; may be NULL */
 } dv_root;
 

@@ -147,6 +147,7 @@ static int add_root(dv_log_state *s, const dv_root *r)
 		return rc;
 	if (dv_map_get(&s->owned_at, &key, &at)) {
 		s->owned[at].is_tree |= r->is_tree;
+		s->owned[at].runs = s->owned[at].runs ? s->owned[at].runs : r->runs;
 		return 0;
 	}
 	project = r->project ? dv_strdup(r->project) : NULL;
@@ -160,7 +161,7 @@ static int add_root(dv_log_state *s, const dv_root *r)
 		return rc;
 	}
 	s->owned[s->nowned++] = (dv_root){ .oid = r->oid, .is_tree = r->is_tree,
-					   .project = project };
+					   .runs = r->runs, .project = project };
 	return 0;
 }
 
@@ -232,9 +233,12 @@ int dv_log_checkpoint(dv_log_entry *out, const dv_log_state *s)
 		if (!rc)
 			e.condemned[e.ncondemned++] = it->oid;
 	}
-	for (size_t i = 0; !rc && i < s->nowned; i++)
+	for (size_t i = 0; !rc && i < s->nowned; i++) {
 		rc = dv_log_add_root(&e, &s->owned[i].oid, s->owned[i].is_tree, NULL,
 				     s->owned[i].project, NULL);
+		if (!rc)
+			e.roots[e.nroots - 1].runs = s->owned[i].runs;
+	}
 	if (rc)
 		return rc;
 	*out = e;

@@ -318,10 +318,14 @@ static int add_roots(const dv_store *s, dv_log_entry *e, const dv_root *roots, s
 {
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < n; i++)
-		if (!dv_map_has(&s->state.roots, &roots[i].oid))
-			rc = dv_log_add_root(e, &roots[i].oid, roots[i].is_tree, roots[i].path,
-					     roots[i].project, roots[i].commit);
+	for (size_t i = 0; !rc && i < n; i++) {
+		if (dv_map_has(&s->state.roots, &roots[i].oid))
+			continue;
+		rc = dv_log_add_root(e, &roots[i].oid, roots[i].is_tree, roots[i].path,
+				     roots[i].project, roots[i].commit);
+		if (!rc)
+			e->roots[e->nroots - 1].runs = roots[i].runs;
+	}
 	return rc;
 }
 

@@ -98,11 +98,14 @@ static int copy_string(char **out, const char *s)
 static int note_root(collecting *c, const dv_root *r)
 {
 	dv_oid key = dv_root_key(&r->oid, r->project);
-	counted n = { .root = { .oid = r->oid, .is_tree = r->is_tree } };
+	counted n = { .root = { .oid = r->oid, .is_tree = r->is_tree,
+			       .runs = r->runs } };
 	uint64_t at;
 
 	if (dv_map_get(&c->root_at, &key, &at)) {
 		c->roots[at].root.is_tree |= r->is_tree;
+		if (r->runs)
+			c->roots[at].root.runs = r->runs;
 		c->roots[at].stale = false;
 		return 0;
 	}
@@ -440,6 +443,7 @@ static int kept_roots(const collecting *c, dv_log_entry *e)
 		int rc = dv_log_add_root(e, &r->oid, r->is_tree, r->path, r->project, r->commit);
 		if (rc)
 			return rc;
+		e->roots[e->nroots - 1].runs = r->runs;
 	}
 	return 0;
 }

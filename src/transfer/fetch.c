@@ -334,7 +334,8 @@ static int commit(dv_fetching *f)
 	for (size_t i = 0; i < f->nwants; i++) {
 		const dv_want *w = &f->wants[i];
 
-		if (f->missing[i] || local_vouches(f, &w->oid, w->is_tree))
+		/* Records of runs are found by the list of them. */
+		if (f->missing[i] || w->runs || local_vouches(f, &w->oid, w->is_tree))
 			continue;
 		roots[n++] = (dv_root){
 			.oid = w->oid, .is_tree = w->is_tree, .path = (char *)(uintptr_t)w->path,

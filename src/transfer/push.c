@@ -77,16 +77,18 @@ static int walk_all(dv_pushing *p, dv_reader *reader)
 /* What the caller is told about wants that lack something: 0 when there are none. */
 static int missing_error(const dv_pushing *p)
 {
-	size_t bad = 0, first = 0;
+	size_t bad = 0, first = 0, all = 0;
 
-	for (size_t i = p->nwants; i-- > 0;)
+	for (size_t i = p->nwants; i-- > 0;) {
+		all += !p->wants[i].runs;
 		if (p->missing[i]) {
 			bad++;
 			first = i;
 		}
+	}
 	if (bad == 0)
 		return 0;
-	int code = bad == p->nwants ? DV_ENOTFOUND : DV_EPARTIAL;
+	int code = bad >= all ? DV_ENOTFOUND : DV_EPARTIAL;
 	code = dv_transfer_missing(code, &p->wants[first], p->missing[first], p->r);
 	if (bad > 1)
 		dv_err_ctx(code, "%zu outputs were not pushed", bad);
@@ -231,6 +233,7 @@ static int add_roots(dv_pushing *p, dv_log_entry *e)
 					 p->o->commit);
 		if (rc)
 			return rc;
+		e->roots[e->nroots - 1].runs = w->runs;
 	}
 	return 0;
 }

@@ -110,4 +110,9 @@ static inline bool dv_driver_flag(const dv_driver_options *o, const char *key)
 /** The drivers that this build has; ends with NULL. Defined by remotes/drivers.c. */
 extern const dv_driver *const dv_drivers[];
 
+/** Posts a JSON text to an http or https URL: no driver's business, but of the part that speaks
+ *  HTTP. `key` (may be NULL) is a bearer token. Not tried again, ended after `ms`. Defined by
+ *  remotes/post.c. */
+int dv_driver_post(const char *url, const void *text, size_t n, const char *key, unsigned ms);
+
 #endif

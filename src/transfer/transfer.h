@@ -53,6 +53,7 @@ typedef struct dv_want {
 	dv_oid oid;
 	bool is_tree;
 	const char *path;	/* of the output, for the log and for messages */
+	enum dv_run_item_kind runs;	/* no output, but what is known of runs */
 } dv_want;
 typedef struct dv_move_options {
 	int jobs;		/* connections; 0: the driver's default */

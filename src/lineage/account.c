@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv_add and dv_commit: recording outputs, with a run record for each that is new or has changed.
+ * It is stored with the same commit as the content, so it costs no wait for the disk of its own.
+ */
+#include "lineage/record.h"
+#include "repo/record.h"
+
+typedef struct account {
+	dv_repo *repo;
+	dv_run_context *context;
+	const char *type;
+	int64_t start;
+} account;
+
+static int stored(void *ctx, dv_writer *w, const char *path, const char *pointer_path,
+		  const dv_pointer *p)
+{
+	account *a = ctx;
+	dv_run_path out = { .path = path, .is_dir = p->is_dir, .isexec = p->isexec,
+			    .has_oid = true, .oid = p->oid, .size = p->size, .nfiles = p->nfiles };
+	dv_run run = { .type = a->type, .file = pointer_path, .outs = &out, .nouts = 1,
+		       .start_us = a->start, .end_us = dv_run_now_us() };
+	int rc = a->context ? 0 : dv_run_context_open_quick(&a->context, a->repo);
+	dv_oid oid;
+
+	a->start = run.end_us;
+	return rc < 0 ? rc : dv_run_record(a->context, w, &run, &oid);
+}
+
+static int done(void *ctx)
+{
+	account *a = ctx;
+
+	return dv_run_flush(a->context, false);
+}
+
+static void account_release(account *a)
+{
+	dv_run_context_free(a->context);
+}
+
+/* NULL when no account is to be kept. */
+static const dv_accountant *accountant(dv_accountant *out, account *a)
+{
+	if (!dv_config_bool(&a->repo->config, "lineage.add", true))
+		return NULL;
+	a->start = dv_run_now_us();
+	*out = (dv_accountant){ stored, done, a };
+	return out;
+}
+
+int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_options *o,
+	   dv_output_cb cb, void *payload)
+{
+	dv_auto(account) a = { .repo = r, .type = "add" };
+	dv_accountant who;
+
+	return dv_repo_add(r, targets, n, o, accountant(&who, &a), cb, payload);
+}
+
+int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_options *o,
+	      dv_output_cb cb, void *payload)
+{
+	dv_auto(account) a = { .repo = r, .type = "commit" };
+	dv_accountant who;
+
+	return dv_repo_commit(r, targets, n, o, accountant(&who, &a), cb, payload);
+}

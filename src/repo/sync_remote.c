@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the name of a remote to an open one: its address, its mirror, its settings. */
+#include "repo/sync.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sha256.h"
+
+#define PROBE_TRIES 2	/* somebody waits, and perhaps without a network */
+
+typedef struct remote_settings {
+	const dv_config *config;
+	const char *name;
+} remote_settings;
+
+static const char *remote_setting(void *ctx, const char *key)
+{
+	const remote_settings *s = ctx;
+	dv_auto(dv_buf) full = DV_BUF_INIT;
+
+	if (dv_buf_addf(&full, "remote.%s.%s", s->name, key))
+		return NULL;
+	return dv_config_string(s->config, dv_buf_str(&full), NULL);
+}
+
+/* "20m"; 0 when it is not set. What the settings hold was checked when it came in. */
+static uint64_t size_setting(remote_settings *s, const char *key)
+{
+	const char *text = remote_setting(s, key);
+	char *end = NULL;
+	uint64_t n = text ? strtoull(text, &end, 10) : 0;
+
+	switch (end ? *end | 0x20 : 0) {
+	case 'k':
+		return n << 10;
+	case 'm':
+		return n << 20;
+	case 'g':
+		return n << 30;
+	}
+	return n;
+}
+
+int dv_repo_remote_open(dv_repo *r, const char *name, bool create, dv_remote_store **out,
+			char **name_out)
+{
+	return dv_sync_remote_open(r, name, &(dv_sync_how){ .create = create }, out, name_out);
+}
+
+/* What a remote is opened with. Owned, and in its place until it is released. */
+typedef struct place {
+	char *name, *url, *mirror;
+	remote_settings settings;
+	dv_remote_options o;
+} place;
+static void place_release(place *p)
+{
+	free(p->name);
+	free(p->url);
+	free(p->mirror);
+}
+
+static int place_find(place *p, dv_repo *r, const char *name, const dv_sync_how *how)
+{
+	dv_auto(dv_buf) path = DV_BUF_INIT, key = DV_BUF_INIT;
+	enum dv_config_level level = DV_CONFIG_REPO;
+	char hex[DV_OID_HEX_SIZE + 1];
+	dv_oid id;
+	int rc = dv_config_remote(&r->config, r->root, name, &p->name, &p->url);
+
+	if (rc < 0)
+		return rc;
+	dv_sha256(&id, p->url, strlen(p->url));
+	dv_oid_hex(hex, &id);
+	dv_buf_addf(&path, "%s/remotes/%.16s", r->dvdir, hex);
+	dv_buf_addf(&key, "remote.%s.url", p->name);
+	if (path.err || key.err)
+		return path.err ? path.err : key.err;
+	dv_config_string(&r->config, dv_buf_str(&key), &level);
+	p->mirror = dv_buf_detach(&path);
+	p->settings = (remote_settings){ &r->config, p->name };
+	p->o = (dv_remote_options){
+		.name = p->name, .url = p->url, .mirror_dir = p->mirror, .create = how->create,
+		.jobs = how->jobs ? how->jobs : (int)size_setting(&p->settings, "jobs"),
+		.rate = how->rate ? how->rate : size_setting(&p->settings, "limitrate"),
+		.url_is_own = level != DV_CONFIG_REPO,
+		.setting = remote_setting, .ctx = &p->settings,
+	};
+	return 0;
+}
+
+int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,
+			dv_remote_store **out, char **name_out)
+{
+	dv_auto(place) p = { 0 };
+	int rc = place_find(&p, r, name, how);
+
+	*out = NULL;
+	p.o.tries = how->tries;
+	if (rc == 0)
+		rc = dv_remote_store_open(out, &p.o);
+	if (rc == 0 && name_out)
+		*name_out = dv_steal(&p.name);
+	return rc;
+}
+
+int dv_sync_replica(dv_repo *r, const char *name, const char *dir, bool full)
+{
+	dv_auto(place) p = { 0 };
+	int rc = place_find(&p, r, name, &(dv_sync_how){ .create = false });
+
+	return rc < 0 ? rc : dv_transfer_replica(&p.o, dir, full);
+}
+
+int dv_remote_probe(dv_repo *r, const char *name, dv_abilities *out)
+{
+	dv_auto(place) p = { 0 };
+	dv_sync_how how = { .create = true };
+	int rc = place_find(&p, r, name, &how);
+
+	*out = (dv_abilities){ 0 };
+	if (rc == 0) {
+		if (!dv_remote_has_driver(p.url))
+			return dv_err(DV_ENOTFOUND, "this dv cannot reach remote '%s'", p.name);
+		/* A disk that is not mounted must not come into being as a folder. */
+		p.o.create = p.url[0] != '/' && strncmp(p.url, "file:", 5) != 0;
+		p.o.tries = PROBE_TRIES;
+		rc = dv_remote_store_probe(&p.o, out);
+	}
+	return rc;
+}
