@@ -2,14 +2,20 @@
 /* Drivers that work through connections of a program; see wire.h. */
 #include "remotes/wire.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/path.h"
 
 #define NAME_MAX_LEN 200
 #define HASH_LEN 64
 #define LINES_DEFAULT 2
+/* A channel of OpenSSH has 2 MiB under way (channels.h, CHAN_SES_WINDOW_DEFAULT) and is idle for
+ * the rest of a round trip, so that far away one connection moves little. */
+#define LINES_FAR 4
+#define FAR_US 10000
 #define HEAVY ((uint64_t)1 << 20)
 
 int dv_wire_check_name(const char *name)
@@ -33,6 +39,7 @@ void dv_wired_init(dv_wired *d, int jobs)
 {
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->changed, NULL);
+	d->fixed = jobs > 0;
 	d->max = jobs <= 0 ? LINES_DEFAULT : jobs < DV_LINES_MAX ? jobs : DV_LINES_MAX;
 	d->base.jobs = jobs > 0 ? jobs : 2 * LINES_DEFAULT;
 }
@@ -116,6 +123,13 @@ static int make(dv_wired *d, dv_line *l, bool extra)
 	return rc;
 }
 
+static int most_lines(const dv_wired *d)
+{
+	bool far = atomic_load(&d->round_us) >= FAR_US;
+
+	return far && !d->fixed && d->max == LINES_DEFAULT ? LINES_FAR : d->max;
+}
+
 /* A connection to use, heavily or not. */
 static int acquire(dv_wired *d, bool heavy, dv_line **out)
 {
@@ -127,11 +141,12 @@ static int acquire(dv_wired *d, bool heavy, dv_line **out)
 	for (;;) {
 		sweep(d);
 		best = look(d, &n, &vacant, &making);
-		if (best && heavy && best->heavy > 0 && n < d->max && vacant) {
+		if (best && heavy && best->heavy > 0 && n < most_lines(d) && vacant) {
 			/* More of them help, but one is enough. */
 			if (make(d, vacant, true)) {
 				dv_error_clear();
 				d->max = n;
+				d->fixed = true;
 			}
 			continue;
 		}
@@ -174,6 +189,16 @@ int dv_wired_open(dv_wired *d)
 	return 0;
 }
 
+static void note_round(dv_wired *d, uint64_t us)
+{
+	uint64_t before = atomic_load(&d->round_us);
+
+	us = us ? us : 1;
+	while ((!before || us < before) &&
+	       !atomic_compare_exchange_weak(&d->round_us, &before, us))
+		;
+}
+
 /* Runs a verb on some connection. */
 #define WITH_WIRE(r, heavy_, call) do { \
 	dv_wired *d_ = (dv_wired *)(r); \
@@ -183,7 +208,10 @@ int dv_wired_open(dv_wired *d)
 	if (rc_) \
 		return rc_; \
 	dv_wire *w = l_->wire; \
+	uint64_t begun_ = dv_clock_us(); \
 	rc_ = (call); \
+	if (!h_) \
+		note_round(d_, dv_clock_us() - begun_); \
 	give_back(d_, l_, h_); \
 	return rc_; \
 } while (0)

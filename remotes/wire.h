@@ -54,7 +54,9 @@ struct dv_wired {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	dv_line line[DV_LINES_MAX];
-	int max;		/* connections */
+	int max;		/* connections, near by */
+	bool fixed;		/* the user said how many, or the server */
+	_Atomic uint64_t round_us;	/* the quickest answer so far; 0: none */
 };
 
 /** Sets up the base: everything but base.driver, what, connect and release. */
