@@ -331,7 +331,8 @@ static int list(reader *r, size_t indent, int depth, dv_value *l)
 
 		while (skip < r->at.n && r->at.s[skip] == ' ')
 			skip++;
-		if (skip == r->at.n || (r->at.s[skip] == '-' && r->at.s[skip + 1] == ' '))
+		if (skip == r->at.n ||
+		    (r->at.s[skip] == '-' && (skip + 1 == r->at.n || r->at.s[skip + 1] == ' ')))
 			return GIVE_UP;
 		rc = key_at(r, r->at.s + skip, r->at.n - skip, NULL, &used);
 		if (rc < 0)

@@ -626,8 +626,9 @@ int dv_yaml_unset(dv_buf *text, const char *name, const char *const *path)
 		}
 		key = *p;
 	}
-	size_t i = dict && dict->shape == DV_YAML_DICT ? key_index(dict, key) : 0;
-	if (!dict || i >= dict->n)
+	bool found = dict && dict->shape == DV_YAML_DICT;
+	size_t i = found ? key_index(dict, key) : 0;
+	if (!found || i >= dict->n)
 		return refuse(&e, dict ? dict->start : 0);
 	if (dict->n > 2 || !parent)
 		return finish(&e, &m, drop_member(&e, dict, i), dict->start);
