@@ -172,6 +172,28 @@ static void summary(const repro_state *s, const dv_repro_summary *sum)
 	}
 }
 
+int dv_cli_repro(dv_cli *cli, dv_repo *r, const char *const *targets, size_t n,
+		 const dv_repro_options *options)
+{
+	dv_repro_options o = *options;
+	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
+	repro_state s = { .list = list, .quiet = cli->quiet, .verbose = cli->verbose,
+			  .dry = o.dry };
+	dv_repro_summary sum;
+
+	o.merged = !cli->json && same_place();
+	o.text = on_text;
+	int rc = dv_repro(r, targets, n, &o, on_stage, &s, &sum);
+	if (cli->json && (rc == 0 || sum.failed))
+		answer_json(list, &sum);
+	else if (!cli->quiet && (rc == 0 || sum.failed))
+		summary(&s, &sum);
+	/* What failed was told when it did. */
+	if (sum.failed && (rc == DV_ERROR || rc == DV_EPARTIAL))
+		return dv_exit_code(rc);
+	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+}
+
 static int repro_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	const repro_args *a = args;
@@ -183,27 +205,12 @@ static int repro_run(dv_cli *cli, void *args, int argc, char **argv)
 		.allow_missing = a->allow_missing, .no_commit = a->no_commit,
 		.no_run_cache = a->no_run_cache, .no_stage = a->no_stage, .glob = a->glob,
 		.trace = a->trace || a->strict, .strict = a->strict,
-		.merged = !cli->json && same_place(), .jobs = a->jobs,
-		.ask = a->interactive ? ask : NULL, .text = on_text,
+		.jobs = a->jobs, .ask = a->interactive ? ask : NULL,
 	};
-	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
-	repro_state s = { .list = list, .quiet = cli->quiet, .verbose = cli->verbose,
-			  .dry = a->dry };
-	dv_repro_summary sum;
 	dv_cli_autorepo dv_repo *r = NULL;
 	int rc = dv_cli_open(&r);
 
-	if (rc)
-		return rc;
-	rc = dv_repro(r, dv_cli_targets(argv), (size_t)argc, &o, on_stage, &s, &sum);
-	if (cli->json && (rc == 0 || sum.failed))
-		answer_json(list, &sum);
-	else if (!cli->quiet && (rc == 0 || sum.failed))
-		summary(&s, &sum);
-	/* What failed was told when it did. */
-	if (sum.failed && (rc == DV_ERROR || rc == DV_EPARTIAL))
-		return dv_exit_code(rc);
-	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+	return rc ? rc : dv_cli_repro(cli, r, dv_cli_targets(argv), (size_t)argc, &o);
 }
 
 static const dv_opt repro_opts[] = {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv stage: the steps of a pipeline: adding, listing, removing.
+ * dv stage: the steps of a pipeline: adding, listing, removing. And dv run, which adds and runs.
  */
 #include "cli/commands.h"
-#include "cli/common.h"
+#include "cli/stages.h"
 
 #include <string.h>
 
@@ -131,7 +131,7 @@ typedef struct stage_add_args {
 	const char *name, *wdir, *desc;
 	dv_strlist deps, params;
 	dv_strlist outs[8]; /* by the index of out_kinds */
-	bool always_changed, force, no_stage;
+	bool always_changed, force, no_stage, run;
 } stage_add_args;
 
 static const dv_stage_new_out out_kinds[] = {
@@ -189,10 +189,10 @@ static dv_stage_new_out *all_outs(const stage_add_args *a, size_t *n)
 	return outs;
 }
 
-static int add_run(dv_cli *cli, void *args, int argc, char **argv)
+static int add_stage(dv_cli *cli, const stage_add_args *a, bool run, int argc, char **argv)
 {
-	const stage_add_args *a = args;
-	dv_cli_stages s = { .quiet = cli->quiet, .done = "added to", .was = "is so already in" };
+	dv_cli_stages s = { .quiet = cli->quiet || run, .done = "added to",
+			    .was = "is so already in" };
 	dv_cli_autorepo dv_repo *r = NULL;
 	size_t nouts;
 	int rc;
@@ -215,39 +215,59 @@ static int add_run(dv_cli *cli, void *args, int argc, char **argv)
 		.nparams = a->params.len, .outs = outs, .nouts = nouts,
 		.always_changed = a->always_changed, .force = a->force, .no_stage = a->no_stage,
 	};
-	if (cli->json)
+	if (cli->json && !run)
 		s.list = json_array();
-	return dv_cli_stages_end(r, &s, dv_stage_add(r, &stage, dv_cli_stage_changed, &s),
-				 a->no_stage);
+	rc = dv_stage_add(r, &stage, dv_cli_stage_changed, &s);
+	if (rc || !run)
+		return dv_cli_stages_end(r, &s, rc, a->no_stage);
+	const dv_repro_options o = { .no_stage = a->no_stage };
+	return dv_cli_repro(cli, r, &a->name, 1, &o);
+}
+
+static int add_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const stage_add_args *a = args;
+
+	return add_stage(cli, a, a->run, argc, argv);
+}
+
+static int run_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	return add_stage(cli, args, true, argc, argv);
 }
 
 /* clang-format off */
+#define STAGE_OPTS										\
+	DV_OPT_STR('n', "name", stage_add_args, name, "NAME", "what to call it"),		\
+	DV_OPT_STRLIST('d', "deps", stage_add_args, deps, "PATH", "it depends on this"),	\
+	DV_OPT_STRLIST('p', "params", stage_add_args, params, "[FILE:]NAME",			\
+		       "it depends on these parameters, of params.yaml or FILE"),		\
+	DV_OPT_STRLIST('o', "outs", stage_add_args, outs[0], "PATH", "it makes this"),		\
+	DV_OPT_STRLIST('O', "outs-no-cache", stage_add_args, outs[1], "PATH",			\
+		       "it makes this, which git keeps"),					\
+	DV_OPT_STRLIST(0, "outs-persist", stage_add_args, outs[2], "PATH",			\
+		       "it makes this, which is not removed before it runs"),			\
+	DV_OPT_STRLIST(0, "outs-persist-no-cache", stage_add_args, outs[3], "PATH",		\
+		       "both of these"),							\
+	DV_OPT_STRLIST('m', "metrics", stage_add_args, outs[4], "PATH", "it makes these metrics"),\
+	DV_OPT_STRLIST('M', "metrics-no-cache", stage_add_args, outs[5], "PATH",		\
+		       "it makes these metrics, which git keeps"),				\
+	DV_OPT_STRLIST(0, "plots", stage_add_args, outs[6], "PATH", "it makes data of a plot"),	\
+	DV_OPT_STRLIST(0, "plots-no-cache", stage_add_args, outs[7], "PATH",			\
+		       "it makes data of a plot, which git keeps"),				\
+	DV_OPT_STR('w', "wdir", stage_add_args, wdir, "DIR", "where it runs, and paths begin"),	\
+	DV_OPT_STR(0, "desc", stage_add_args, desc, "TEXT", "what it does, in words"),		\
+	DV_OPT_FLAG(0, "always-changed", stage_add_args, always_changed,			\
+		    "run it again each time"),							\
+	DV_OPT_FLAG('f', "force", stage_add_args, force, "replace the stage of this name"),	\
+	DV_OPT_FLAG(0, "no-stage", stage_add_args, no_stage, "leave the index of git alone")
+
 static const dv_opt add_opts[] = {
-	DV_OPT_STR('n', "name", stage_add_args, name, "NAME", "what to call it"),
-	DV_OPT_STRLIST('d', "deps", stage_add_args, deps, "PATH", "it depends on this"),
-	DV_OPT_STRLIST('p', "params", stage_add_args, params, "[FILE:]NAME",
-		       "it depends on these parameters, of params.yaml or FILE"),
-	DV_OPT_STRLIST('o', "outs", stage_add_args, outs[0], "PATH", "it makes this"),
-	DV_OPT_STRLIST('O', "outs-no-cache", stage_add_args, outs[1], "PATH",
-		       "it makes this, which git keeps"),
-	DV_OPT_STRLIST(0, "outs-persist", stage_add_args, outs[2], "PATH",
-		       "it makes this, which is not removed before it runs"),
-	DV_OPT_STRLIST(0, "outs-persist-no-cache", stage_add_args, outs[3], "PATH",
-		       "both of these"),
-	DV_OPT_STRLIST('m', "metrics", stage_add_args, outs[4], "PATH", "it makes these metrics"),
-	DV_OPT_STRLIST('M', "metrics-no-cache", stage_add_args, outs[5], "PATH",
-		       "it makes these metrics, which git keeps"),
-	DV_OPT_STRLIST(0, "plots", stage_add_args, outs[6], "PATH", "it makes this plot's data"),
-	DV_OPT_STRLIST(0, "plots-no-cache", stage_add_args, outs[7], "PATH",
-		       "it makes this plot's data, which git keeps"),
-	DV_OPT_STR('w', "wdir", stage_add_args, wdir, "DIR", "where it runs, and paths begin"),
-	DV_OPT_STR(0, "desc", stage_add_args, desc, "TEXT", "what it does, in words"),
-	DV_OPT_FLAG(0, "always-changed", stage_add_args, always_changed,
-		    "run it again each time"),
-	DV_OPT_FLAG('f', "force", stage_add_args, force, "replace the stage of this name"),
-	DV_OPT_FLAG(0, "no-stage", stage_add_args, no_stage, "leave the index of git alone"),
+	STAGE_OPTS,
+	DV_OPT_FLAG(0, "run", stage_add_args, run, "and run it, with all that it needs"),
 	DV_OPT_END,
 };
+static const dv_opt run_opts[] = { STAGE_OPTS, DV_OPT_END };
 /* clang-format on */
 
 static const dv_cmd stage_add = {
@@ -306,4 +326,15 @@ const dv_cmd dv_cmd_stage = {
 	.synopsis = "",
 	.subcommands = stage_commands,
 	.flags = DV_CMD_JSON,
+};
+
+const dv_cmd dv_cmd_run = {
+	.name = "run",
+	.group = DV_GROUP_RUN,
+	.summary = "run a command and keep it as a stage",
+	.synopsis = "-n NAME [-d PATH] [-p PARAM] [-o PATH] [-w DIR] [-f] [...] COMMAND [ARG...]",
+	.opts = run_opts,
+	.args_size = sizeof(stage_add_args),
+	.run = run_run,
+	.flags = DV_CMD_JSON | DV_CMD_REST,
 };

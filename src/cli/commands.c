@@ -24,6 +24,7 @@ const dv_cmd *const dv_commands[] = {
 	/* run pipelines */
 	&dv_cmd_stage,
 	&dv_cmd_repro,
+	&dv_cmd_run,
 	&dv_cmd_freeze,
 	&dv_cmd_unfreeze,
 	&dv_cmd_dag,

@@ -12,7 +12,8 @@ extern const dv_cmd dv_cmd_init;
 /* track data */
 extern const dv_cmd dv_cmd_add, dv_cmd_commit, dv_cmd_checkout, dv_cmd_remove, dv_cmd_move;
 /* see what there is */
-extern const dv_cmd dv_cmd_stage, dv_cmd_repro, dv_cmd_freeze, dv_cmd_unfreeze, dv_cmd_dag;
+extern const dv_cmd dv_cmd_stage, dv_cmd_repro, dv_cmd_run, dv_cmd_freeze, dv_cmd_unfreeze;
+extern const dv_cmd dv_cmd_dag;
 extern const dv_cmd dv_cmd_params, dv_cmd_metrics, dv_cmd_plots;
 extern const dv_cmd dv_cmd_status, dv_cmd_diff, dv_cmd_ls, dv_cmd_cat, dv_cmd_du, dv_cmd_show;
 /* share data */

@@ -15,5 +15,8 @@ json_t *dv_cli_reason_json(const dv_reason *r);
 void dv_cli_reasons(const char *indent, const dv_stage_event *e);
 /* { "name", "state", "reasons": [] } and what else is known. */
 json_t *dv_cli_stage_json(const dv_stage_event *e);
+/* Runs what changed and tells of it, as 'dv repro' does; an exit code. */
+int dv_cli_repro(dv_cli *cli, dv_repo *r, const char *const *targets, size_t n,
+		 const dv_repro_options *options);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "pipeline/edit.h"
+#include "pipeline/lockwrite.h"
 #include "repo/lockfile.h"
 
 /* "DIR/dv.yaml:NAME" or "NAME" -> the file and the name, which stands in it. */
@@ -192,10 +193,14 @@ int dv_stage_remove(dv_repo *r, const char *const *targets, size_t n,
 {
 	dv_auto(dv_edit) e = { 0 };
 	dv_auto(dv_path_list) outs = DV_PATH_LIST_INIT;
+	dv_autoptr(dv_lockwriter) writer = NULL;
 	dv_autofree told *t = dv_calloc(n + 1, sizeof(*t));
-	int rc = !t ? DV_ERROR : n ? dv_edit_open(&e, r, DV_OR_ZERO(o)->no_stage) :
+	/* What runs that were killed left for the lock files comes first. */
+	int rc = !t ? DV_ERROR : n ? dv_lockwriter_new(&writer, r) :
 		 dv_err(DV_EUSAGE, "no stage is named");
 
+	if (rc == 0)
+		rc = dv_edit_open(&e, r, DV_OR_ZERO(o)->no_stage);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = remove_one(&e, targets[i], &outs, &t[i]);
 	if (rc || (rc = dv_edit_write(&e)))

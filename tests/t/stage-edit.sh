@@ -314,4 +314,27 @@ test_case 'a dvc.yaml is edited where there is no dv.yaml, and other folders by 
 	[ ! -e ignored/dv.yaml ]
 '
 
+test_case 'dv run keeps a command as a stage, and runs it' '
+	rm -rf * .gitignore .dvignore
+	seq 5 >in
+	$DV run -n count -d in -o lines "wc -l <in >lines" >out 2>&1
+	contains out "running '"'count'"'"
+	[ "$(tr -d " " <lines)" = 5 ]
+	contains dv.lock "count:"
+	contains dv.yaml "cmd: wc -l <in >lines"
+	$DV repro >out
+	contains out "up to date"
+	$DV stage add --run -n again -d lines -O copy cp lines copy >out 2>&1
+	same lines copy
+	$DV run --json -f -n again -d lines -O copy cp lines copy >out
+	python3 -c "import json; assert json.load(open(\"out\"))[\"failed\"] == 0"
+	refused $DV run -n bad -o nothing false >out 2>&1
+	contains dv.yaml "bad:"
+	lacks dv.lock "bad:"
+	refused $DV run -n twice -o lines true 2>err
+	contains err "not added"
+	$DV stage remove -q bad again count
+	[ ! -e dv.lock ] && [ -e lines ]
+'
+
 done_testing
