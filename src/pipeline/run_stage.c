@@ -262,6 +262,31 @@ static int start_trace(dv_runner *r, dv_node *n)
 	return n->trace ? 0 : dv_err_nomem();
 }
 
+/* What git keeps cannot be kept by dv as well: said before the work is done. */
+static int check_outs(dv_runner *r, const dv_node *n)
+{
+	dv_locked_stage *locked;
+	dv_git *git;
+	int rc = dv_plan_locked(&r->plan, n->stage, &locked);
+
+	for (size_t i = 0; rc == 0 && r->repo->has_git && i < n->s->nouts; i++) {
+		const dv_stage_out *o = &n->s->outs[i];
+		dv_autofree char *which = NULL;
+		bool tracked = false;
+
+		if (!o->cache || dv_locked_out(locked, o->written))
+			continue;
+		if ((rc = dv_repo_git(r->repo, &git)) ||
+		    (rc = dv_git_is_tracked(git, o->path, &tracked, &which)) || !tracked)
+			continue;
+		dv_err_at(DV_EEXISTS, &o->at, "the stage '%s' makes '%s', and git tracks '%s'",
+			  n->s->name, o->path, which ? which : o->path);
+		rc = dv_err_hint(DV_EEXISTS, "run 'git rm -r --cached %s', or say 'cache: false' "
+				 "there", o->path);
+	}
+	return rc;
+}
+
 static int start_command(dv_runner *r, dv_node *n)
 {
 	const dv_stage *s = n->s;
@@ -273,8 +298,8 @@ static int start_command(dv_runner *r, dv_node *n)
 	if (stat(n->dir, &st) < 0 || !S_ISDIR(st.st_mode))
 		return dv_err_at(DV_ENOTFOUND, &s->at, "the stage '%s' runs in the folder '%s', "
 				 "which is not there", s->name, s->wdir);
-	if ((rc = make_commands(r, n)) || (rc = make_env(r, n)) || (rc = open_restore(r)) ||
-	    (rc = start_trace(r, n)))
+	if ((rc = check_outs(r, n)) || (rc = make_commands(r, n)) || (rc = make_env(r, n)) ||
+	    (rc = open_restore(r)) || (rc = start_trace(r, n)))
 		return rc;
 	for (size_t i = 0; rc == 0 && i < s->nouts; i++) {
 		rc = dv_restore_make_room(r->restore, s->outs[i].path, s->outs[i].persist);

@@ -152,6 +152,15 @@ test_case 'what a stage must make, and what it needs' '
 	repro; ran
 '
 
+test_case 'what git tracks is not kept twice' '
+	fresh c2
+	echo 1 >made; git add made; git commit -qm one
+	echo "stages: {a: {cmd: echo 2 >made, outs: [made]}}" >dv.yaml
+	must_fail 2 $DV repro 2>err; contains err "git tracks ${q}made${q}"; [ "$(cat made)" = 1 ]
+	echo "stages: {a: {cmd: echo 2 >made, outs: [{made: {cache: false}}]}}" >dv.yaml
+	repro; ran a; repro; ran
+'
+
 test_case 'data that is tracked is brought when it is missing' '
 	fresh d
 	mkdir data; echo 1 >data/1; echo 2 >data/2
