@@ -10,7 +10,7 @@
 
 typedef struct listing {
 	const char *rev, *base;	/* base: the folder that is walked */
-	dv_git_file_cb cb;
+	dv_git_blob_cb cb;
 	void *payload;
 	int rc;
 } listing;
@@ -39,11 +39,13 @@ static int on_entry(const char *dir, const git_tree_entry *e, void *payload)
 		return 0;
 	dv_autofree char *inside = dv_path_join(dir, name);
 	dv_autofree char *path = inside ? dv_path_join(l->base, inside) : NULL;
-	l->rc = path ? l->cb(path, l->payload) : dv_err_nomem();
+	char id[DV_GIT_HEX + 1];
+	git_oid_tostr(id, sizeof(id), git_tree_entry_id(e));
+	l->rc = path ? l->cb(path, id, l->payload) : dv_err_nomem();
 	return l->rc ? -1 : 0;
 }
 
-int dv_git_files_at(dv_git *g, const char *rev, const char *dir, dv_git_file_cb cb, void *payload)
+int dv_git_files_at(dv_git *g, const char *rev, const char *dir, dv_git_blob_cb cb, void *payload)
 {
 	listing l = { .rev = rev, .base = dir, .cb = cb, .payload = payload };
 	dv_autoptr(git_commit) c = NULL;
@@ -72,6 +74,22 @@ int dv_git_files_at(dv_git *g, const char *rev, const char *dir, dv_git_file_cb 
 	if (!gc)
 		gc = git_tree_walk(sub ? sub : tree, GIT_TREEWALK_PRE, on_entry, &l);
 	return l.rc ? l.rc : gc ? dv_git_fail(gc, "cannot read the files of '%s'", rev) : 0;
+}
+
+int dv_git_read_id(dv_git *g, const char *id, const char *path, size_t max, dv_buf *out)
+{
+	dv_autoptr(git_blob) blob = NULL;
+	git_oid oid;
+
+	dv_buf_clear(out);
+	int gc = git_oid_fromstr(&oid, id);
+	if (!gc)
+		gc = git_blob_lookup(&blob, g->repo, &oid);
+	if (gc)
+		return dv_git_fail(gc, "cannot read '%s'", path);
+	if ((uint64_t)git_blob_rawsize(blob) > max)
+		return dv_err(DV_ERROR, "'%s' is too large", path);
+	return dv_buf_add(out, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
 }
 
 int dv_git_has_file(dv_git *g, const char *rev, const char *path, bool *yes)

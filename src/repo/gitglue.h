@@ -85,9 +85,14 @@ int dv_git_read_blob(dv_git *g, const char *rev, const char *path, size_t max, d
 
 /** A path or a name, borrowed. Returns 0 to go on. */
 typedef int (*dv_git_file_cb)(const char *path, void *payload);
+/** A file with the id of its content. */
+typedef int (*dv_git_blob_cb)(const char *path, const char id[DV_GIT_HEX + 1], void *payload);
 /** The regular files of a revision at and below a folder ("" for all), relative to the workspace,
  *  but for those in .git and .dv. None for a folder that is not there. */
-int dv_git_files_at(dv_git *g, const char *rev, const char *dir, dv_git_file_cb cb, void *payload)
+int dv_git_files_at(dv_git *g, const char *rev, const char *dir, dv_git_blob_cb cb, void *payload)
+	DV_MUST_CHECK;
+/** The content of that id, at most `max` bytes; `path` is for messages. out is replaced. */
+int dv_git_read_id(dv_git *g, const char *id, const char *path, size_t max, dv_buf *out)
 	DV_MUST_CHECK;
 /** Is there a file (or link) of that path in the revision? */
 int dv_git_has_file(dv_git *g, const char *rev, const char *path, bool *yes) DV_MUST_CHECK;

@@ -18,8 +18,10 @@ void dv_view_release(dv_view *v)
 {
 	dv_output_list_release(&v->outputs);
 	dv_reader_free(v->reader);
-	v->reader = NULL;
-	v->has_outputs = false;
+	for (size_t i = 0; i < v->nfiles; i++)
+		free(v->files[i].path);
+	free(v->files);
+	*v = (dv_view){ .r = v->r, .rev = v->rev };
 }
 
 /* -- outputs ----------------------------------------------------------------------------------- */
@@ -82,15 +84,41 @@ static int check_link(dv_view *v, const char *abs, const char *path)
 	return dv_err(DV_EUNSAFE, "'%s' is a link that leads out of the workspace", path);
 }
 
-int dv_view_read(dv_view *v, const char *path, size_t max, dv_buf *out)
+/* The first file that is not before the path. */
+static size_t place_of(const dv_view *v, const char *path)
+{
+	size_t lo = 0, hi = v->nfiles;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(v->files[mid].path, path) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static int read_git(dv_view *v, const char *path, size_t max, dv_buf *out)
 {
 	dv_git *g;
+	int rc = dv_repo_git(v->r, &g);
+	size_t i = v->has_files ? place_of(v, path) : 0;
+
+	if (rc || !v->has_files)
+		return rc ? rc : dv_git_read_blob(g, v->rev, path, max, out);
+	if (i == v->nfiles || strcmp(v->files[i].path, path) != 0)
+		return dv_err(DV_ENOTFOUND, "there is no file '%s' in '%s'", path, v->rev);
+	return dv_git_read_id(g, v->files[i].id, path, max, out);
+}
+
+int dv_view_read(dv_view *v, const char *path, size_t max, dv_buf *out)
+{
 	int rc;
 
 	if (v->rev) {
-		rc = dv_repo_git(v->r, &g);
-		if (!rc)
-			rc = dv_git_read_blob(g, v->rev, path, max, out);
+		rc = read_git(v, path, max, out);
 	} else {
 		dv_autofree char *abs = dv_repo_abs(v->r, path);
 
@@ -113,9 +141,30 @@ static int add(dv_path_list *l, const char *path)
 	return dv_path_list_add(l, path);
 }
 
-static int on_git_file(const char *path, void *payload)
+static int on_git_file(const char *path, const char *id, void *payload)
 {
+	(void)id;
 	return add(payload, path);
+}
+
+static int files_of_git(dv_view *v, const char *path, dv_path_list *out)
+{
+	bool is_file = false;
+	dv_git *g;
+	int rc = dv_repo_git(v->r, &g);
+
+	if (rc == 0 && v->has_files) {
+		for (size_t i = place_of(v, path); rc == 0 && i < v->nfiles &&
+		     !strncmp(v->files[i].path, path, strlen(path)); i++)
+			if (dv_path_below(v->files[i].path, path, NULL))
+				rc = add(out, v->files[i].path);
+		return rc;
+	}
+	if (rc == 0)
+		rc = dv_git_has_file(g, v->rev, path, &is_file);
+	if (rc == 0 && is_file)
+		return add(out, path);
+	return rc ? rc : dv_git_files_at(g, v->rev, path, on_git_file, out);
 }
 
 typedef struct below {
@@ -209,21 +258,9 @@ static int compare_names(const void *a, const void *b)
 
 int dv_view_files(dv_view *v, const char *path, dv_path_list *out)
 {
-	dv_auto(dv_buf) text = DV_BUF_INIT;
 	size_t from = out->n;
-	dv_git *g;
-	int rc;
+	int rc = v->rev ? files_of_git(v, path, out) : files_of_workspace(v, path, out);
 
-	if (!v->rev) {
-		rc = files_of_workspace(v, path, out);
-	} else if ((rc = dv_repo_git(v->r, &g)) == 0) {
-		bool is_file = false;
-
-		rc = dv_git_has_file(g, v->rev, path, &is_file);
-		if (rc == 0)
-			rc = is_file ? add(out, path) :
-				       dv_git_files_at(g, v->rev, path, on_git_file, out);
-	}
 	if (rc == 0 && out->n == from)
 		rc = files_of_outputs(v, path, out);
 	if (rc == 0 && out->n > from)
@@ -233,19 +270,45 @@ int dv_view_files(dv_view *v, const char *path, dv_path_list *out)
 
 /* -- pipelines --------------------------------------------------------------------------------- */
 
-typedef struct finding {
-	dv_repo *r;
-	dv_path_list *out;
-} finding;
-
-static int on_file(const char *path, void *payload)
+static int keep_file(const char *path, const char *id, void *payload)
 {
-	const finding *f = payload;
+	dv_view *v = payload;
+	int rc = dv_grow(&v->files, &v->files_cap, v->nfiles + 1, sizeof(*v->files));
+	dv_view_file f = { .path = rc ? NULL : dv_strdup(path) };
+
+	if (!f.path)
+		return rc ? rc : DV_ERROR;
+	memcpy(f.id, id, sizeof(f.id));
+	v->files[v->nfiles++] = f;
+	return 0;
+}
+
+static int compare_files(const void *a, const void *b)
+{
+	return strcmp(((const dv_view_file *)a)->path, ((const dv_view_file *)b)->path);
+}
+
+/* All files at once: each alone would search through its folders anew. */
+static int open_files(dv_view *v)
+{
+	dv_git *g;
+	int rc = v->has_files ? 0 : dv_repo_git(v->r, &g);
+
+	if (rc || v->has_files)
+		return rc;
+	rc = dv_git_files_at(g, v->rev, "", keep_file, v);
+	if (v->nfiles)
+		qsort(v->files, v->nfiles, sizeof(*v->files), compare_files);
+	v->has_files = rc == 0;
+	return rc;
+}
+
+static bool is_pipeline(const dv_view *v, const char *path)
+{
 	const char *name = dv_path_base(path);
 
-	if (strcmp(name, "dv.yaml") != 0 && strcmp(name, "dvc.yaml") != 0)
-		return 0;
-	return dv_ignore_match(f->r->ignore, path, false, NULL) ? 0 : add(f->out, path);
+	return (!strcmp(name, "dv.yaml") || !strcmp(name, "dvc.yaml")) &&
+	       !dv_ignore_match(v->r->ignore, path, false, NULL);
 }
 
 /* Of two in one folder the dv.yaml counts. The list is sorted. */
@@ -277,22 +340,15 @@ static int drop_doubles(dv_path_list *l, size_t from)
 
 int dv_view_pipelines(dv_view *v, dv_path_list *out)
 {
-	finding f = { v->r, out };
+	dv_auto(dv_output_list) outputs = DV_OUTPUT_LIST_INIT;
 	size_t from = out->n;
-	dv_git *g;
 	int rc;
 
-	if (!v->rev) {
-		dv_auto(dv_output_list) outputs = DV_OUTPUT_LIST_INIT;
-
+	if (!v->rev)
 		return dv_repo_outputs_and_pipelines(v->r, &outputs, out);
-	}
-	rc = dv_repo_git(v->r, &g);
-	if (rc == 0)
-		rc = dv_git_files_at(g, v->rev, "", on_file, &f);
-	if (rc)
-		return rc;
-	if (out->n > from)
-		qsort(out->p + from, out->n - from, sizeof(*out->p), compare_names);
-	return drop_doubles(out, from);
+	rc = open_files(v);
+	for (size_t i = 0; rc == 0 && i < v->nfiles; i++)
+		if (is_pipeline(v, v->files[i].path))
+			rc = add(out, v->files[i].path);
+	return rc ? rc : drop_doubles(out, from);
 }

@@ -8,12 +8,21 @@
 
 #include "repo/repo.h"
 
+/** A file of a revision in git. */
+typedef struct dv_view_file {
+	char *path;
+	char id[DV_GIT_HEX + 1];
+} dv_view_file;
+
 typedef struct dv_view {
 	dv_repo *r;
 	const char *rev;	/* NULL: the workspace; borrowed */
 	dv_output_list outputs;	/* when has_outputs; read at the first need */
 	bool has_outputs;
 	dv_reader *reader;
+	dv_view_file *files;	/* of a revision, sorted; read with its pipelines */
+	size_t nfiles, files_cap;
+	bool has_files;
 } dv_view;
 void dv_view_release(dv_view *v);
 
