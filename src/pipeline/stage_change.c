@@ -10,8 +10,8 @@
 #include "pipeline/lockwrite.h"
 #include "repo/lockfile.h"
 
-/* "DIR/dv.yaml:NAME" or "NAME" -> the file and the name, which stands in it. */
-static int find(dv_edit *e, const char *target, dv_edit_file **file, const char **name)
+/* "DIR/dv.yaml:NAME" or "NAME" -> the file and the name. */
+static int locate(dv_edit *e, const char *target, dv_edit_file **file, const char **name)
 {
 	const char *colon = strrchr(target, ':');
 	dv_autofree char *first = dv_strndup(target, colon ? (size_t)(colon - target) : 0);
@@ -23,7 +23,14 @@ static int find(dv_edit *e, const char *target, dv_edit_file **file, const char 
 	*name = colon ? colon + 1 : target;
 	if ((rc = dv_repo_rel(e->repo, colon ? first : ".", &rel)))
 		return rc;
-	rc = colon ? dv_edit_file_at(e, rel, false, file) : dv_edit_file_in(e, rel, false, file);
+	return colon ? dv_edit_file_at(e, rel, false, file) : dv_edit_file_in(e, rel, false, file);
+}
+
+/* As locate; the name stands in the file. */
+static int find(dv_edit *e, const char *target, dv_edit_file **file, const char **name)
+{
+	int rc = locate(e, target, file, name);
+
 	if (rc)
 		return rc;
 	dv_value *v = dv_edit_stage(*file, *name);
@@ -145,6 +152,34 @@ static bool belongs(const char *locked, const char *name)
 	return !strncmp(locked, name, n) && (!locked[n] || locked[n] == '@');
 }
 
+/* A stage that the lock file alone has still, because somebody took it out of the pipeline file by
+ * hand: what it made. */
+static int gather_leftover(dv_edit *e, const dv_edit_file *f, const char *name,
+			   dv_path_list *outs, bool *any)
+{
+	dv_autofree char *path = dv_path_join(f->dir, DV_LOCKFILE);
+	dv_autofree char *abs = path ? dv_repo_abs(e->repo, path) : NULL;
+	dv_autofree char *group = dv_strndup(name, strcspn(name, "@"));
+	dv_auto(dv_lockfile) l = DV_LOCKFILE_INIT;
+
+	*any = false;
+	if (!abs || !group)
+		return DV_ERROR;
+	if (dv_edit_stage(f, group))
+		return 0;
+	int rc = dv_lockfile_read(&l, abs, f->dir, path);
+	for (size_t i = 0; rc == 0 && i < l.n; i++) {
+		const dv_locked_stage *s = &l.stages[i];
+
+		if (!belongs(s->name, name))
+			continue;
+		*any = true;
+		for (size_t k = 0; rc == 0 && k < s->nouts; k++)
+			rc = s->outs[k].no_cache ? 0 : remember(outs, s->outs[k].full);
+	}
+	return rc;
+}
+
 /* The lock file forgets the stage; without stages there is none. */
 static int unlock_stage(dv_edit *e, const dv_edit_file *f, const char *name)
 {
@@ -176,12 +211,17 @@ static int remove_one(dv_edit *e, const char *target, dv_path_list *outs, told *
 {
 	dv_edit_file *f;
 	const char *name;
-	int rc = find(e, target, &f, &name);
+	bool leftover;
+	int rc = locate(e, target, &f, &name);
 
-	if (rc)
+	if (rc || (rc = gather_leftover(e, f, name, outs, &leftover)))
+		return rc;
+	*t = (told){ f, name, true };
+	if (leftover)
+		return 0;
+	if ((rc = find(e, target, &f, &name)))
 		return rc;
 	const char *const path[] = { "stages", name, NULL };
-	*t = (told){ f, name, true };
 	if ((rc = gather_outs(e, f, name, outs)) ||
 	    (rc = dv_yaml_unset(&f->text, f->path, path)))
 		return rc;

@@ -259,8 +259,8 @@ int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, c
 		return dv_err_nomem();
 	dv_err(DV_EEXISTS, "cannot %s '%s': the stage '%s' of '%s' makes it", what, path, o->stage,
 	       o->pointer_path);
-	return dv_err_hint(DV_EEXISTS, "run 'dv repro %s' to make and record it, or take it out of "
-			   "the stage's outputs first", stage);
+	return dv_err_hint(DV_EEXISTS, "run 'dv repro %s' to make and record it, or 'dv stage "
+			   "remove %s' to forget the stage", stage, stage);
 }
 
 int dv_record_finish(dv_record *c, const char *message)

@@ -220,7 +220,12 @@ test_case 'a stage that is gone from the pipeline is recorded until it is forgot
 	dv ls >out && contains out table
 	rm table && dv checkout -q && [ -x table ]
 	dv dag >out && lacks out table
-	rm dv.yaml
+	must_fail 2 dv add table 2>err && contains err "dv stage remove prepare"
+	dv stage remove prepare
+	lacks .gitignore table && [ -x table ]
+	dv add -q table && dv ls >out && contains out table && lacks dv.lock prepare
+	must_fail 2 dv stage remove prepare 2>err && contains err "has no stage"
+	dv remove -q table && rm -f dv.yaml && git reset -q --hard && dv status -q
 '
 
 test_case 'folders' '

@@ -252,6 +252,32 @@ static void reads_history(void **state)
 	assert_int_equal(DV_ERROR, dv_git_read_blob(g, "HEAD", "a.dv", 3, &blob));
 }
 
+static void keeps_outputs_from_git(void **state)
+{
+	static const char *const paths[] = { "b/two", "a", "b/one", "gone/x", "b-c", "b/two" };
+	static const char *const away[] = { "a", "link/x" };
+	dv_auto(dv_path_list) changed = DV_PATH_LIST_INIT;
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	dv_autoptr(dv_repo) r = NULL;
+	dv_autofree char *file = dv_path_join(dir, "b/.gitignore");
+
+	(void)state;
+	git_init();
+	put("b/two", "");
+	assert_int_equal(0, symlink("b", "link")); /* not disk */
+	assert_int_equal(0, dv_init(NULL, NULL));
+	assert_int_equal(0, dv_repo_open(&r, NULL));
+	assert_int_equal(0, dv_repo_ignore_outputs(r, paths, 6, &changed));
+	assert_int_equal(2, changed.n);
+	assert_string_equal(".gitignore", changed.p[0]);
+	assert_string_equal("b/.gitignore", changed.p[1]);
+	assert_int_equal(0, dv_fs_read_file(&text, file, 1000));
+	assert_string_equal("/one\n/two\n", dv_buf_str(&text));
+	assert_int_equal(0, dv_repo_ignore_outputs(r, paths, 6, &changed));
+	assert_int_equal(2, changed.n);
+	assert_int_equal(DV_EUNSAFE, dv_repo_ignore_outputs(r, away, 2, NULL));
+}
+
 static int count(const dv_remote_info *i, void *payload)
 {
 	dv_buf_addf(payload, "%s=%s%s;", i->name, i->url, i->is_default ? "*" : "");
@@ -319,6 +345,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(finds_outputs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(keeps_paths_inside, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reads_history, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(keeps_outputs_from_git, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(keeps_the_lock, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(remotes, set_up, tear_down),
 	};
