@@ -686,7 +686,7 @@ DV_API int dv_run_log(dv_repo *r, const char *run, dv_data_cb cb, void *payload)
 /** A node of the graph: a run, or an artifact. */
 typedef struct dv_lineage_node {
 	const dv_run_info *run;		/* or */
-	const dv_artifact_info *artifact;
+	const dv_artifact_info *artifact;	/* made and used are not counted */
 	unsigned depth;			/* steps from the start */
 	bool is_start;
 } dv_lineage_node;

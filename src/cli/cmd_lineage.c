@@ -14,8 +14,7 @@ typedef struct lineage_args {
 } lineage_args;
 
 typedef struct node {
-	char *label;		/* of a tree, without its end */
-	json_t *json;		/* with --json */
+	char *label;		/* of a tree, without its end; NULL with --json */
 	bool is_run, is_start, shown;
 	size_t first_in, first_out;	/* edges, + 1 */
 } node;
@@ -24,7 +23,8 @@ typedef struct edge {
 	char kind;		/* i, o, p, s */
 } edge;
 typedef struct graph {
-	bool json;
+	bool json, in_edges;	/* JSON goes out as it comes: a lineage may be long */
+	size_t told;
 	node *nodes;
 	size_t n, cap;
 	edge *edges;
@@ -33,10 +33,8 @@ typedef struct graph {
 
 static void graph_release(graph *g)
 {
-	for (size_t i = 0; i < g->n; i++) {
+	for (size_t i = 0; i < g->n; i++)
 		free(g->nodes[i].label);
-		json_decref(g->nodes[i].json);
-	}
 	free(g->nodes);
 	free(g->edges);
 }
@@ -63,10 +61,53 @@ static char *artifact_label(const dv_artifact_info *i)
 	return n < 0 ? NULL : out;
 }
 
+/* One element of a list. */
+static int tell_json(graph *g, json_t *j, const char *head)
+{
+	char *text = json_dumps(j, JSON_COMPACT);
+
+	json_decref(j);
+	dv_out("%s\n    %s", g->told++ ? "," : head, text ? text : "null");
+	free(text);
+	return dv_out_broken() ? DV_ECANCELLED : 0;
+}
+
+static int node_json(graph *g, const dv_lineage_node *x)
+{
+	json_t *j = x->run ? dv_cli_run_json(x->run) : dv_cli_artifact_json(x->artifact);
+
+	json_object_del(j, "made");
+	json_object_del(j, "used");
+	json_object_set_new(j, "node", json_string(x->run ? "run" : "artifact"));
+	json_object_set_new(j, "depth", json_integer(x->depth));
+	return tell_json(g, j, "{\n  \"nodes\": [");
+}
+
+static int edge_json(graph *g, size_t from, size_t to, const char *kind)
+{
+	json_t *j = json_object();
+
+	if (!g->in_edges)
+		g->told = 0;
+	g->in_edges = true;
+	dv_cli_json_count(j, "from", from);
+	dv_cli_json_count(j, "to", to);
+	json_object_set_new(j, "kind", json_string(kind));
+	return tell_json(g, j, "\n  ],\n  \"edges\": [");
+}
+
+static int end_json(const graph *g)
+{
+	dv_out("%s\n  ]\n}\n", g->in_edges ? "" : "\n  ],\n  \"edges\": [");
+	return DV_EXIT_OK;
+}
+
 static int on_node(const dv_lineage_node *x, void *payload)
 {
 	graph *g = payload;
 
+	if (g->json)
+		return node_json(g, x);
 	if (g->n == g->cap) {
 		size_t cap = g->cap ? 2 * g->cap : 64;
 		node *more = realloc(g->nodes, cap * sizeof(*more));
@@ -78,23 +119,16 @@ static int on_node(const dv_lineage_node *x, void *payload)
 	}
 	node *n = &g->nodes[g->n++];
 	*n = (node){ .is_run = x->run != NULL, .is_start = x->is_start };
-	if (!g->json) {
-		n->label = x->run ? run_label(x->run) : artifact_label(x->artifact);
-		return n->label ? 0 : DV_ERROR;
-	}
-	n->json = x->run ? dv_cli_run_json(x->run) : dv_cli_artifact_json(x->artifact);
-	if (x->run)
-		json_object_set_new(n->json, "node", json_string("run"));
-	else
-		json_object_set_new(n->json, "node", json_string("artifact"));
-	json_object_set_new(n->json, "depth", json_integer(x->depth));
-	return 0;
+	n->label = x->run ? run_label(x->run) : artifact_label(x->artifact);
+	return n->label ? 0 : DV_ERROR;
 }
 
 static int on_edge(size_t from, size_t to, const char *kind, void *payload)
 {
 	graph *g = payload;
 
+	if (g->json)
+		return edge_json(g, from, to, kind);
 	if (g->nedges == g->edges_cap) {
 		size_t cap = g->edges_cap ? 2 * g->edges_cap : 64;
 		edge *more = realloc(g->edges, cap * sizeof(*more));
@@ -175,28 +209,6 @@ static void print_dot(const graph *g)
 	dv_out("}\n");
 }
 
-static int print_json(const graph *g)
-{
-	json_t *doc = json_object(), *nodes = json_array(), *edges = json_array();
-
-	for (size_t i = 0; i < g->n; i++)
-		json_array_append(nodes, g->nodes[i].json);
-	for (size_t i = 0; i < g->nedges; i++) {
-		const edge *e = &g->edges[i];
-		const char *kind = e->kind == 'i' ? "input" : e->kind == 'o' ? "output" :
-				   e->kind == 'p' ? "part" : "same";
-		json_t *j = json_object();
-
-		dv_cli_json_count(j, "from", e->from);
-		dv_cli_json_count(j, "to", e->to);
-		json_object_set_new(j, "kind", json_string(kind));
-		json_array_append_new(edges, j);
-	}
-	json_object_set_new(doc, "nodes", nodes);
-	json_object_set_new(doc, "edges", edges);
-	return dv_out_json(doc);
-}
-
 static int lineage_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	__attribute__((cleanup(graph_release))) graph g = { 0 };
@@ -218,7 +230,7 @@ static int lineage_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (rc)
 		return dv_out_fail(rc);
 	if (g.json)
-		return print_json(&g);
+		return end_json(&g);
 	if (*format == 'd')
 		print_dot(&g);
 	else

@@ -391,8 +391,8 @@ int dv_lineage(dv_repo *r, const char *target, const dv_lineage_options *o,
 	if (rc < 0 ||
 	    (rc = dv_index_prepare(x, &runs, "SELECT " DV_RUN_COLUMNS
 				   " FROM Execution e WHERE e.id = ?1")) < 0 ||
-	    (rc = dv_index_prepare(x, &artifacts, "SELECT " DV_ARTIFACT_COLUMNS
-				   " FROM Artifact a WHERE a.id = ?1")) < 0)
+	    (rc = dv_index_prepare(x, &artifacts, "SELECT " DV_ARTIFACT_BARE
+				   "0, 0 FROM Artifact a WHERE a.id = ?1")) < 0)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < w.n; i++)
 		rc = tell_node(x, &g, &w.visits[i], runs, artifacts, nodes, payload);

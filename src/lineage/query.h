@@ -9,8 +9,11 @@
 	"e.id, e.external_id, (SELECT name FROM Type WHERE id = e.type_id), e.name, "              \
 	"e.last_known_state, e.create_time, e.last_update_time, e.exit_code, "                     \
 	"lower(hex(e.git_commit)), e.dirty, e.author"
+#define DV_ARTIFACT_BARE                                                                           \
+	"a.id, a.uri, a.external_id, a.size, a.nfiles, a.create_time, a.last_update_time, "
+/** With how many runs made and used it, which costs two more looks. */
 #define DV_ARTIFACT_COLUMNS                                                                        \
-	"a.id, a.uri, a.external_id, a.size, a.nfiles, a.create_time, a.last_update_time, "        \
+	DV_ARTIFACT_BARE                                                                           \
 	"(SELECT count(*) FROM Event WHERE artifact_id = a.id AND type = 4), "                     \
 	"(SELECT count(*) FROM Event WHERE artifact_id = a.id AND type IN (2, 3))"
 

@@ -206,6 +206,74 @@ static void writes_events(void **state)
 	assert_int_equal(0, json_array_size(json_object_get(start, "outputs")));
 }
 
+/* How many lines a file has, and whether all of them hold `text`. */
+static size_t lines_with(const char *name, const char *text)
+{
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+	size_t n = 0;
+
+	ok(dv_fs_read_file(&b, name, 1 << 20));
+	for (const char *p = dv_buf_str(&b), *nl; (nl = strchr(p, '\n')); p = nl + 1, n++)
+		assert_non_null(memmem(p, (size_t)(nl - p), text, strlen(text)));
+	return n;
+}
+
+/* A run of a stage recorded in a workspace; ms: how long that took. */
+static void record_one(dv_oid *oid, int64_t *ms)
+{
+	dv_auto(dv_arena) a = DV_ARENA_INIT;
+	dv_value *cmd = dv_value_string(&a, "true", NULL);
+	dv_run run = { .type = "stage", .file = "dv.yaml", .stage = "s", .wdir = ".", .cmd = cmd,
+		       .start_us = dv_run_now_us(), .end_us = dv_run_now_us() };
+	dv_autoptr(dv_repo) r = NULL;
+	dv_autoptr(dv_run_context) c = NULL;
+	dv_autoptr(dv_writer) w = NULL;
+	dv_store *s = NULL;
+
+	ok(dv_repo_open(&r, NULL));
+	ok(dv_repo_store(r, &s));
+	ok(dv_writer_new(&w, s, 1));
+	ok(dv_run_context_open(&c, r));
+	ok(dv_run_record(c, w, &run, oid));
+	ok(dv_writer_commit(w, NULL, 0));
+	ok(dv_run_flush(c, true));
+	*ms = dv_run_now_us();
+	dv_run_context_free(dv_steal(&c));
+	*ms = (dv_run_now_us() - *ms) / 1000;
+}
+
+static void tells_of_runs_as_they_happen(void **state)
+{
+	dv_autoptr(dv_repo) r = NULL;
+	dv_oid oid;
+	int64_t ms;
+
+	(void)state;
+	setenv("DV_CONFIG_SYSTEM", "/nonexistent", 1);
+	setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
+	setenv("OPENLINEAGE_NAMESPACE", "dv://here", 1);
+	setenv("OPENLINEAGE_PARENT_ID", "air/dag.task/" UUID, 1);
+	ok(dv_init(".", &(dv_init_options){ .no_scm = true }));
+	ok(dv_repo_open(&r, NULL));
+	ok(dv_config_set(r, DV_CONFIG_LOCAL, "lineage.openlineage", "events.jsonl"));
+	record_one(&oid, &ms);
+	assert_int_equal(2, lines_with("events.jsonl", "dv://here"));
+	assert_int_equal(2, lines_with("events.jsonl", "\"runId\":\"" UUID "\""));
+	assert_int_equal(2, lines_with("events.jsonl", "dag.task"));
+	/* Nobody listens there: the run is recorded all the same, and soon. */
+	ok(dv_config_unset(r, DV_CONFIG_LOCAL, "lineage.openlineage"));
+	setenv("OPENLINEAGE_URL", "http://127.0.0.1:9", 1);
+	record_one(&oid, &ms);
+	assert_true(ms < 9000);
+	setenv("OPENLINEAGE_DISABLED", "true", 1);
+	record_one(&oid, &ms);
+	assert_int_equal(3, lines_with(".dv/runs", "record "));
+	unsetenv("OPENLINEAGE_URL");
+	unsetenv("OPENLINEAGE_DISABLED");
+	unsetenv("OPENLINEAGE_PARENT_ID");
+	unsetenv("OPENLINEAGE_NAMESPACE");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +284,7 @@ int main(void)
 		cmocka_unit_test(hides_secrets_in_records),
 		cmocka_unit_test(makes_uuids),
 		cmocka_unit_test(writes_events),
+		cmocka_unit_test_setup_teardown(tells_of_runs_as_they_happen, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
