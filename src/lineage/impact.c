@@ -182,8 +182,8 @@ int dv_lineage_impact(dv_repo *r, const char *target, bool versions, dv_impact_c
 	    (rc = dv_walk_begin(&m.walk, &m.graph)) < 0 ||
 	    (rc = dv_walk_target(&m.walk, &m.graph, &t)) < 0 ||
 	    (rc = dv_walk_go(&m.walk, &m.graph, false, 0)) < 0 || (rc = load_refs(&m)) < 0 ||
-	    (rc = dv_index_prepare(x, &s, "SELECT " DV_ARTIFACT_COLUMNS
-				   " FROM Artifact a WHERE a.id = ?1")) < 0)
+	    (rc = dv_index_prepare(x, &s, "SELECT " DV_ARTIFACT_BARE
+				   "0, 0 FROM Artifact a WHERE a.id = ?1")) < 0)
 		return rc;
 	for (int pass = 0; rc == 0 && pass < 2; pass++)
 		for (size_t i = 0; rc == 0 && i < m.walk.n; i++)
