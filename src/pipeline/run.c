@@ -27,6 +27,7 @@ void dv_runner_release(dv_runner *r)
 	dv_pathlocks_free(r->paths);
 	dv_lockwriter_free(r->lock);
 	dv_restore_free(r->restore);
+	dv_run_context_free(r->records);
 	dv_scan_free(r->scan);
 	dv_writer_free(r->writer);
 	for (size_t i = 0; r->nodes && i < r->n; i++) {

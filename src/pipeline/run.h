@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "lineage/record.h"
 #include "pipeline/children.h"
 #include "pipeline/lockwrite.h"
 #include "pipeline/pathlock.h"
@@ -68,6 +69,9 @@ typedef struct dv_runner {
 	dv_lockwriter *lock;
 	dv_pathlocks *paths;
 	dv_children *children;
+	dv_run_context *records;	/* NULL until the first */
+	bool unlisted;		/* records wait for a commit */
+	bool learnt;		/* the run cache knows the records of others */
 	pthread_mutex_t talk;	/* held by callbacks */
 	bool stage_git, links;	/* git's index follows; files are linked as cache.type asks */
 	int jobs;
@@ -104,6 +108,16 @@ int dv_node_tell(dv_runner *r, dv_node *n, enum dv_stage_state state, const dv_s
 int dv_node_let_go(dv_runner *r, dv_node *n) DV_MUST_CHECK;
 /** The folder of its lock file. */
 const char *dv_node_folder(const dv_runner *r, const dv_node *n);
+
+/* -- run_record.c: what is written down of a run ----------------------------------------------- */
+
+/** Stores the record of a run, which the entry names then. `log`, `reads` (what it read and does
+ *  not name) and `cached` may be NULL. */
+int dv_node_record(dv_runner *r, dv_node *n, enum dv_run_state state, int exit_code,
+		   const dv_buf *log, const dv_trace_reads *reads, const dv_oid *cached)
+	DV_MUST_CHECK;
+/** Makes entries of the run cache of records that came from elsewhere. */
+int dv_runner_learn_runs(dv_runner *r) DV_MUST_CHECK;
 
 /* -- run_commit.c: several stages -------------------------------------------------------------- */
 

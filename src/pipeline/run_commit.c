@@ -140,11 +140,12 @@ int dv_runner_commit(dv_runner *r)
 	int64_t start = dv_runner_now();
 	int rc;
 
-	if (!r->npending)
+	if (!r->npending && !r->unlisted)
 		return 0;
 	if ((rc = commit_store(r)) || (rc = relink(r)) || (rc = ignore_outs(r)) ||
-	    (rc = put_entries(r)))
+	    (r->unlisted && (rc = dv_run_flush(r->records, true))) || (rc = put_entries(r)))
 		return rc;
+	r->unlisted = false;
 	while (r->npending) {
 		dv_node *n = &r->nodes[r->pending[--r->npending]];
 

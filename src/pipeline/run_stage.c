@@ -347,6 +347,25 @@ static int begin_run(dv_runner *r, dv_node *n, const dv_stage_check *why)
 
 /* -- what is to be done ------------------------------------------------------------------------ */
 
+/* Brings what a run made that others did; it is no failure when the remote has it no more. */
+static int bring(dv_runner *r, const dv_node *n)
+{
+	dv_autofree dv_want *w = dv_calloc(n->entry.nouts + 1, sizeof(*w));
+	int rc;
+
+	if (!w)
+		return DV_ERROR;
+	for (size_t i = 0; i < n->entry.nouts; i++)
+		w[i] = (dv_want){ .oid = n->entry.outs[i].oid, .is_tree = n->entry.outs[i].is_dir,
+				  .path = n->s->outs[i].path };
+	rc = dv_sync_bring(r->repo, w, n->entry.nouts);
+	if (rc == 0 || rc == DV_ECANCELLED)
+		return rc;
+	dv_warn("%s", dv_error_last()->message);
+	dv_error_clear();
+	return 0;
+}
+
 /* Outputs as an earlier run with the same inputs made them: 1 done. */
 static int from_run_cache(dv_runner *r, dv_node *n)
 {
@@ -355,10 +374,17 @@ static int from_run_cache(dv_runner *r, dv_node *n)
 
 	if (r->o->no_run_cache || r->o->no_commit || n->forced || !dv_runcache_fits(s))
 		return 0;
+	if (!r->learnt && (rc = dv_runner_learn_runs(r)))
+		return rc;
+	r->learnt = true;
 	for (size_t i = 0; i < s->nouts; i++)
 		n->entry.outs[i] = (dv_locked_path){ .path = s->outs[i].written };
 	n->entry.nouts = s->nouts;
 	rc = dv_runcache_get(r->repo, r->st.reader, &n->entry, dv_node_folder(r, n));
+	if (rc == 0 && r->o->pull &&
+	    dv_runcache_get(r->repo, NULL, &n->entry, dv_node_folder(r, n)) == 1 &&
+	    (rc = bring(r, n)) == 0)
+		rc = dv_runcache_get(r->repo, r->st.reader, &n->entry, dv_node_folder(r, n));
 	if (rc != 1 || (rc = restore_outs(r, s, &n->entry)) != 1)
 		return rc;
 	for (size_t i = 0; i < s->nouts; i++) {
@@ -403,6 +429,13 @@ static int act(dv_runner *r, dv_node *n, const dv_locked_stage *locked, const dv
 		return rc;
 	rc = from_run_cache(r, n);
 	if (rc == 1) {
+		const dv_oid run = n->entry.run;
+
+		n->how = DV_STAGE_CACHED;
+		rc = dv_node_record(r, n, DV_RUN_CACHED, 0, NULL, NULL,
+				    n->entry.has_run ? &run : NULL);
+		if (rc)
+			return rc;
 		dv_runner_pend(r, n);
 		return finish(r, n, DV_STAGE_CACHED, why);
 	}
@@ -527,15 +560,22 @@ static int store_outs(dv_runner *r, dv_node *n)
 	return rc;
 }
 
-static int end_failed(dv_runner *r, dv_node *n, int exit_code)
+static int end_failed(dv_runner *r, dv_node *n, int exit_code, const dv_buf *log)
 {
+	int rc;
+
+	n->how = DV_STAGE_FAILED;
+	n->entry.nouts = 0;
+	if ((rc = dv_node_record(r, n, r->cancelled ? DV_RUN_CANCELED : DV_RUN_FAILED, exit_code,
+				 log, NULL, NULL)))
+		return rc;
 	if (r->cancelled) {
 		n->how = DV_STAGE_CANCELLED;
-		int rc = dv_node_tell(r, n, DV_STAGE_CANCELLED, NULL, exit_code, NULL);
+		rc = dv_node_tell(r, n, DV_STAGE_CANCELLED, NULL, exit_code, NULL);
 		return rc ? rc : dv_runner_done(r, n, true);
 	}
 	if (n->tries < n->s->retry && !r->stopping) {
-		int rc = dv_node_tell(r, n, DV_STAGE_RETRIED, NULL, exit_code, NULL);
+		rc = dv_node_tell(r, n, DV_STAGE_RETRIED, NULL, exit_code, NULL);
 
 		n->tries++;
 		if (rc)
@@ -586,9 +626,19 @@ int dv_node_end(dv_runner *r, dv_node *n, dv_child_end *end)
 		return dv_node_fail(r, n, 0);
 	}
 	if (end->exit_code)
-		return end_failed(r, n, end->exit_code);
-	if ((rc = end_trace(r, n, &reads)) || (rc = store_outs(r, n)))
+		return end_failed(r, n, end->exit_code, &end->log);
+	if ((rc = end_trace(r, n, &reads)) || (rc = store_outs(r, n))) {
+		dv_error why;
+
+		dv_error_take(&why);
+		n->how = DV_STAGE_FAILED;
+		if ((rc = dv_node_record(r, n, DV_RUN_FAILED, 0, &end->log, &reads, NULL)))
+			return rc;
+		dv_error_put(&why);
 		return dv_node_fail(r, n, 0);
+	}
+	if ((rc = dv_node_record(r, n, DV_RUN_COMPLETE, 0, &end->log, &reads, NULL)))
+		return rc;
 	dv_runner_pend(r, n);
 	return finish(r, n, DV_STAGE_RAN, NULL);
 }

@@ -162,6 +162,19 @@ int dv_runcache_put(dv_repo *r, const dv_locked_stage *s, const char *folder)
 	return dv_fs_write_file(path, text.p, text.n, 0);
 }
 
+int dv_runcache_put_new(dv_repo *r, const dv_locked_stage *s, const char *folder)
+{
+	dv_autofree char *path = NULL;
+	dv_oid key;
+	int rc = dv_runcache_key(s, folder, &key);
+
+	if (rc)
+		return rc;
+	if (!(path = entry_path(r, &key)))
+		return dv_err_nomem();
+	return access(path, F_OK) == 0 ? 0 : dv_runcache_put(r, s, folder);
+}
+
 /* Is the text an entry of that key? */
 static bool parse_entry(const dv_buf *text, const dv_oid *key, dv_lockfile *out)
 {
@@ -191,12 +204,12 @@ static bool take_outs(dv_reader *reader, const dv_locked_stage *from, dv_locked_
 		const char *written = s->outs[i].path;
 		const dv_locked_path *found = NULL;
 		dv_locked_path key = { .path = dv_locked_path_full(&a, folder, s, &s->outs[i]) };
-		bool whole = false;
+		bool whole = !reader;
 
 		if (key.path)
 			found = bsearch(&key, outs, from->nouts, sizeof(key), compare_paths);
-		if (!found || dv_sync_is_cached(reader, &found->oid, found->is_dir, &whole) ||
-		    !whole)
+		if (!found || (reader && dv_sync_is_cached(reader, &found->oid, found->is_dir,
+							   &whole)) || !whole)
 			return false;
 		s->outs[i] = *found;
 		s->outs[i].path = written;

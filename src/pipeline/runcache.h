@@ -27,8 +27,11 @@ bool dv_runcache_fits(const dv_stage *s);
 int dv_runcache_key(const dv_locked_stage *s, const char *folder, dv_oid *key) DV_MUST_CHECK;
 /** Remembers a run; overwrites an older one with the same key. */
 int dv_runcache_put(dv_repo *r, const dv_locked_stage *s, const char *folder) DV_MUST_CHECK;
+/** As above, unless there is one already. */
+int dv_runcache_put_new(dv_repo *r, const dv_locked_stage *s, const char *folder) DV_MUST_CHECK;
 /** Finds a run with the inputs and names of outputs of `s`: 1 found, then its outputs in `s` are as
- *  they were and all in the store, and its run is that run's; 0 not found. */
+ *  they were, and its run is that run's; 0 not found. With `reader`, only one whose outputs are all
+ *  in the store counts. */
 int dv_runcache_get(dv_repo *r, dv_reader *reader, dv_locked_stage *s, const char *folder)
 	DV_MUST_CHECK;
 

@@ -25,6 +25,8 @@ typedef struct dv_sync_how {
 /** dv_repo_remote_open with all that a command may say about it. */
 int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,
 			dv_remote_store **out, char **name_out) DV_MUST_CHECK;
+/** Brings objects from the default remote into the local store. */
+int dv_sync_bring(dv_repo *r, const dv_want *w, size_t n) DV_MUST_CHECK;
 /** Copies a remote (NULL: the default one) as it is into the empty folder `dir`; as
  *  dv_transfer_replica. */
 int dv_sync_replica(dv_repo *r, const char *name, const char *dir, bool full) DV_MUST_CHECK;

@@ -105,6 +105,20 @@ int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,
 	return rc;
 }
 
+int dv_sync_bring(dv_repo *r, const dv_want *w, size_t n)
+{
+	dv_autoptr(dv_remote_store) remote = NULL;
+	const dv_sync_how how = { .create = false };
+	const dv_move_options o = { 0 };
+	dv_move_stats moved;
+	dv_store *local;
+	int rc = dv_repo_store(r, &local);
+
+	if (rc == 0)
+		rc = dv_sync_remote_open(r, NULL, &how, &remote, NULL);
+	return rc ? rc : dv_transfer_fetch(local, remote, w, n, &o, &moved);
+}
+
 int dv_sync_replica(dv_repo *r, const char *name, const char *dir, bool full)
 {
 	dv_auto(place) p = { 0 };

@@ -83,7 +83,7 @@ test_case 'outputs come back from the cache without a run' '
 	echo changed >model; repro; ran; same keep model
 	rm model clean.txt; repro; ran; same keep model
 	# A missing output that the cache lacks is made again.
-	chmod -R u+w .git/dv/cache/packs && rm -rf .git/dv/cache
+	chmod -R u+w .git/dv/cache/packs && rm -rf .git/dv/cache .git/dv/runs
 	rm model; repro; ran train; same keep model
 	# And what is in the workspace alone is stored again.
 	$DV fsck >/dev/null
@@ -378,6 +378,40 @@ EOF
 	[ "$(cat end)" = "1
 raw" ]
 	$DV status -q
+'
+
+test_case 'a clone takes what others ran, also what no lock file names' '
+	( cd q; echo 3 >in; repro; $DV push -q; echo 1 >in; repro; git checkout -q dv.lock )
+	cd q2
+	$DV fetch -q
+	# What is not kept in the store does not travel, so the first one runs.
+	echo 3 >in; repro --pull; ran a
+	[ "$(cat end)" = "3
+raw" ]
+	$DV runs ls >runs; contains runs CACHED; contains runs COMPLETE
+'
+
+test_case 'every run is recorded' '
+	fresh r
+	cat >dv.yaml <<EOF
+stages:
+  good: {cmd: "echo said; cp in good", deps: [in], outs: [good]}
+  bad: {cmd: "echo why >&2; exit 7", deps: [in], outs: [bad]}
+EOF
+	echo 1 >in
+	must_fail 3 $DV repro -k >out 2>err
+	$DV runs ls --json >runs.json
+	python3 - <<EOF
+import json
+runs = {r["name"]: r for r in json.load(open("runs.json"))["runs"]}
+assert runs["good"]["state"] == "COMPLETE" and runs["bad"]["state"] == "FAILED", runs
+assert runs["bad"]["exit"] == 7
+open("good.oid", "w").write(runs["good"]["oid"])
+open("bad.oid", "w").write(runs["bad"]["oid"][7:])
+EOF
+	contains dv.lock "run: $(cat good.oid)"
+	[ "$($DV runs log "$(cat bad.oid)")" = why ]
+	$DV fsck >/dev/null
 '
 
 if command -v strace >/dev/null && strace -qq -o /dev/null true 2>/dev/null; then
