@@ -134,6 +134,39 @@ EOF
 	contains out "m.json  1"
 '
 
+test_case 'what stages made, from run to run' '
+	mkdir "$TEST_DIR/ran" && cd "$TEST_DIR/ran"
+	git init -q . && $DV init -q
+	echo "lr: 0.1" >params.yaml
+	cat >dv.yaml <<EOF
+stages:
+  train:
+    cmd: sed "s/lr/loss/" params.yaml >m.yaml && printf "x,y\\n1,2\\n" >curve.csv
+    params: [lr]
+    metrics: [m.yaml]
+    plots: [curve.csv: {x: x, y: y}]
+EOF
+	$DV repro >log 2>&1
+	git add -A && git commit -qm one
+	[ -z "$(git ls-files m.yaml curve.csv)" ]
+	echo "lr: 0.3" >params.yaml
+	$DV repro >log 2>&1
+	$DV params diff >out
+	contains out "params.yaml  lr     0.1   0.3"
+	$DV metrics diff >out
+	contains out "m.yaml  loss    0.1   0.3        0.2"
+	git add -A && git commit -qm two
+	rm m.yaml curve.csv
+	$DV metrics show --rev HEAD~1 --rev HEAD >out
+	grep -qE "^HEAD~1 +m.yaml +0.1$" out
+	grep -qE "^HEAD +m.yaml +0.3$" out
+	$DV plots diff HEAD~1 HEAD --json >out.json
+	python3 -c "
+import json
+p, = json.load(open(\"out.json\"))[\"plots\"]
+assert p[\"revisions\"] == [\"HEAD~1\", \"HEAD\"], p"
+'
+
 test_case 'what is wrong is told and the rest is shown' '
 	echo "{\"auc\": " >metrics.json
 	must_fail 3 $DV metrics show >out 2>err
