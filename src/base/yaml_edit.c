@@ -453,6 +453,9 @@ static int drop_lines(edit *e, size_t from, size_t end)
 		return refuse(e, from);
 	if (start > 0 && is_blank_line(e, line_start(e, start - 1)) && is_blank_line(e, stop))
 		stop = next_line(e, stop);
+	/* A file that did not end with a line break does not get one. */
+	if (stop == e->n && start > 0 && e->s[stop - 1] != '\n')
+		start -= start > 1 && e->s[start - 2] == '\r' ? 2 : 1;
 	return splice(e, start, stop, "");
 }
 

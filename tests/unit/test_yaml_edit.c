@@ -109,6 +109,8 @@ static void where_comments_belong(void **state)
 	edits(UNSET, "s/a", NULL, "s:\n  # one\n  a: 1 # two\n  # three\n  b: 1\n",
 	      "s:\n  # one\n  # three\n  b: 1\n");
 	edits(UNSET, "s/b", NULL, "s:\n  a: 1\n\n  b:\n  - 1\n  - 2\n\n  c: 1\n", "s:\n  a: 1\n\n  c: 1\n");
+	edits(UNSET, "s/b", NULL, "s:\n  a: 1\n  b: 1", "s:\n  a: 1");
+	edits(UNSET, "s/b", NULL, "s:\r\n  a: 1\r\n  b: 1", "s:\r\n  a: 1");
 	edits(UNSET, "s/a", NULL, "s: # why\n  a:\n    x: 1\n# end\n", "s: {} # why\n# end\n");
 }
 
