@@ -138,17 +138,29 @@ void dv_cli_artifact_line(const dv_artifact_info *i)
 	dv_out("%s\n", i->is_dir ? "/" : "");
 }
 
+/* A number as short as it is the same; what is no text as JSON. Owned. */
+static char *text_of(const json_t *v)
+{
+	char number[40];
+
+	if (json_is_string(v))
+		return strdup(json_string_value(v));
+	if (!json_is_real(v))
+		return json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS |
+					     JSON_REAL_PRECISION(16));
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(number, sizeof(number), "%.*g", digits, json_real_value(v));
+		if (strtod(number, NULL) == json_real_value(v))
+			break;
+	}
+	return strdup(number);
+}
+
 void dv_cli_print_value(const json_t *v)
 {
-	char *text;
+	dv_cli_autofree char *text = text_of(v);
 
-	if (json_is_string(v)) {
-		dv_out_name(json_string_value(v));
-		return;
-	}
-	text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
 	dv_out_name(text ? text : "?");
-	free(text);
 }
 
 dv_lineage_list_options dv_cli_list_options(const dv_cli_list *a)
@@ -160,12 +172,6 @@ dv_lineage_list_options dv_cli_list_options(const dv_cli_list *a)
 }
 
 /* -- differences ------------------------------------------------------------------------------- */
-
-static char *text_of(const json_t *v)
-{
-	return json_is_string(v) ? strdup(json_string_value(v))
-				 : json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
-}
 
 static void compare(const char *what, const char *name, const json_t *a, const json_t *b,
 		    dv_cli_difference_cb cb, void *payload)

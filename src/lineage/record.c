@@ -16,6 +16,7 @@
 #include "repo/runlist.h"
 
 #define SCHEMA 1
+#define DEPTH 78		/* less than readers take */
 #define CONTEXT_MAX ((size_t)1 << 16)
 
 /* Ids of runs of others, which lead from a record to their logs; no secrets among them. */
@@ -214,6 +215,68 @@ void dv_run_context_free(dv_run_context *c)
 	json_decref(c->parent);
 	free(c->queue);
 	free(c);
+}
+
+/* -- canonical JSON ---------------------------------------------------------------------------- */
+
+static int write_value(dv_buf *out, const dv_json *j, int depth);
+
+static int compare_keys(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int write_object(dv_buf *out, const dv_json *j, int depth)
+{
+	dv_json *o = (dv_json *)(uintptr_t)j;
+	dv_autofree const char **keys = dv_calloc(json_object_size(o) + 1, sizeof(*keys));
+	size_t n = 0;
+	const char *key;
+	json_t *v;
+	int rc = keys ? dv_buf_addc(out, '{') : DV_ERROR;
+
+	if (rc < 0)
+		return rc;
+	json_object_foreach(o, key, v)
+		keys[n++] = key;
+	qsort(keys, n, sizeof(*keys), compare_keys);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		dv_autoptr(dv_json) name = json_string(keys[i]);
+
+		rc = dv_buf_adds(out, i ? "," : "");
+		if (rc == 0)
+			rc = dv_json_write(out, name);
+		if (rc == 0)
+			rc = dv_buf_addc(out, ':');
+		if (rc == 0)
+			rc = write_value(out, json_object_get(o, keys[i]), depth + 1);
+	}
+	return rc < 0 ? rc : dv_buf_addc(out, '}');
+}
+
+/* As dv_json_write, but numbers as short as they can be: so every language writes the same. */
+static int write_value(dv_buf *out, const dv_json *j, int depth)
+{
+	char number[32];
+	int rc = 0;
+
+	if (depth > DEPTH)
+		return dv_err(DV_ERROR, "a value of a run record is nested too deep");
+	if (json_is_object(j))
+		return write_object(out, j, depth);
+	if (json_is_real(j)) {
+		dv_double_text(number, json_real_value(j));
+		return dv_buf_adds(out, number);
+	}
+	if (!json_is_array(j))
+		return dv_json_write(out, j);
+	rc = dv_buf_addc(out, '[');
+	for (size_t i = 0; rc == 0 && i < json_array_size(j); i++) {
+		rc = dv_buf_adds(out, i ? "," : "");
+		if (rc == 0)
+			rc = write_value(out, json_array_get(j, i), depth + 1);
+	}
+	return rc < 0 ? rc : dv_buf_addc(out, ']');
 }
 
 /* -- one record -------------------------------------------------------------------------------- */
@@ -419,7 +482,7 @@ int dv_run_print(dv_buf *out, const dv_run_context *c, const dv_run *run)
 		rc = opt_str(o, "origin", run->origin);
 	else if (rc == 0 && c)
 		rc = set_context(o, c);
-	return rc < 0 ? rc : dv_json_write(out, o);
+	return rc < 0 ? rc : write_value(out, o, 0);
 }
 
 /* -- storing ----------------------------------------------------------------------------------- */
@@ -545,6 +608,6 @@ int dv_run_group_record(dv_run_context *c, dv_writer *w, const dv_run_group *g, 
 			rc = opt_str(author, "email", dv_buf_str(&c->email));
 	}
 	if (rc == 0)
-		rc = dv_json_write(&text, o);
+		rc = write_value(&text, o, 0);
 	return rc < 0 ? rc : store(c, w, &text, oid);
 }

@@ -21,8 +21,9 @@
 
 /* The first vector, as dv writes it without a context: only its own version is not fixed. */
 #define VECTOR(version)                                                                            \
-	"{\"cmd\":\"python train.py\",\"deps\":[{\"oid\":\"" OID_A "\",\"path\":\"data/raw\","     \
-	"\"nfiles\":2,\"size\":3}],\"dv\":\"" version "\",\"end\":1714564801500000,\"exit\":0,"    \
+	"{\"cmd\":\"python train.py\",\"deps\":[{\"nfiles\":2,\"oid\":\"" OID_A "\","              \
+	"\"path\":\"data/raw\","                                                                 \
+	"\"size\":3}],\"dv\":\"" version "\",\"end\":1714564801500000,\"exit\":0,"    \
 	"\"file\":\"dv.yaml\",\"kind\":\"run\",\"outs\":[{\"exec\":true,\"oid\":\"" OID_A "\","    \
 	"\"path\":\"model\",\"size\":3},{\"path_hex\":\"6dff\"}],\"params\":{\"params.yaml\":"     \
 	"{\"lr\":0.1,\"n\":3}},\"schema\":1,\"stage\":\"train\",\"start\":1714564800000000,"       \
@@ -40,8 +41,6 @@ static void prints_the_vector(void **state)
 {
 	dv_auto(dv_arena) a = DV_ARENA_INIT;
 	dv_auto(dv_buf) out = DV_BUF_INIT;
-	dv_autoptr(dv_json) expected = NULL;
-	dv_auto(dv_buf) canonical = DV_BUF_INIT;
 	dv_value *cmd = dv_value_string(&a, "python train.py", NULL), *params = NULL;
 	const char *yaml = "params.yaml: {lr: 0.1, n: 3}\n", *vector = VECTOR(DV_VERSION);
 
@@ -58,9 +57,7 @@ static void prints_the_vector(void **state)
 		       .wdir = ".", .cmd = cmd, .deps = &dep, .ndeps = 1, .outs = outs, .nouts = 2,
 		       .params = params, .start_us = 1714564800000000, .end_us = 1714564801500000 };
 	ok(dv_run_print(&out, NULL, &run));
-	ok(dv_json_parse(&expected, vector, strlen(vector), 10000, 20, "vector"));
-	ok(dv_json_write(&canonical, expected));
-	assert_string_equal(dv_buf_str(&canonical), dv_buf_str(&out));
+	assert_string_equal(vector, dv_buf_str(&out));
 }
 
 static void reads_what_it_prints(void **state)
@@ -69,6 +66,11 @@ static void reads_what_it_prints(void **state)
 	const char *vector = VECTOR("0.1.0");
 
 	(void)state;
+	dv_oid oid;
+	dv_sha256(&oid, vector, strlen(vector));
+	assert_true(dv_oid_eq(&oid, &(dv_oid){ { 0x54, 0x3b, 0x00, 0x73, 0x80, 0x56, 0x4a, 0x2c, 0x92,
+		0xbc, 0x84, 0x63, 0xcf, 0x5c, 0x5b, 0xd5, 0x6b, 0x1a, 0x5a, 0xd1, 0xb4, 0x7c, 0x8b, 0xb8,
+		0x7e, 0xc1, 0xbd, 0x92, 0xa7, 0xae, 0x0a, 0xf2 } }));
 	ok(dv_run_doc_parse(&d, vector, strlen(vector)));
 	assert_int_equal(DV_RUN_DOC_RUN, d.kind);
 	assert_string_equal("train", d.run.stage);
