@@ -169,8 +169,9 @@ static int check_deltas(const checkout *c)
 	if (c->nlost && !c->o->force) {
 		refuse(DV_EDIRTY, &c->lost, c->nlost,
 		       "would overwrite or delete work that is not in the store");
-		return dv_err_hint(DV_EDIRTY,
-				   "run 'dv add' to record it, or use --force to drop it");
+		return dv_err_hint(DV_EDIRTY, c->output && c->output->stage
+				   ? "copy it elsewhere to keep it, or use --force to drop it"
+				   : "run 'dv add' to record it, or use --force to drop it");
 	}
 	return 0;
 }

@@ -76,6 +76,7 @@ test_case 'changes are told' '
 
 test_case 'checkout restores what is recorded' '
 	must_fail 3 dv checkout 2>err && contains err "model/weights"
+	contains err "copy it elsewhere"
 	[ "$(cat model/weights)" = w2 ]
 	[ "$(cat table)" = "a
 b" ] && [ -x table ]

@@ -147,7 +147,7 @@ static void gitignore_lines(void **state)
 	assert_int_equal(0, dv_gitignore_remove(NULL, dir, "x", NULL));
 	assert_int_equal(-1, access(path, F_OK));
 	static const char *const names[] = { "b", "a", "b", "x\\y", "old" };
-	assert_int_equal(0, dv_fs_write_file(path, "/old\r\n*.o\r\n", 12, 0));
+	assert_int_equal(0, dv_fs_write_file(path, "/old\r\n*.o\r\n", 11, 0));
 	assert_int_equal(0, dv_gitignore_add_all(NULL, dir, names, 5, &changed));
 	assert_true(changed);
 	assert_text(path, "/old\r\n*.o\r\n/b\r\n/a\r\n/x\\\\y\r\n");
