@@ -337,4 +337,33 @@ test_case 'dv run keeps a command as a stage, and runs it' '
 	[ ! -e dv.lock ] && [ -e lines ]
 '
 
+projects=$TEST_SOURCE/../../shared/data/dvc-projects.tar.zst
+if [ -f "$projects" ] && command -v zstd >/dev/null; then
+	test_case 'public projects: frozen and thawed they are the same to the byte' '
+		mkdir "$TEST_DIR/projects" && cd "$TEST_DIR"
+		zstd -dcq "$projects" | tar -x -C projects
+		find projects -name dvc.yaml >files
+		for tree in projects/*/*/tree; do
+			git init -q "$tree" && $DV -C "$tree" init -q
+		done
+		n=0
+		while read -r file; do
+			dir=$(dirname "$file") && cp "$file" before
+			sed -n "/^stages:/,/^[a-z]/s/^  \([a-zA-Z0-9_-]*\):.*/\1/p" "$file" >names
+			grep -q "frozen" "$file" && continue
+			while read -r name; do
+				$DV -C "$dir" freeze -q --no-stage "dvc.yaml:$name"
+				only_added before "$file" || echo "no line break at the end"
+				contains "$file" "frozen: true"
+				$DV -C "$dir" unfreeze -q --no-stage "dvc.yaml:$name"
+				same before "$file"
+				n=$((n + 1))
+			done <names
+		done <files
+		[ "$n" -ge 50 ]
+	'
+else
+	echo "# SKIPPED: the public DVC projects are not here"
+fi
+
 done_testing
