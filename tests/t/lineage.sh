@@ -6,7 +6,7 @@
 # make_repo: a repository with a remote beside it, and one commit.
 make_repo() {
 	git init -q repo
-	cd repo
+	cd repo || return
 	dv init -q
 	git commit -qm start
 	dv remote add -q --default shelf "$PWD/../shelf"
@@ -38,7 +38,7 @@ test_case "add leaves a record of what is new, and none of what is as it was" '
 '
 
 test_case "a record is what its name says, and is canonical JSON" '
-	cd repo
+	cd repo || return
 	oid=$(dv runs ls -n 1 --json | json "d[\"runs\"][0][\"oid\"][7:]")
 	dv runs show "$oid" --json >../doc
 	python3 - ../doc "$oid" <<"END"
@@ -51,7 +51,7 @@ END
 '
 
 test_case "lineage of a path, of an oid, of a run" '
-	cd repo
+	cd repo || return
 	dv lineage data.csv >../out
 	contains ../out data.csv
 	contains ../out "[run "
@@ -68,7 +68,7 @@ test_case "lineage of a path, of an oid, of a run" '
 '
 
 test_case "settings turn records off" '
-	cd repo
+	cd repo || return
 	n=$(dv runs ls --json | json "len(d[\"runs\"])")
 	dv config --local lineage.add false
 	echo three >other.csv
@@ -78,7 +78,7 @@ test_case "settings turn records off" '
 '
 
 test_case "pages do not overlap and leave nothing out" '
-	cd repo
+	cd repo || return
 	for i in $(seq 1 25); do echo "row $i" >"f$i"; done
 	dv add -q f*
 	dv artifacts ls --json | json "sorted(a[\"path\"] for a in d[\"artifacts\"])" >../all
@@ -103,7 +103,7 @@ END
 '
 
 test_case "filters" '
-	cd repo
+	cd repo || return
 	count() { dv "$1" ls -f "$2" --json | json "len(d[\"$1\"])"; }
 	test "$(count artifacts "path~f1*")" = 11
 	test "$(count artifacts "path=f1")" = 1
@@ -123,7 +123,7 @@ test_case "filters" '
 '
 
 test_case "contexts group runs and artifacts, and survive the index" '
-	cd repo
+	cd repo || return
 	run=$(dv runs ls -f output=f1 --json | json "d[\"runs\"][0][\"oid\"]")
 	dv ctx add project:rates -p owner=Ada
 	dv ctx add experiment:first "$run" f2 -p budget=3.5 -p open=true --part-of project:rates
@@ -144,7 +144,7 @@ test_case "contexts group runs and artifacts, and survive the index" '
 '
 
 test_case "an index made anew says the same" '
-	cd repo
+	cd repo || return
 	everything() {
 		dv runs ls --json; dv artifacts ls --json; dv ctx ls --json
 		dv lineage data.csv --format json
@@ -165,7 +165,7 @@ test_case "an index made anew says the same" '
 '
 
 test_case "a torn line of the list is passed over" '
-	cd repo
+	cd repo || return
 	dv runs ls --json >../a
 	printf "record 0123" >>.git/dv/runs
 	dv runs ls --json >../b
@@ -178,7 +178,7 @@ test_case "a torn line of the list is passed over" '
 '
 
 test_case "two clones push and fetch: both see the union" '
-	cd repo
+	cd repo || return
 	git add -A && git commit -qm data
 	dv push -q
 	git clone -q . ../clone
@@ -232,7 +232,7 @@ test_case "many records travel as one listing" '
 '
 
 test_case "a push of nothing asks little" '
-	cd repo
+	cd repo || return
 	dv push -q
 	dv push --json >../out
 	test "$(json "d[\"requests\"] <= 3" <../out)" = True
@@ -242,7 +242,7 @@ test_case "a push of nothing asks little" '
 '
 
 test_case "collections keep records, here and on the remote" '
-	cd repo
+	cd repo || return
 	dv runs ls --json >../a
 	dv gc -w -q --force
 	dv db rebuild
@@ -291,7 +291,7 @@ test_case "no secret gets into a record" '
 '
 
 test_case "hostile lists and records are refused and do no harm" '
-	cd repo
+	cd repo || return
 	dv runs ls --json >../a
 	for text in "" "{}" "[[[[" "{\"kind\":\"run\",\"schema\":1}" \
 		"{\"kind\":\"run\",\"schema\":99}" "\"text\""; do

@@ -4,6 +4,8 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# Used in the test cases.
+# shellcheck disable=SC2034
 q="'"
 fresh() { rm -rf "$1" && mkdir "$1" && cd "$1" && git init -q . && $DV init -q; }
 

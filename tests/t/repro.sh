@@ -4,6 +4,8 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# Used in the test cases.
+# shellcheck disable=SC2034
 q="'"
 
 # ran STAGE...: exactly these stages ran in the last 'dv repro', whose talk is in err.

@@ -17,6 +17,8 @@ cipher() {
 	"$DV" push -q
 	sed -n 's/.*kex: client->server cipher: \([^ ]*\).*/\1/p' ../log | sort -u
 }
+# Used in a test case.
+# shellcheck disable=SC2034
 case $(uname -m) in
 x86_64) aes='^flags.* aes' ;;
 *) aes='^Features.* aes' ;;
