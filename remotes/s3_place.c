@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "base/url.h"
 #include "remotes/s3_sign.h"
 
 void dv_s3_place_release(dv_s3_place *p)
@@ -68,11 +69,13 @@ static int parse_url(dv_s3_place *out, const char *url)
 	int rc;
 
 	if (strncmp(url, scheme, strlen(scheme)) != 0)
-		return dv_err(DV_EUSAGE, "'%s' is no s3:// URL", url);
+		return dv_err(DV_EUSAGE, "this is no s3:// URL");
 	const char *bucket = url + strlen(scheme);
 	size_t n = strcspn(bucket, "/");
 	if (!bucket_is_valid(bucket, n)) {
-		rc = dv_err(DV_EUSAGE, "'%s' names no bucket", url);
+		dv_autofree char *shown = dv_url_redact(url);
+
+		rc = dv_err(DV_EUSAGE, "'%s' names no bucket", shown ? shown : "s3://…");
 		return dv_err_hint(rc, "write s3://BUCKET/PREFIX; keys go to the environment, the "
 				       "host to the setting 'endpointurl'");
 	}
@@ -83,7 +86,7 @@ static int parse_url(dv_s3_place *out, const char *url)
 	while (len > 0 && prefix[len - 1] == '/')
 		len--;
 	if (!prefix_is_valid(prefix, len))
-		return dv_err(DV_EUSAGE, "'%s' has a prefix that cannot be used", url);
+		return dv_err(DV_EUSAGE, "the prefix '%s' cannot be used", prefix);
 	out->bucket = dv_strndup(bucket, n);
 	out->prefix = dv_malloc(len + 2);
 	if (!out->bucket || !out->prefix)

@@ -48,7 +48,9 @@ enum dv_opt_kind {
 	DV_OPT_KIND_END,
 	DV_OPT_KIND_FLAG,    /* bool; --name sets, --no-name clears */
 	DV_OPT_KIND_INT,     /* int, 0 or more, decimal */
+	DV_OPT_KIND_COUNT,   /* the same, 1 or more */
 	DV_OPT_KIND_SIZE,    /* uint64_t, decimal, with a suffix K, M, G or T (powers of 1024) */
+	DV_OPT_KIND_AMOUNT,  /* the same, 1 or more */
 	DV_OPT_KIND_STR,     /* const char *, the last one counts */
 	DV_OPT_KIND_STRLIST, /* dv_strlist, all of them in order */
 };
@@ -70,8 +72,12 @@ typedef struct dv_opt {
 	{ DV_OPT_KIND_FLAG, letter, name, DV_OPT_AT(type, field, bool), NULL, help }
 #define DV_OPT_INT(letter, name, type, field, argname, help)                                       \
 	{ DV_OPT_KIND_INT, letter, name, DV_OPT_AT(type, field, int), argname, help }
+#define DV_OPT_COUNT(letter, name, type, field, argname, help)                                     \
+	{ DV_OPT_KIND_COUNT, letter, name, DV_OPT_AT(type, field, int), argname, help }
 #define DV_OPT_SIZE(letter, name, type, field, argname, help)                                      \
 	{ DV_OPT_KIND_SIZE, letter, name, DV_OPT_AT(type, field, uint64_t), argname, help }
+#define DV_OPT_AMOUNT(letter, name, type, field, argname, help)                                    \
+	{ DV_OPT_KIND_AMOUNT, letter, name, DV_OPT_AT(type, field, uint64_t), argname, help }
 #define DV_OPT_STR(letter, name, type, field, argname, help)                                       \
 	{ DV_OPT_KIND_STR, letter, name, DV_OPT_AT(type, field, const char *), argname, help }
 #define DV_OPT_STRLIST(letter, name, type, field, argname, help)                                   \

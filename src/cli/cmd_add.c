@@ -40,7 +40,7 @@ static const dv_opt add_opts[] = {
 	DV_OPT_FLAG(0, "glob", add_args, glob, "targets are patterns: *, ?, [], **"),
 	DV_OPT_STR('m', "message", add_args, message, "TEXT", "commit the pointers with git"),
 	DV_OPT_FLAG(0, "no-stage", add_args, no_stage, "leave the index of git alone"),
-	DV_OPT_INT('j', "jobs", add_args, jobs, "N", "number of threads"),
+	DV_OPT_COUNT('j', "jobs", add_args, jobs, "N", "number of threads"),
 	DV_OPT_END,
 };
 

@@ -54,7 +54,7 @@ static const dv_opt checkout_opts[] = {
 	DV_OPT_FLAG(0, "relink", checkout_args, relink, "make every file anew, as cache.type asks"),
 	DV_OPT_FLAG(0, "summary", checkout_args, summary, "print only how many files changed"),
 	DV_OPT_STR(0, "rev", checkout_args, rev, "REV", "take the data of this revision"),
-	DV_OPT_INT('j', "jobs", checkout_args, jobs, "N", "number of threads"),
+	DV_OPT_COUNT('j', "jobs", checkout_args, jobs, "N", "number of threads"),
 	DV_OPT_END,
 };
 

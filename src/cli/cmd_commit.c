@@ -31,7 +31,7 @@ static int commit_run(dv_cli *cli, void *args, int argc, char **argv)
 static const dv_opt commit_opts[] = {
 	DV_OPT_FLAG(0, "glob", commit_args, glob, "targets are patterns: *, ?, [], **"),
 	DV_OPT_FLAG(0, "no-stage", commit_args, no_stage, "leave the index of git alone"),
-	DV_OPT_INT('j', "jobs", commit_args, jobs, "N", "number of threads"),
+	DV_OPT_COUNT('j', "jobs", commit_args, jobs, "N", "number of threads"),
 	DV_OPT_END,
 };
 

@@ -147,7 +147,7 @@ static const dv_opt fsck_opts[] = {
 	DV_OPT_FLAG(0, "full", fsck_args, full, "read every byte: the cache anyway, a remote too"),
 	DV_OPT_FLAG(0, "quick", fsck_args, quick, "do not read the bytes of chunks"),
 	DV_OPT_FLAG(0, "repair", fsck_args, repair, "bring what is damaged from the other store"),
-	DV_OPT_INT('j', "jobs", fsck_args, jobs, "N", "number of threads"),
+	DV_OPT_COUNT('j', "jobs", fsck_args, jobs, "N", "number of threads"),
 	DV_OPT_END,
 };
 

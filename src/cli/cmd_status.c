@@ -199,7 +199,7 @@ static const dv_opt status_opts[] = {
 	DV_OPT_FLAG(0, "glob", status_args, glob, "targets are patterns: *, ?, [], **"),
 	DV_OPT_FLAG(0, "remote", status_args, remote, "also tell what the remote lacks"),
 	DV_OPT_STR('r', "remote-name", status_args, remote_name, "NAME", "ask this remote"),
-	DV_OPT_INT('j', "jobs", status_args, jobs, "N", "number of threads"),
+	DV_OPT_COUNT('j', "jobs", status_args, jobs, "N", "number of threads"),
 	DV_OPT_END,
 };
 

@@ -129,8 +129,8 @@ typedef struct dv_cli_transfer {
 /* clang-format off */
 #define DV_CLI_TRANSFER_OPTS                                                                       \
 	DV_OPT_STR('r', "remote", dv_cli_transfer, remote, "NAME", "use this remote"),             \
-	DV_OPT_INT('j', "jobs", dv_cli_transfer, jobs, "N", "connections at once, at most"),       \
-	DV_OPT_SIZE(0, "limit-rate", dv_cli_transfer, limit_rate, "SIZE",                          \
+	DV_OPT_COUNT('j', "jobs", dv_cli_transfer, jobs, "N", "connections at once, at most"),     \
+	DV_OPT_AMOUNT(0, "limit-rate", dv_cli_transfer, limit_rate, "SIZE",                        \
 		    "move at most so many bytes in a second"),                                     \
 	DV_OPT_FLAG('a', "all-branches", dv_cli_transfer, all_branches,                            \
 		    "data of all branches"),                                                       \

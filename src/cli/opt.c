@@ -119,14 +119,19 @@ static int store(struct parse *p, const dv_opt *o, void *args, const char *value
 
 	switch (o->kind) {
 	case DV_OPT_KIND_INT:
-		if (dv_parse_int(field, value) == DV_OK)
+	case DV_OPT_KIND_COUNT:
+		if (dv_parse_int(field, value) == DV_OK &&
+		    (o->kind == DV_OPT_KIND_INT || *(int *)field > 0))
 			return DV_OK;
-		hint(p->err, "give a whole number, 0 or more");
+		hint(p->err, "give a whole number, %d or more", o->kind == DV_OPT_KIND_COUNT);
 		return usage(p->err, "'%s' is not a number for option '%s'", value, shown);
 	case DV_OPT_KIND_SIZE:
-		if (dv_parse_size(field, value) == DV_OK)
+	case DV_OPT_KIND_AMOUNT:
+		if (dv_parse_size(field, value) == DV_OK &&
+		    (o->kind == DV_OPT_KIND_SIZE || *(uint64_t *)field > 0))
 			return DV_OK;
-		hint(p->err, "give a number of bytes, with K, M, G or T for powers of 1024");
+		hint(p->err, "give a number of bytes%s, with K, M, G or T for powers of 1024",
+		     o->kind == DV_OPT_KIND_AMOUNT ? " over 0" : "");
 		return usage(p->err, "'%s' is not a size for option '%s'", value, shown);
 	case DV_OPT_KIND_STR:
 		*(const char **)field = value;

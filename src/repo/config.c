@@ -178,23 +178,12 @@ int64_t dv_config_int(const dv_config *c, const char *key, int64_t dflt, int64_t
 
 /* -- remotes ----------------------------------------------------------------------------------- */
 
-static bool has_scheme(const char *url)
-{
-	const char *colon = strstr(url, "://");
-
-	if (!colon || colon == url)
-		return false;
-	for (const char *s = url; s < colon; s++)
-		if (!((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9') || *s == '+' ||
-		      *s == '.' || (*s == '-' && s > url)))
-			return false;
-	return true;
-}
-
 static int make_url(const char *root, const char *value, char **url)
 {
-	if (has_scheme(value)) {
+	if (dv_url_scheme(value)) {
 		*url = dv_strdup(value);
+		if (*url)
+			dv_url_lower_scheme(*url);
 		return *url ? 0 : DV_ERROR;
 	}
 	dv_autofree char *joined = NULL;
@@ -224,6 +213,18 @@ static int no_default(const dv_config *c)
 			   "with '-r'; 'dv remote list' shows them");
 }
 
+/* A URL may have been given for a name, and hold a secret. */
+static int no_remote(const char *name)
+{
+	dv_autofree char *shown = dv_url_redact(name);
+	int rc = dv_err(DV_ENOTFOUND, "there is no remote '%s'", shown ? shown : "");
+
+	if (strstr(name, "://"))
+		return dv_err_hint(rc, "give the name of a remote; 'dv remote add NAME URL' adds "
+				   "one");
+	return dv_err_hint(rc, "see 'dv remote list', or add it with 'dv remote add %s URL'", name);
+}
+
 int dv_config_remote(const dv_config *c, const char *root, const char *name, char **name_out,
 		     char **url)
 {
@@ -240,13 +241,10 @@ int dv_config_remote(const dv_config *c, const char *root, const char *name, cha
 		return key.err;
 	const char *value = dv_config_string(c, dv_buf_str(&key), NULL);
 	if (!value)
-		return dv_err_hint(dv_err(DV_ENOTFOUND, "there is no remote '%s'", name),
-				   "see 'dv remote list', or add it with 'dv remote add %s URL'",
-				   name);
+		return no_remote(name);
 	if (*value == '-' || !*value)
-		return dv_err_hint(dv_err(DV_EUNSAFE,
-					  "the remote '%s' has the url '%s', which is none", name,
-					  value), "'dv remote modify %s url URL' mends it", name);
+		return dv_err_hint(dv_err(DV_EUNSAFE, "the remote '%s' has a url that is none",
+					  name), "'dv remote modify %s url URL' mends it", name);
 	int rc = dv_url_check(value);
 	if (rc)
 		return dv_err_ctx(rc, "remote '%s'", name);

@@ -230,8 +230,10 @@ static int check_name(const char *name)
 	if (*name && *name != '-' && *name != '.' && strlen(name) <= 200 &&
 	    !name[strspn(name, chars)])
 		return 0;
-	return dv_err_hint(dv_err(DV_EUSAGE, "'%s' is no name for a remote", name),
-			   "use letters, digits, '.', '_' and '-'");
+	dv_autofree char *shown = dv_url_redact(name);
+	int rc = dv_err(DV_EUSAGE, "'%s' is no name for a remote", shown ? shown : "");
+	return dv_err_hint(rc, strstr(name, "://") ? "the name comes first, then the URL" :
+						     "use letters, digits, '.', '_' and '-'");
 }
 
 static int remote_key(char **out, const char *name, const char *leaf)
@@ -283,7 +285,8 @@ static int stored_url(const dv_repo *r, enum dv_config_level level, const char *
 {
 	*out = NULL;
 	if (*url == '-' || !*url)
-		return dv_err(DV_EUSAGE, "'%s' is no address of a remote", url);
+		return dv_err(DV_EUSAGE, *url ? "an address of a remote does not begin with '-'" :
+					 "the address of the remote is empty");
 	int rc = dv_url_check(url);
 	if (rc)
 		return rc;
@@ -291,6 +294,8 @@ static int stored_url(const dv_repo *r, enum dv_config_level level, const char *
 	bool scp = dv_path_is_scp(url) && access(url, F_OK);
 	if (strstr(url, "://") || *url == '/' || !strncmp(url, "~/", 2) || scp) {
 		*out = dv_strdup(url);
+		if (*out)
+			dv_url_lower_scheme(*out);
 		return *out ? 0 : DV_ERROR;
 	}
 	dv_autofree char *path = dv_path_absolute(url);
@@ -307,12 +312,14 @@ static int stored_url(const dv_repo *r, enum dv_config_level level, const char *
 static int check_outside(dv_repo *r, const char *url)
 {
 	dv_auto(dv_output_list) all = DV_OUTPUT_LIST_INIT;
-	dv_autofree char *rel = *url == '/' ? dv_path_relative(url, r->root) : dv_strdup(url);
+	const char *path = !strncmp(url, "file:///", 8) ? url + 7 :
+			   !strncmp(url, "file://localhost/", 17) ? url + 16 : url;
+	dv_autofree char *rel = *path == '/' ? dv_path_relative(path, r->root) : dv_strdup(path);
 	const char *rest;
 
 	if (!rel)
 		return dv_err_nomem();
-	if (strstr(rel, "://") || dv_repo_outputs(r, &all)) {
+	if (dv_url_scheme(rel) || dv_repo_outputs(r, &all)) {
 		dv_error_clear();
 		return 0;
 	}
@@ -337,6 +344,27 @@ static void warn_unreachable(const char *url)
 			"http and programs 'dv-remote-…' on PATH", (int)strcspn(url, ":"), url);
 }
 
+/* Keys and other settings of the remote that had the name are not for the one that gets it. */
+static int forget_section(struct edit *e, const char *name)
+{
+	dv_autofree char *section = NULL;
+	bool found;
+	int rc = remote_key(&section, name, NULL);
+
+	return rc ? rc : edit_section(e, section, NULL, &found);
+}
+
+/* The same in the settings of this clone, which would count for more. */
+static int forget_local(dv_repo *r, const char *name)
+{
+	dv_auto_edit e = EDIT_INIT;
+	int rc = edit_begin(&e, r, DV_CONFIG_LOCAL);
+
+	if (!rc)
+		rc = forget_section(&e, name);
+	return rc ? rc : edit_end(&e);
+}
+
 int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, const char *url,
 		  const dv_remote_add_options *o)
 {
@@ -357,12 +385,19 @@ int dv_remote_add(dv_repo *r, enum dv_config_level level, const char *name, cons
 	if (!o->force && value_at(r ? &r->config : &e.own, e.level, key))
 		return dv_err_hint(dv_err(DV_EEXISTS, "there is a remote '%s' already", name),
 				   "use '--force' to replace it, or 'dv remote modify'");
-	rc = edit_set(&e, key, stored);
+	if (o->force)
+		rc = forget_section(&e, name);
+	if (!rc)
+		rc = edit_set(&e, key, stored);
 	if (!rc && o->make_default)
 		rc = edit_set(&e, "core.remote", name);
 	if (!rc)
-		warn_unreachable(url);
-	return rc ? rc : edit_end(&e);
+		warn_unreachable(stored);
+	if (rc || (rc = edit_end(&e)))
+		return rc;
+	edit_release(&e);
+	e = (struct edit)EDIT_INIT;
+	return o->force && r && level == DV_CONFIG_ANY ? forget_local(r, name) : 0;
 }
 
 /* The remote must be known at some level. */
@@ -401,6 +436,8 @@ int dv_remote_modify(dv_repo *r, enum dv_config_level level, const char *name,
 		rc = dv_config_check(normal, value);
 	if (!rc && value && !strcasecmp(option, "url")) {
 		rc = stored_url(r, level, value, &stored);
+		if (!rc && r)
+			rc = check_outside(r, stored);
 		value = stored;
 	}
 	if (!rc)

@@ -66,6 +66,12 @@ static int check_url(const char *v)
 	return *v && *v != '-' ? 0 : -1;
 }
 
+/* No user in it: that would be a key, or a token. */
+static int check_endpoint(const char *v)
+{
+	return check_url(v) || strchr(v, '@') ? -1 : 0;
+}
+
 static int check_size(const char *v)
 {
 	char *end = NULL;
@@ -136,7 +142,7 @@ static const struct known {
 	{ "remote.*.timeout", check_seconds, "seconds, up to 86400", false },
 	{ "remote.*.limitrate", check_size, "bytes in a second, as in 500k or 20m", false },
 	/* S3 */
-	{ "remote.*.endpointurl", check_url, "an http or https URL", false },
+	{ "remote.*.endpointurl", check_endpoint, "an http or https URL without a user", false },
 	{ "remote.*.region", check_text, "the name of a region", false },
 	{ "remote.*.profile", check_text, "the name of a profile", false },
 	{ "remote.*.addressing", check_addressing, "auto, path or virtual", false },
@@ -166,6 +172,11 @@ static const struct known {
 	{ "remote.*.serve", check_serve, "auto, always or never", false },
 	{ NULL, NULL, NULL, false },
 };
+
+static bool takes_url(const struct known *k)
+{
+	return k->check == check_url || k->check == check_endpoint;
+}
 
 static const struct known *find_known(const char *key)
 {
@@ -219,7 +230,7 @@ bool dv_config_refused(const char *key, const char *value)
 
 	if (!k)	/* of a later version, perhaps; nothing reads it */
 		return strstr(key, "command") || strstr(leaf ? leaf : key, "process");
-	return k->own || (k->check == check_url && *value == '-');
+	return k->own || (takes_url(k) && *value == '-');
 }
 
 int dv_config_check(const char *key, const char *value)
@@ -228,7 +239,7 @@ int dv_config_check(const char *key, const char *value)
 
 	if (!k)
 		return unknown_key(key);
-	int rc = k->check == check_url ? dv_url_check(value) : 0;
+	int rc = takes_url(k) ? dv_url_check(value) : 0;
 	if (rc)
 		return dv_err_ctx(rc, "'%s'", key);
 	bool fits = strlen(value) <= DV_CONFIG_FILE_MAX / 4 && !strchr(value, '\r') &&
@@ -236,9 +247,12 @@ int dv_config_check(const char *key, const char *value)
 	if (!fits && dv_config_is_secret(key))
 		return dv_err_hint(dv_err(DV_EUSAGE, "'%s' cannot be that", key), "it takes %s",
 				   k->takes);
-	if (!fits)
-		return dv_err_hint(dv_err(DV_EUSAGE, "'%s' cannot be '%s'", key, value),
-				   "it takes %s", k->takes);
+	if (!fits) {
+		dv_autofree char *shown = dv_url_redact(value);
+
+		return dv_err_hint(dv_err(DV_EUSAGE, "'%s' cannot be '%s'", key,
+					  shown ? shown : ""), "it takes %s", k->takes);
+	}
 	return 0;
 }
 

@@ -48,6 +48,58 @@ test_case 'modify, rename and remove' '
 	must_fail 1 $DV remote default
 	refused $DV remote remove up'
 
+test_case 'add -f takes the place of all old settings, also of this clone' '
+	$DV remote add -d --no-probe old ssh://host/x
+	$DV remote modify old jobs 3
+	$DV remote modify --local old sshcommand "ssh -4"
+	$DV remote modify --local old keyfile /key
+	$DV remote modify --local old url ssh://other/x
+	$DV remote add -f --no-probe old S3://Bucket/Prefix
+	$DV config --list >out
+	[ "$(grep -c "^remote.old" out)" = 1 ]
+	contains out "remote.old.url=s3://Bucket/Prefix"
+	[ "$($DV remote default)" = old ]
+	$DV remote modify --local old profile mine
+	$DV remote add -f --local --no-probe old ../x
+	[ "$($DV config remote.old.url)" = ../x ]
+	[ "$($DV config --repo remote.old.url)" = s3://Bucket/Prefix ]
+	must_fail 1 $DV config remote.old.profile
+	$DV remote remove old'
+
+test_case 'schemes are the same in capitals' '
+	$DV remote add --no-probe caps SSH://Host/Path 2>err
+	lacks err warning
+	[ "$($DV config remote.caps.url)" = ssh://Host/Path ]
+	printf "[remote \"caps\"]\n\turl = FILE://$TEST_DIR/Caps\n" >>.git/dv/config
+	$DV push -q -r caps
+	[ -e "$TEST_DIR/Caps/dv-store.json" ]
+	rm .git/dv/config
+	$DV remote remove caps'
+
+test_case 'a folder in the data is refused by modify too' '
+	mkdir -p data
+	echo 1 >data/1
+	$DV add -q data
+	for place in data/store "$PWD/data" "file://$PWD/data/x" "FILE://$PWD/data/x"; do
+		must_fail 129 $DV remote modify other url "$place" 2>err
+		contains err "in the output"
+		must_fail 129 $DV remote add inside "$place" 2>err
+		contains err "in the output"
+	done
+	$DV remote modify other url ../elsewhere
+	$DV remove -q --outs --force data.dv'
+
+test_case 'a rate or a number of connections of 0 is a usage error' '
+	for option in "-j 0" -j0 --jobs=0 --limit-rate=0 "--limit-rate 0k"; do
+		for command in push fetch pull; do
+			must_fail 129 $DV $command $option 2>err
+			contains err "for option"
+			contains err "hint: give a"
+		done
+	done
+	must_fail 129 $DV add -j 0 f
+	must_fail 129 $DV status -j 0'
+
 test_case '--json' '
 	$DV remote list --json | python3 -c "import json, sys; d = json.load(sys.stdin); assert d[0][\"name\"] == \"other\""'
 

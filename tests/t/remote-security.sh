@@ -170,10 +170,59 @@ test_case 'a password in a URL is refused, and shown nowhere' '
 	contains err "password"
 	lacks err hush'
 
-test_case 'users are shown, and odd paths left alone' '
+test_case 'a token that stands for the user in a URL is shown nowhere' '
+	for url in https://HUSH@127.0.0.1:1/x http://HUSH@$host/x HTTPS://HUSH@127.0.0.1:1/x \
+		demo://HUSH@h/x "http://$host/x#HUSH" https://HUSH%3Ax@127.0.0.1:1/x; do
+		committed ""
+		{
+			dv remote add -d n "$url" || dv config --local remote.n.url "$url" ||
+				printf "[remote \"n\"]\n\turl = \"%s\"\n[core]\n\tremote = n\n" "$url" \
+					>>.dv/config
+			for json in "" --json; do
+				dv remote list $json
+				dv remote default $json || :
+				dv config --list $json
+				dv config remote.n.url $json
+				dv doctor $json || :
+				! dv push $json || false
+				! dv pull $json || false
+				! dv status --remote $json || false
+				! dv fsck --remote $json || false
+				! dv gc --remote --dry $json || false
+			done
+			# Where a name is due.
+			! dv remote add "$url" n || false
+			! dv push -r "$url" || false
+			! dv pull --remote="$url" || false
+			! dv remote modify "$url" url x || false
+			! dv remote modify n jobs "$url" || false
+			! dv remote remove "$url" || false
+		} >out 2>&1
+		! grep -n HUSH out || false
+		contains out "***"
+		! grep -rl HUSH .git/dv/cache .git/dv/remotes || false
+	done'
+
+test_case 'a key in an S3 URL is refused, and shown nowhere' '
+	for url in s3://AKIAHUSH@bucket/x S3://AKIAHUSH@bucket; do
+		committed "[remote \"r\"]
+			url = \"$url\"
+		[core]
+			remote = r"
+		refused dv push 2>err
+		contains err "a key in it"
+		refused dv remote add n "$url" 2>>err
+		refused dv remote add --local n "$url" 2>>err
+		dv remote list >>err
+		lacks err HUSH
+	done
+	refused dv remote modify r endpointurl "https://HUSH@h" 2>err
+	lacks err HUSH'
+
+test_case 'accounts are shown, and odd paths left alone' '
 	committed ""
 	i=0
-	for url in ssh://me@h/x s3://bucket/a@b https://h:8080/a:b@c https://me@h/x /a:b@c ../x@y:z; do
+	for url in ssh://me@h/x s3://bucket/a@b https://h:8080/a:b@c me@h:x /a:b@c ../x@y:z; do
 		i=$((i + 1))
 		dv remote add --no-probe "r$i" -- "$url" 2>/dev/null
 		dv remote list >out

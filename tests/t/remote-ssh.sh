@@ -26,7 +26,7 @@ git add -A && git commit -qm data
 
 # round ACCOUNT URL SERVE: pushes there and pulls into a new clone.
 round() {
-	"$DV" remote add -f --no-probe --local o "$2"
+	"$DV" config --local remote.o.url "$2"
 	use "$3"
 	"$DV" push
 	rm -rf ../clone && git clone -q . ../clone
@@ -43,7 +43,7 @@ test_case 'SFTP: any account' 'round full "ssh://full$SSH_HOME/plain" never'
 test_case 'SFTP: when dv is not there' '
 	round full "ssh://full$SSH_HOME/absent" auto
 	use always
-	"$DV" remote add -f --no-probe --local o "ssh://full$SSH_HOME/other"
+	"$DV" config --local remote.o.url "ssh://full$SSH_HOME/other"
 	must_fail 2 "$DV" push 2>err
 	contains err "not found"
 	contains err "install dv there"'
@@ -63,10 +63,10 @@ test_case 'SFTP: without extensions' '
 	round minimal ssh://minimal/data-minimal/store auto'
 test_case 'SFTP: what may only be read is pulled from' '
 	has_account readonly || exit 0
-	"$DV" remote add -f --no-probe --local o ssh://chroot/data/store
+	"$DV" config --local remote.o.url ssh://chroot/data/store
 	use never
 	"$DV" push
-	"$DV" remote add -f --no-probe --local o ssh://readonly/data/store
+	"$DV" config --local remote.o.url ssh://readonly/data/store
 	rm -rf ../clone && git clone -q . ../clone
 	cd ../clone
 	"$DV" remote add --no-probe --local o ssh://readonly/data/store
@@ -78,13 +78,13 @@ test_case 'SFTP: what may only be read is pulled from' '
 	contains err "may not change"'
 
 test_case 'failures are told in ssh'"'"'s own words' '
-	"$DV" remote add -f --no-probe --local o "ssh://nobody-at-all@127.0.0.1:$SSH_PORT/x"
+	"$DV" config --local remote.o.url "ssh://nobody-at-all@127.0.0.1:$SSH_PORT/x"
 	"$DV" config --local remote.o.sshcommand "ssh -F $SSH_CONFIG -i /dev/null"
 	must_fail 4 "$DV" push 2>err
 	contains err "ermission denied"
 	"$DV" config --local remote.o.sshcommand \
 		"ssh -F $SSH_CONFIG -oUserKnownHostsFile=/dev/null"
-	"$DV" remote add -f --no-probe --local o "ssh://full/x"
+	"$DV" config --local remote.o.url "ssh://full/x"
 	refused "$DV" push 2>err
 	contains err "Host key verification failed"
 	contains err known_hosts'
@@ -96,6 +96,38 @@ test_case 'what begins with a dash, and passwords, are refused before ssh starts
 		lacks err secret
 	done
 	[ ! -e "$TEST_DIR/started" ]'
+
+test_case 'where sshcommand is not set, the ssh of git is used' '
+	round full "ssh://full$SSH_HOME/gits" never
+	"$DV" config --local --unset remote.o.sshcommand
+	mkdir -p "$TEST_DIR/bin"
+	printf "#!/bin/sh\necho \"\$0\" >>$TEST_DIR/ran\nexec ssh -F $SSH_CONFIG \"\$@\"\n" \
+		>"$TEST_DIR/bin/one"
+	chmod +x "$TEST_DIR/bin/one"
+	for name in two three plink; do cp "$TEST_DIR/bin/one" "$TEST_DIR/bin/$name"; done
+	# ran NAME COMMAND…: the command works, and by this program.
+	ran() {
+		local name=$1
+		shift
+		rm -f "$TEST_DIR/ran"
+		"$@"
+		[ "$(sort -u "$TEST_DIR/ran")" = "$TEST_DIR/bin/$name" ]
+	}
+	ran one env GIT_SSH="$TEST_DIR/bin/one" "$DV" status --remote
+	git config core.sshCommand "$TEST_DIR/bin/two"
+	ran two env GIT_SSH="$TEST_DIR/bin/one" "$DV" status --remote
+	ran three env GIT_SSH_COMMAND="$TEST_DIR/bin/three -oLogLevel=ERROR" "$DV" status --remote
+	"$DV" config --local remote.o.sshcommand "$TEST_DIR/bin/one"
+	ran one env GIT_SSH_COMMAND="$TEST_DIR/bin/three" "$DV" status --remote
+	"$DV" config --local --unset remote.o.sshcommand
+	git config --unset core.sshCommand
+	git config --global core.sshCommand "$TEST_DIR/bin/three"
+	ran three "$DV" status --remote
+	git config --global --unset core.sshCommand
+	# Of a program that takes other options nothing is asked.
+	rm -f "$TEST_DIR/ran"
+	! GIT_SSH_COMMAND="$TEST_DIR/bin/plink" timeout 20 "$DV" status --remote || false
+	[ ! -e "$TEST_DIR/ran" ]'
 
 # An ssh that is killed after CUT bytes were sent; what was sent is counted.
 cat >"$TEST_DIR/cut" <<"EOF"
@@ -121,7 +153,7 @@ chmod +x "$TEST_DIR/cut"
 
 # cut_push FOLDER SERVE: a push whose connections break again and again sends little twice.
 cut_push() {
-	"$DV" remote add -f --no-probe --local o "ssh://full$SSH_HOME/$1"
+	"$DV" config --local remote.o.url "ssh://full$SSH_HOME/$1"
 	use "$2"
 	export SSH_CONFIG
 	"$DV" config --local remote.o.sshcommand "$TEST_DIR/cut"
@@ -143,7 +175,7 @@ cut_push() {
 test_case 'a push that is cut goes on where it was' 'cut_push cut never'
 
 test_case 'the ssh of a transfer may be killed' '
-	"$DV" remote add -f --no-probe --local o "ssh://full$SSH_HOME/killed"
+	"$DV" config --local remote.o.url "ssh://full$SSH_HOME/killed"
 	cat >"$TEST_DIR/slow" <<"EOF"
 #!/bin/bash
 [ -e "$TEST_DIR/killed" ] || { echo $$ >"$TEST_DIR/pid"; }
@@ -176,7 +208,7 @@ test_case 'serve: dv on the far side' '
 test_case 'serve: a push that is cut goes on where it was' 'cut_push cut2 always'
 
 test_case 'serve: as a forced command that lets nobody write' '
-	"$DV" remote add -f --no-probe --local o "ssh://full$SSH_HOME/served"
+	"$DV" config --local remote.o.url "ssh://full$SSH_HOME/served"
 	cat >"$TEST_DIR/forced" <<EOF
 #!/bin/sh
 exec $DV serve --stdio --read-only $SSH_HOME/served
