@@ -313,7 +313,8 @@ typedef struct dv_transfer_options {
 	int jobs;
 	bool dry;
 	bool glob;		/* targets are patterns over what is tracked */
-	bool force, relink;	/* pull: for its checkout */
+	bool force, relink;	/* pull: for its checkout; push with force: also to a place that
+				   was emptied or replaced since the last push */
 	uint64_t limit_rate;	/* bytes in a second at most; 0: what remote.NAME.limitrate says */
 } dv_transfer_options;
 typedef struct dv_transfer_summary {
@@ -381,7 +382,7 @@ typedef struct dv_gc_summary {
 	uint64_t bytes_unused;		/* of bytes_kept: what nothing needs in packs that stay */
 	uint64_t kept_not_on_remote;	/* objects kept only because no remote has them */
 	uint64_t chunks_repacked;	/* stored otherwise than before */
-	/* Of a remote; packs_dropped: condemned now. A root is an object that was pushed. */
+	/* Of a remote; packs_dropped: condemned now, with those that were rewritten. A root is an object that was pushed. */
 	uint64_t roots_kept, roots_dropped;
 	uint64_t roots_of_others, roots_unknown;	/* of roots_kept: pushed by other projects;
 							   named by no commit that is known here */

@@ -17,10 +17,9 @@
 #include "remotes/ssh_cipher.h"
 #include "remotes/stdio.h"
 
-#define KEEPALIVE "-oServerAliveInterval=15"
+#define KEEPALIVE_SECONDS 15	/* ssh gives up after four times of it */
 #define CONNECT_SECONDS 30
 #define STALL_SECONDS 60
-#define HELLO_SECONDS 120	/* without a terminal; a user takes the time that he needs */
 #define ARGS_MAX 32
 
 typedef struct ssh_remote {
@@ -189,10 +188,24 @@ static int lost(bool up, int code, const char *words, void *payload)
 		      "cannot reach %s through ssh%s%s", r->wired.what, colon, words);
 }
 
-/* The command line up to the host. */
-static size_t ssh_words(const ssh_remote *r, bool extra, const char **argv, char *timeout,
-			size_t size)
+/* Will nobody be asked for anything? Then nothing takes long but what hangs. */
+static bool is_batch(bool extra)
 {
+	return extra || (!dv_process_has_terminal() && !getenv("SSH_ASKPASS"));
+}
+
+typedef struct ssh_line {
+	const char *argv[ARGS_MAX];
+	size_t n;
+	char timeout[48], keepalive[48];
+} ssh_line;
+
+/* The command line up to the host. What is said here bounds the time before the far side speaks to
+ * us; afterwards a stall is noticed here. */
+static void ssh_words(const ssh_remote *r, bool extra, ssh_line *w)
+{
+	const char **argv = w->argv;
+	unsigned quarter = r->stall > 4 ? r->stall / 4 : 1;
 	size_t n = 0;
 
 	argv[n++] = "ssh";
@@ -201,48 +214,51 @@ static size_t ssh_words(const ssh_remote *r, bool extra, const char **argv, char
 	argv[n++] = "-T";
 	argv[n++] = "-oClearAllForwardings=yes";
 	argv[n++] = "-oPermitLocalCommand=no";
-	if (extra || (!dv_process_has_terminal() && !getenv("SSH_ASKPASS")))
+	if (is_batch(extra))
 		argv[n++] = "-oBatchMode=yes";
 	if (!r->command || !strstr(r->command, "ConnectTimeout")) {
-		snprintf(timeout, size, "-oConnectTimeout=%u", r->stall < CONNECT_SECONDS ?
-			 r->stall : CONNECT_SECONDS);
-		argv[n++] = timeout;
+		snprintf(w->timeout, sizeof w->timeout, "-oConnectTimeout=%u",
+			 r->stall < CONNECT_SECONDS ? r->stall : CONNECT_SECONDS);
+		argv[n++] = w->timeout;
 	}
-	if (!r->command || !strstr(r->command, "ServerAliveInterval"))
-		argv[n++] = KEEPALIVE;
+	if (!r->command || !strstr(r->command, "ServerAliveInterval")) {
+		snprintf(w->keepalive, sizeof w->keepalive, "-oServerAliveInterval=%u",
+			 quarter < KEEPALIVE_SECONDS ? quarter : KEEPALIVE_SECONDS);
+		argv[n++] = w->keepalive;
+	}
 	if (r->keyfile)
 		argv[n++] = "-i", argv[n++] = r->keyfile;
 	if (r->port)
 		argv[n++] = "-p", argv[n++] = r->port;
 	if (r->user)
 		argv[n++] = "-l", argv[n++] = r->user;
-	return n;
+	w->n = n;
 }
 
 static int start(ssh_remote *r, bool extra, const char *far_command, dv_mux **out)
 {
-	const char *argv[ARGS_MAX];
-	char timeout[48];
+	ssh_line w;
 	dv_process p = DV_PROCESS_INIT;
 	const dv_mux_options o = {
 		.what = r->wired.what, .stall_seconds = r->stall, .lost = lost, .payload = r,
-		.hello_seconds = !extra && dv_process_has_terminal() ? 0 : HELLO_SECONDS,
+		/* To connect and to be let in; a user takes the time that he needs. */
+		.hello_seconds = is_batch(extra) ? 2 * r->stall : 0,
 	};
-	size_t n = ssh_words(r, extra, argv, timeout, sizeof timeout);
 
+	ssh_words(r, extra, &w);
 	if (!r->cipher_known) {
-		r->cipher = dv_ssh_cipher(r->command, argv, n, r->host);
+		r->cipher = dv_ssh_cipher(r->command, w.argv, w.n, r->host);
 		r->cipher_known = true;
 	}
 	if (r->cipher)
-		argv[n++] = r->cipher;
+		w.argv[w.n++] = r->cipher;
 	if (!far_command)
-		argv[n++] = "-s";
-	argv[n++] = "--";
-	argv[n++] = r->host;
-	argv[n++] = far_command ? far_command : "sftp";
-	argv[n] = NULL;
-	int rc = dv_process_start(&p, r->command, argv);
+		w.argv[w.n++] = "-s";
+	w.argv[w.n++] = "--";
+	w.argv[w.n++] = r->host;
+	w.argv[w.n++] = far_command ? far_command : "sftp";
+	w.argv[w.n] = NULL;
+	int rc = dv_process_start(&p, r->command, w.argv);
 	return rc ? rc : dv_mux_new(out, &p, &o);
 }
 

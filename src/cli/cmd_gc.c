@@ -73,6 +73,7 @@ static int remote_json(const gc_args *a, const dv_gc_summary *s)
 	dv_cli_json_count(doc, "roots_dropped", s->roots_dropped);
 	dv_cli_json_count(doc, "roots_of_others", s->roots_of_others);
 	dv_cli_json_count(doc, "roots_unknown", s->roots_unknown);
+	dv_cli_json_count(doc, "packs_rewritten", s->packs_rewritten);
 	dv_cli_json_count(doc, "packs_condemned", s->packs_dropped);
 	dv_cli_json_count(doc, "bytes_condemned", s->bytes_freed);
 	dv_cli_json_count(doc, "bytes_kept", s->bytes_kept);
@@ -91,6 +92,11 @@ static void remote_text(const gc_args *a, const dv_gc_summary *s)
 		dv_out("%s pushed %s %s needed any more\n", dv_cli_count(n, s->roots_dropped),
 		       dv_out_plural(s->roots_dropped, "object", "objects"),
 		       s->roots_dropped == 1 ? "is not" : "are not");
+	if (s->packs_rewritten)
+		dv_out("%s %s %s, of which little was needed\n",
+		       dv_cli_count(n, s->packs_rewritten),
+		       dv_out_plural(s->packs_rewritten, "pack", "packs"),
+		       a->dry ? "would be rewritten" : "rewritten");
 	if (s->packs_dropped)
 		dv_out("%s %s (%s) %s, %s kept\n", dv_cli_count(n, s->packs_dropped),
 		       dv_out_plural(s->packs_dropped, "pack", "packs"),

@@ -16,6 +16,7 @@ typedef struct ls_args {
 typedef struct ls_state {
 	const ls_args *args;
 	json_t *list; /* with --json */
+	bool any;
 } ls_state;
 
 static void entry_json(json_t *list, const dv_entry *e)
@@ -40,6 +41,7 @@ static int on_entry(const dv_entry *e, void *payload)
 {
 	ls_state *s = payload;
 
+	s->any = true;
 	if (s->list) {
 		entry_json(s->list, e);
 		return 0;
@@ -68,14 +70,17 @@ static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (argc == 2) {
 		rev = argv[0];
 		path = argv[1];
-	} else if (argc == 1 && (cli->before_dashes == 0 || dv_cli_is_tracked(r, argv[0]))) {
-		path = argv[0];
 	} else if (argc == 1) {
-		rev = argv[0];
+		path = argv[0];
 	}
 	if (cli->json)
 		s.list = json_array();
 	rc = dv_ls(r, rev, path, a->recursive, on_entry, &s);
+	if ((rc == DV_ENOTFOUND || rc == DV_EUSAGE) && argc == 1 && cli->before_dashes != 0 &&
+	    !s.any) {
+		rev = argv[0];
+		rc = dv_ls(r, rev, NULL, a->recursive, on_entry, &s);
+	}
 	if (rc) {
 		bool unknown = rc == DV_ENOTFOUND && argc == 1 && rev;
 

@@ -468,6 +468,7 @@ static int collect(gc *g)
 		rc = dv_transfer_collect(g->store, remote, &co, &st);
 	out->roots_kept = st.roots_kept;
 	out->roots_dropped = st.roots_dropped;
+	out->packs_rewritten = st.packs_rewritten;
 	out->packs_dropped = st.packs_condemned;
 	out->bytes_freed = st.bytes_condemned;
 	out->bytes_kept = st.bytes_kept;

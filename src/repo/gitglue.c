@@ -298,7 +298,7 @@ int dv_git_is_ignored(dv_git *g, const char *path, bool *ignored)
 
 /* -- commits ----------------------------------------------------------------------------------- */
 
-static int config_text(dv_git *g, const char *key, dv_buf *out)
+int dv_git_config(dv_git *g, const char *key, dv_buf *out)
 {
 	git_config *config = NULL;
 	git_buf value = GIT_BUF_INIT;
@@ -316,7 +316,7 @@ static int author_part(dv_git *g, const char *variable, const char *key, dv_buf 
 	const char *text = getenv(variable);
 
 	dv_buf_clear(out);
-	return text && *text ? dv_buf_adds(out, text) : config_text(g, key, out);
+	return text && *text ? dv_buf_adds(out, text) : dv_git_config(g, key, out);
 }
 
 int dv_git_author(dv_git *g, dv_buf *name, dv_buf *email)
@@ -361,9 +361,9 @@ static int make_signature(dv_git *g, const char *name_var, const char *email_var
 	dv_auto(dv_buf) email = DV_BUF_INIT;
 	const char *n = getenv(name_var), *e = getenv(email_var);
 
-	int rc = n && *n ? dv_buf_adds(&name, n) : config_text(g, "user.name", &name);
+	int rc = n && *n ? dv_buf_adds(&name, n) : dv_git_config(g, "user.name", &name);
 	if (!rc)
-		rc = e && *e ? dv_buf_adds(&email, e) : config_text(g, "user.email", &email);
+		rc = e && *e ? dv_buf_adds(&email, e) : dv_git_config(g, "user.email", &email);
 	if (rc)
 		return rc;
 	if (!name.n || !email.n)

@@ -42,6 +42,10 @@ int dv_git_open(dv_git **out, const dv_git_dirs *d, const char *root) DV_MUST_CH
 void dv_git_free(dv_git *g);
 DV_DEFINE_AUTOPTR(dv_git)
 
+/** Appends the value of one of git's own settings, as git sees it from here: nothing when it is not
+ *  set. */
+int dv_git_config(dv_git *g, const char *key, dv_buf *out) DV_MUST_CHECK;
+
 /* -- index and commits ------------------------------------------------------------------------- */
 
 /** Puts the files `add` as they are now into the index, and takes the paths `drop` out of it (those

@@ -10,12 +10,21 @@
 #include "repo/sync.h"
 
 typedef struct listing {
+	dv_repo *repo;
 	dv_reader *reader;
 	dv_entry_cb cb;
 	void *payload;
-	const char *base;	/* path of what is walked */
 	bool recursive;
+	const dv_output *of;	/* whose inside is walked */
+	dv_remote_store *from;	/* where the cache has no listing; open when it was asked */
+	char *from_name;	/* the output's own remote; NULL: the default one */
 } listing;
+
+static void listing_release(listing *l)
+{
+	dv_remote_store_free(l->from);
+	free(l->from_name);
+}
 
 static int load_outputs(dv_repo *r, const char *rev, dv_output_list *l)
 {
@@ -43,20 +52,6 @@ static int tell(const listing *l, const char *path, const dv_tree_entry *t, cons
 	return l->cb(&e, l->payload);
 }
 
-static int on_entry(const dv_tree_entry *t, const char *path, void *payload)
-{
-	const listing *l = payload;
-	dv_autofree char *full = dv_path_join(l->base, path);
-	int rc;
-
-	if (!full)
-		return dv_err_nomem();
-	if (!*path)
-		return 0;	/* the start itself */
-	rc = tell(l, full, t, NULL);
-	return rc == 0 && t->kind == 'd' && !l->recursive ? 1 : rc;
-}
-
 static int hint_fetch(int rc, const char *path)
 {
 	if (rc != DV_ENOTFOUND)
@@ -65,11 +60,73 @@ static int hint_fetch(int rc, const char *path)
 			   "run 'dv fetch %s'", path);
 }
 
-/* What is inside the directory `oid` at `path`. */
-static int list_inside(listing *l, const dv_oid *oid, const char *path)
+/* A listing from the cache, or else from the remote, if that is open. */
+static int load_listing(dv_reader *rd, dv_remote_store *from, const dv_oid *oid, dv_tree *out)
 {
-	l->base = path;
-	return hint_fetch(dv_tree_walk(l->reader, oid, on_entry, l), path);
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	int rc = dv_tree_load(out, rd, oid);
+
+	if (rc != DV_ENOTFOUND || !from)
+		return rc;
+	rc = dv_transfer_read(dv_reader_store(rd), from, oid, DV_TREE_MAX, &text);
+	return rc ? rc : dv_tree_parse(out, dv_buf_str(&text), text.n);
+}
+
+/* Opens the remote of the output. Without one, why the cache did not do is the answer. */
+static int ask_remote(listing *l, const char *path)
+{
+	const char *name = l->of->pointer.remote;
+
+	if (l->from && (name == l->from_name ||
+			(name && l->from_name && !strcmp(name, l->from_name))))
+		return 0;
+	listing_release(l);
+	l->from = NULL;
+	l->from_name = name ? dv_strdup(name) : NULL;
+	if (name && !l->from_name)
+		return DV_ERROR;
+	int rc = dv_repo_remote_open(l->repo, name, false, &l->from, NULL);
+	if (rc == DV_ENOTFOUND || rc == DV_EUSAGE)
+		return dv_err_hint(dv_err(DV_ERROR, "the listing of '%s' is not in the cache",
+					  path), "run 'dv fetch %s'", path);
+	return rc ? dv_err_ctx(rc, "the listing of '%s' is not in the cache", path) : 0;
+}
+
+/* What it means that the remote does not have it either: it is tracked, and yet not known. */
+static int nowhere(int rc, const char *path)
+{
+	if (rc != DV_ENOTFOUND)
+		return rc ? dv_err_ctx(rc, "the listing of '%s' is not in the cache", path) : 0;
+	return dv_err_hint(dv_err(DV_ERROR, "the listing of '%s' is neither in the cache nor on its "
+				  "remote", path), "run 'dv push' where it was added");
+}
+
+static int list_tree(listing *l, const dv_oid *oid, const char *path, dv_tree *out)
+{
+	int rc = load_listing(l->reader, NULL, oid, out);
+
+	if (rc != DV_ENOTFOUND || (rc = ask_remote(l, path)))
+		return rc;
+	return nowhere(load_listing(l->reader, l->from, oid, out), path);
+}
+
+/* What is inside the directory `oid` at `path`; so deep at most as a directory may be. */
+static int list_inside(listing *l, const dv_oid *oid, const char *path, int depth)
+{
+	dv_auto(dv_tree) t = DV_TREE_INIT;
+	int rc = depth > DV_TREE_DEPTH ? dv_err(DV_ECORRUPT, "directories are nested too deep") :
+					 list_tree(l, oid, path, &t);
+
+	for (size_t i = 0; rc == 0 && i < t.n; i++) {
+		dv_autofree char *full = dv_path_join(path, t.e[i].name);
+
+		if (!full)
+			return dv_err_nomem();
+		rc = tell(l, full, &t.e[i], NULL);
+		if (rc == 0 && t.e[i].kind == 'd' && l->recursive)
+			rc = list_inside(l, &t.e[i].oid, full, depth + 1);
+	}
+	return rc;
 }
 
 /* A folder of the workspace above outputs, of which the first is `from`; told once for all the
@@ -116,32 +173,14 @@ static int list_folder(listing *l, const dv_output_list *all, const char *dir)
 			continue;
 		}
 		rc = tell(l, o->path, &t, o);
+		l->of = o;
 		if (rc == 0 && l->recursive && t.kind == 'd')
-			rc = list_inside(l, &t.oid, o->path);
+			rc = list_inside(l, &t.oid, o->path, 0);
 	}
 	if (rc == 0 && n && !any)
 		return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' is not tracked by dv", dir),
 				   "run 'dv ls' to see what is");
 	return rc;
-}
-
-/* Finds what stands at `rest` inside output o. */
-static int find_inside(dv_reader *rd, const dv_output *o, const char *rest, dv_tree_entry *out)
-{
-	int rc;
-
-	*out = dv_pointer_entry(&o->pointer);
-	if (!*rest)
-		return 0;
-	if (!o->pointer.is_dir)
-		return dv_err(DV_ENOTFOUND, "'%s' is a file, so there is no '%s' in it", o->path,
-			      rest);
-	if (!dv_store_has_object(dv_reader_store(rd), &o->pointer.oid))
-		return hint_fetch(DV_ENOTFOUND, o->path);
-	rc = dv_tree_lookup(out, rd, &o->pointer.oid, rest);
-	if (rc < 0)
-		dv_err_ctx(rc, "output '%s'", o->path);
-	return rc == DV_ENOTFOUND ? dv_err_hint(rc, "run 'dv ls -R' to see what there is") : rc;
 }
 
 /* Opens what a question about `path` at `rev` needs. */
@@ -154,44 +193,6 @@ static int look(dv_repo *r, const char *rev, const char *path, char **rel, dv_ou
 	    (rc = dv_repo_store_look(r, s)) < 0)
 		return rc;
 	return dv_reader_new(reader, *s);
-}
-
-int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entry_cb cb,
-	  void *payload)
-{
-	dv_auto(dv_output_list) all = DV_OUTPUT_LIST_INIT;
-	dv_autoptr(dv_reader) reader = NULL;
-	listing l = { .cb = cb, .payload = payload, .recursive = recursive };
-	dv_autofree char *rel = NULL;
-	const char *rest = "";
-	const dv_output *o;
-	dv_tree_entry at;
-	dv_store *s;
-	int rc = look(r, rev, path, &rel, &all, &s, &reader);
-
-	if (rc < 0)
-		return rc;
-	l.reader = reader;
-	o = *rel ? dv_output_list_holding(&all, rel, &rest) : NULL;
-	if (!o)
-		return list_folder(&l, &all, rel);
-	if ((rc = find_inside(reader, o, rest, &at)) < 0)
-		return rc;
-	if (at.kind == 'd')
-		return list_inside(&l, &at.oid, rel);
-	return tell(&l, rel, &at, *rest ? NULL : o);
-}
-
-/* A listing from the cache, or else from the remote, if that is open. */
-static int load_listing(dv_reader *rd, dv_remote_store *from, const dv_oid *oid, dv_tree *out)
-{
-	dv_auto(dv_buf) text = DV_BUF_INIT;
-	int rc = dv_tree_load(out, rd, oid);
-
-	if (rc != DV_ENOTFOUND || !from)
-		return rc;
-	rc = dv_transfer_read(dv_reader_store(rd), from, oid, DV_TREE_MAX, &text);
-	return rc ? rc : dv_tree_parse(out, dv_buf_str(&text), text.n);
 }
 
 /* Finds what stands at `rest` inside output o. *lacking: a listing on the way could not be had, so
@@ -229,6 +230,35 @@ static int find_anywhere(dv_reader *rd, dv_remote_store *from, const dv_output *
 		rest += len + (rest[len] == '/');
 	}
 	return 0;
+}
+
+int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entry_cb cb,
+	  void *payload)
+{
+	dv_auto(dv_output_list) all = DV_OUTPUT_LIST_INIT;
+	dv_autoptr(dv_reader) reader = NULL;
+	dv_auto(listing) l = { .repo = r, .cb = cb, .payload = payload, .recursive = recursive };
+	dv_autofree char *rel = NULL;
+	const char *rest = "";
+	dv_tree_entry at;
+	bool lacking;
+	dv_store *s;
+	int rc = look(r, rev, path, &rel, &all, &s, &reader);
+
+	if (rc < 0)
+		return rc;
+	l.reader = reader;
+	l.of = *rel ? dv_output_list_holding(&all, rel, &rest) : NULL;
+	if (!l.of)
+		return list_folder(&l, &all, rel);
+	rc = find_anywhere(reader, NULL, l.of, rest, &at, &lacking);
+	if (lacking && (rc = ask_remote(&l, l.of->path)) == 0)
+		rc = find_anywhere(reader, l.from, l.of, rest, &at, &lacking);
+	if (rc < 0)
+		return lacking && l.from ? nowhere(rc, l.of->path) : rc;
+	if (at.kind == 'd')
+		return list_inside(&l, &at.oid, rel, 0);
+	return tell(&l, rel, &at, *rest ? NULL : l.of);
 }
 
 static int is_directory(const char *rel)

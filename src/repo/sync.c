@@ -219,7 +219,8 @@ static void add_traffic(sync_t *s, const dv_remote_store *r)
 
 static int open_remote(sync_t *s, const char *name, bool create, dv_remote_store **out)
 {
-	const dv_sync_how how = { .create = create, .jobs = s->o->jobs,
+	const dv_sync_how how = { .create = create, .anew = create && s->o->force,
+				  .jobs = s->o->jobs,
 				  .rate = s->o->limit_rate };
 
 	return dv_sync_remote_open(s->repo, name, &how, out, NULL);

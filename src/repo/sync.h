@@ -18,6 +18,7 @@ int dv_sync_missing(dv_repo *r, const char *remote, const dv_output_list *l, dv_
 /** How a remote is used by one command. */
 typedef struct dv_sync_how {
 	bool create;		/* make a store of an empty place */
+	bool anew;		/* also where there was one before */
 	int jobs;		/* 0: what remote.NAME.jobs says, or as the driver likes */
 	uint64_t rate;		/* 0: what remote.NAME.limitrate says */
 	int tries;		/* of what passes by itself; 0: as many as have a chance */

@@ -4,24 +4,62 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/sha256.h"
 
 #define PROBE_TRIES 2	/* somebody waits, and perhaps without a network */
 
 typedef struct remote_settings {
-	const dv_config *config;
+	dv_repo *repo;
 	const char *name;
+	dv_buf ssh;	/* the command that git's own settings name */
 } remote_settings;
+
+/* Programs that take other options than those of OpenSSH. */
+static bool is_other_ssh(const char *command)
+{
+	static const char *const others[] = { "plink", "putty", "tortoiseplink" };
+	size_t n = strcspn(command, " \t");
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		size_t k = strlen(others[i]);
+
+		if (n >= k && !strncasecmp(command + n - k, others[i], k) &&
+		    (n == k || command[n - k - 1] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* What git would run in place of ssh, so that who has told git need not tell dv; NULL: ssh. All of
+ *  it is the user's own: a clone brings no .git/config. */
+static const char *ssh_of_git(remote_settings *s)
+{
+	const char *env = getenv("GIT_SSH_COMMAND"), *program = getenv("GIT_SSH");
+	dv_git *g = NULL;
+
+	dv_buf_clear(&s->ssh);
+	if (env && *env) {
+		dv_buf_adds(&s->ssh, env);
+	} else if (!s->repo->has_git || dv_repo_git(s->repo, &g) ||
+		   dv_git_config(g, "core.sshCommand", &s->ssh)) {
+		dv_error_clear();
+	}
+	if (s->ssh.n == 0 && program && *program && !strpbrk(program, "'\n"))
+		dv_buf_addf(&s->ssh, is_other_ssh(program) ? "%s" : "'%s'", program);
+	return s->ssh.err || s->ssh.n == 0 || is_other_ssh(s->ssh.p) ? NULL : s->ssh.p;
+}
 
 static const char *remote_setting(void *ctx, const char *key)
 {
-	const remote_settings *s = ctx;
+	remote_settings *s = ctx;
 	dv_auto(dv_buf) full = DV_BUF_INIT;
 
 	if (dv_buf_addf(&full, "remote.%s.%s", s->name, key))
 		return NULL;
-	return dv_config_string(s->config, dv_buf_str(&full), NULL);
+	const char *value = dv_config_string(&s->repo->config, dv_buf_str(&full), NULL);
+	return value || strcmp(key, "sshcommand") != 0 ? value : ssh_of_git(s);
 }
 
 /* "20m"; 0 when it is not set. What the settings hold was checked when it came in. */
@@ -59,6 +97,7 @@ static void place_release(place *p)
 	free(p->name);
 	free(p->url);
 	free(p->mirror);
+	dv_buf_release(&p->settings.ssh);
 }
 
 static int place_find(place *p, dv_repo *r, const char *name, const dv_sync_how *how)
@@ -79,9 +118,10 @@ static int place_find(place *p, dv_repo *r, const char *name, const dv_sync_how 
 		return path.err ? path.err : key.err;
 	dv_config_string(&r->config, dv_buf_str(&key), &level);
 	p->mirror = dv_buf_detach(&path);
-	p->settings = (remote_settings){ &r->config, p->name };
+	p->settings = (remote_settings){ r, p->name, DV_BUF_INIT };
 	p->o = (dv_remote_options){
 		.name = p->name, .url = p->url, .mirror_dir = p->mirror, .create = how->create,
+		.anew = how->anew,
 		.jobs = how->jobs ? how->jobs : (int)size_setting(&p->settings, "jobs"),
 		.rate = how->rate ? how->rate : size_setting(&p->settings, "limitrate"),
 		.url_is_own = level != DV_CONFIG_REPO,

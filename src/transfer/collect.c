@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The collection of a remote, beside others who push, fetch and collect. read_log() to entry N;
- * mark() what the kept roots need; look_around() for packs that no entry names; condemn() creates
- * the entry behind the newest one, after the roots that came between were marked by look_again();
- * remove_condemned() deletes files. A commit comes before that entry, and what it leans on was
+ * mark() what the kept roots need; rewrite() commits it anew where it is little of a pack, and all
+ * begins again; look_around() for packs that no entry names; condemn() creates the entry behind the
+ * newest one, after the roots that came between were marked by look_again(); remove_condemned()
+ * deletes files. A commit comes before that entry, and what it leans on was
  * marked, or after it, and its writer read it. tests/model/gc.pml is a model of these steps.
  *
  * Clocks say only how long readers and slow writers are spared work, never whether a pack may go.
@@ -18,6 +19,7 @@
 #include "transfer/internal.h"
 
 #define REPLANS 8
+#define LIVE_PERCENT 60		/* a pack of which less is needed is rewritten */
 #define ATTEMPTS 10000
 #define ORPHAN_AGE ((uint64_t)14 * 24 * 60 * 60)
 #define ORPHANS_MAX ((size_t)64 << 20)	/* bytes of the file that remembers them */
@@ -48,6 +50,10 @@ typedef struct collecting {
 	dv_container *marked;	/* the same in the order in which they were marked */
 	size_t nmarked, marked_cap, closed;	/* of the first `closed` the bases are marked */
 	dv_map deltas;		/* containers with deltas */
+	bool counting;		/* what is needed of each container, until the index changes */
+	dv_entries there;	/* of the remote */
+	dv_bits needed;		/* of them */
+	dv_map used;		/* packs -> bytes of what is needed */
 	dv_container *known;	/* that the log named when the marking began */
 	size_t nknown, known_cap;
 	found_list dead;	/* files of condemned packs */
@@ -83,6 +89,9 @@ static void collecting_release(collecting *c)
 	dv_map_release(&c->gone);
 	dv_map_release(&c->live);
 	dv_map_release(&c->deltas);
+	dv_entries_release(&c->there);
+	dv_bits_release(&c->needed);
+	dv_map_release(&c->used);
 	dv_map_release(&c->seen);
 	dv_push_walk_release(&c->walk);
 }
@@ -181,7 +190,10 @@ static int read_log(collecting *c)
 	if (s->ncontainers)
 		memcpy(c->known, s->containers, s->ncontainers * sizeof *c->known);
 	c->nknown = s->ncontainers;
-	return note_deltas(c);
+	c->counting = true;
+	if ((rc = note_deltas(c)) || (rc = dv_remote_store_entries(c->r, &c->there)))
+		return rc;
+	return dv_bits_init(&c->needed, dv_entries_total(&c->there));
 }
 
 /* -- marking ----------------------------------------------------------------------------------- */
@@ -199,9 +211,21 @@ static int mark_container(collecting *c, const dv_container *in)
 	return rc;
 }
 
-static int mark_place(const dv_place *at, void *payload)
+static int mark_place(const dv_oid *id, const dv_place *at, void *payload)
 {
-	return mark_container(payload, &at->in);
+	collecting *c = payload;
+	uint64_t number, *used;
+	dv_place same;
+	int rc = mark_container(c, &at->in);
+
+	if (rc || !c->counting || at->in.kind != DV_CONTAINER_PACK ||
+	    !dv_entries_find(&c->there, at->kind, id, &same, &number) ||
+	    !dv_bits_add(&c->needed, number))
+		return rc;
+	if (!(used = dv_map_find(&c->used, &at->in.id)))
+		return dv_map_put(&c->used, &at->in.id, at->stored);
+	*used += at->stored;
+	return 0;
 }
 
 /* Whoever finds a delta in a pack that stays, needed or not, may lean on it: so all bases of all
@@ -222,7 +246,7 @@ static int mark_bases(collecting *c)
 			dv_place at;
 
 			if (dv_remote_store_find(c->r, DV_KIND_CHUNK, &f->bases[i], &at))
-				rc = mark_container(c, &at.in);
+				rc = mark_place(&f->bases[i], &at, c);
 		}
 	}
 	return rc;
@@ -272,6 +296,74 @@ static int mark(collecting *c, dv_collect_stats *st)
 		if (c->known[i].kind == DV_CONTAINER_FILE)
 			rc = mark_container(c, &c->known[i]);
 	return rc ? rc : mark_bases(c);
+}
+
+/* -- packs of which little is needed ----------------------------------------------------------- */
+
+/* Against what all entries take, since footers and headers are no reason to rewrite a pack. */
+static int is_poor(collecting *c, const dv_container *in, bool *poor)
+{
+	const dv_pack_footer *f;
+	uint64_t used = 0, sum = 0;
+
+	*poor = false;
+	if (in->kind != DV_CONTAINER_PACK || !dv_map_has(&c->live, &in->id) ||
+	    !dv_map_get(&c->used, &in->id, &used) || used >= in->size / 100 * LIVE_PERCENT)
+		return 0;
+	int rc = dv_remote_footer(c->r, in, &f);
+	if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND) {
+		dv_error_clear();	/* fsck's business */
+		return 0;
+	}
+	for (size_t i = 0; rc == 0 && i < f->n; i++)
+		sum += f->e[i].stored;
+	*poor = rc == 0 && used * 100 < sum * LIVE_PERCENT;
+	return rc;
+}
+
+static int find_poor(collecting *c, dv_map *poor, dv_collect_stats *st)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < c->nknown; i++) {
+		const dv_container *k = &c->known[i];
+		bool is = false;
+
+		rc = is_poor(c, k, &is);
+		if (rc || !is)
+			continue;
+		st->packs_rewritten++;
+		st->bytes_rewritten += k->size;
+		rc = dv_map_put(poor, &k->id, 1);
+	}
+	return rc;
+}
+
+/* *again: what stands in the log has changed, by us or by somebody else. */
+static int rewrite(collecting *c, dv_collect_stats *st, bool *again)
+{
+	dv_auto(dv_map) poor = DV_MAP_INIT;
+	dv_autofree dv_need *needs = NULL;
+	size_t n = 0, cap = 0;
+	int rc = find_poor(c, &poor, st);
+
+	if (rc || st->packs_rewritten == 0 || c->o->dry)
+		return rc;
+	for (uint64_t i = 0; rc == 0 && dv_bits_next(&c->needed, &i); i++) {
+		dv_need need = { .level = 0 };
+
+		if (!dv_entries_at(&c->there, i, &need.id, &need.at) ||
+		    !dv_map_has(&poor, &need.at.in.id))
+			continue;
+		if ((rc = dv_grow(&needs, &cap, n + 1, sizeof *needs)) == 0)
+			needs[n++] = need;
+	}
+	if (rc == 0)
+		rc = dv_rewrite(c->walk.local, c->walk.reader, c->r, needs, n, again);
+	if (rc == 0 && *again)	/* by somebody else */
+		st->packs_rewritten = st->bytes_rewritten = 0;
+	*again = true;
+	return rc;
 }
 
 /* -- files that no entry names ----------------------------------------------------------------- */
@@ -374,6 +466,7 @@ static bool is_over(const collecting *c, uint64_t since, uint64_t wait)
  * deltas in them build on. */
 static int look_again(collecting *c, const dv_log_entry *e)
 {
+	c->counting = false;
 	int rc = dv_remote_store_sync_segments(c->r);
 
 	if (rc == 0)
@@ -473,7 +566,8 @@ static int condemn(collecting *c, dv_collect_stats *st, dv_log_entry *e, bool *a
 		    (rc = dv_remote_log_read(r, number, &other, &print)) ||
 		    (rc = dv_remote_log_apply(r, number, &other, &print)))
 			return rc;
-		if (other.kind == DV_LOG_CONDEMN) {
+		/* Who merges segments chooses among copies, perhaps not those that were marked. */
+		if (other.kind == DV_LOG_CONDEMN || other.nseg_drop) {
 			*again = true;
 			return 0;
 		}
@@ -531,7 +625,8 @@ static int remove_condemned(collecting *c, const dv_log_entry *e, dv_collect_sta
 /* -- the whole --------------------------------------------------------------------------------- */
 
 static int collect_once(dv_store *local, dv_reader *reader, dv_remote_store *r,
-			const dv_collect_options *o, dv_collect_stats *st, bool *again)
+			const dv_collect_options *o, bool may_rewrite, dv_collect_stats *st,
+			bool *again)
 {
 	__attribute__((cleanup(collecting_release))) collecting c = {
 		.r = r, .o = o, .now = (uint64_t)time(NULL) };
@@ -544,8 +639,9 @@ static int collect_once(dv_store *local, dv_reader *reader, dv_remote_store *r,
 		return rc;
 	c.walk.on_there = mark_place;
 	c.walk.payload = &c;
-	if ((rc = read_log(&c)) || (rc = mark(&c, st)) || (rc = look_around(&c)) ||
-	    (rc = condemn(&c, st, &e, again)) || *again)
+	if ((rc = read_log(&c)) || (rc = mark(&c, st)) ||
+	    (may_rewrite && ((rc = rewrite(&c, st, again)) || *again)) ||
+	    (rc = look_around(&c)) || (rc = condemn(&c, st, &e, again)) || *again)
 		return rc;
 	if (!o->dry && ((rc = dv_mirror_save(r)) || (rc = remember_orphans(&c))))
 		return rc;
@@ -580,14 +676,21 @@ int dv_transfer_collect(dv_store *local, dv_remote_store *remote, const dv_colle
 			dv_collect_stats *out)
 {
 	dv_autoptr(dv_reader) reader = NULL;
+	dv_collect_stats rewritten = { 0 };
 	bool again = true;
 	int rc = check_remote(remote, o->dry);
 
 	*out = (dv_collect_stats){ 0 };
 	if (rc == 0)
 		rc = dv_reader_new(&reader, local);
-	for (int i = 0; rc == 0 && again && i < REPLANS; i++)
-		rc = collect_once(local, reader, remote, o, out, &again);
+	for (int i = 0; rc == 0 && again && i < REPLANS; i++) {
+		rc = collect_once(local, reader, remote, o, rewritten.packs_rewritten == 0, out,
+				  &again);
+		if (out->packs_rewritten)
+			rewritten = *out;
+	}
+	out->packs_rewritten = rewritten.packs_rewritten;
+	out->bytes_rewritten = rewritten.bytes_rewritten;
 	if (rc == 0 && again)
 		rc = dv_err(DV_ETRANSIENT, "remote '%s' is being collected by others",
 			    remote->name);

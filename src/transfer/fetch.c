@@ -16,6 +16,8 @@
 #define WINDOW ((uint64_t)1 << 17)	/* entries that are planned for at once */
 #define LEVEL 3
 #define NAMED_MAX 5
+#define RUN_MAX ((uint64_t)8 << 20)	/* of one request */
+#define RUNS_MAX ((uint64_t)96 << 20)	/* of all that are under way */
 
 static void dv_fetching_release(dv_fetching *f)
 {
@@ -23,10 +25,10 @@ static void dv_fetching_release(dv_fetching *f)
 	dv_writer_free(f->writer);
 	dv_fetching_drop_spools(f);
 	free(f->spools);
-	for (int i = 0; f->readers && i <= f->threads; i++)
+	for (int i = 0; f->readers && i <= f->slots.n; i++)
 		dv_reader_free(f->readers[i]);
 	free(f->readers);
-	for (int i = 0; f->encoders && i < f->threads; i++)
+	for (int i = 0; f->encoders && i < f->slots.n; i++)
 		dv_encoder_free(f->encoders[i]);
 	free(f->encoders);
 	for (size_t i = 0; i < f->ncached; i++)
@@ -37,6 +39,7 @@ static void dv_fetching_release(dv_fetching *f)
 	dv_map_release(&f->cache[0]);
 	dv_map_release(&f->cache[1]);
 	free(f->missing);
+	dv_slots_release(&f->slots);
 	pthread_mutex_destroy(&f->lock);
 }
 
@@ -90,7 +93,7 @@ static int meta_get(uint8_t kind, const dv_oid *id, dv_buf *out, void *payload)
 {
 	walk *w = payload;
 	dv_fetching *f = w->f;
-	dv_reader *reader = f->readers[f->threads];
+	dv_reader *reader = f->readers[f->slots.n];
 	uint64_t index;
 	const uint8_t *p;
 	dv_place at;
@@ -386,18 +389,22 @@ static int missing_error(const dv_fetching *f)
 
 static int prepare(dv_fetching *f)
 {
-	f->threads = dv_move_jobs(f->o, f->r);
+	int connections = dv_move_jobs(f->o, f->r);
+
+	dv_slots_init(&f->slots, connections);
+	f->run_max = RUNS_MAX / (uint64_t)connections < RUN_MAX ?
+		     RUNS_MAX / (uint64_t)connections : RUN_MAX;
 	f->missing = dv_calloc(f->nwants + 1, sizeof *f->missing);
-	f->readers = dv_calloc((size_t)f->threads + 1, sizeof(void *));
-	f->encoders = dv_calloc((size_t)f->threads, sizeof(void *));
+	f->readers = dv_calloc((size_t)f->slots.n + 1, sizeof(void *));
+	f->encoders = dv_calloc((size_t)f->slots.n, sizeof(void *));
 	if (!f->missing || !f->readers || !f->encoders)
 		return DV_ERROR;
-	for (int i = 0; i <= f->threads; i++) {
+	for (int i = 0; i <= f->slots.n; i++) {
 		int rc = dv_reader_new(&f->readers[i], f->local);
 		if (rc)
 			return rc;
 	}
-	int rc = dv_pool_new(&f->pool, f->threads, 16);
+	int rc = dv_pool_new(&f->pool, connections, 16);
 	return rc ? rc : dv_writer_new(&f->writer, f->local, LEVEL);
 }
 
@@ -540,25 +547,50 @@ static int run(dv_fetching *f, dv_move_stats *out)
 	return rc;
 }
 
-int dv_transfer_fetch(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
-		      const dv_move_options *o, dv_move_stats *out)
+/* *overtaken: it has to be planned anew, by what the log says now. */
+static int fetch_once(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
+		      const dv_move_options *o, dv_move_stats *out, bool *overtaken)
 {
-	static const dv_move_options none;
 	dv_auto(dv_fetching) f = {
-		.local = local, .r = remote, .wants = w, .nwants = n, .o = o ? o : &none,
+		.local = local, .r = remote, .wants = w, .nwants = n, .o = o,
+		.reloaded = *overtaken,
 	};
-	dv_move_stats unused;
 	bool here = true;
 
-	out = out ? out : &unused;
-	*out = (dv_move_stats){ 0 };
+	*overtaken = false;
 	pthread_mutex_init(&f.lock, NULL);
 	for (size_t i = 0; i < n; i++)
 		here = here && local_vouches(&f, &w[i].oid, w[i].is_tree);
 	if (here)
 		return 0;
 	int rc = prepare(&f);
-	if (rc || (rc = run(&f, out)))
+	if (rc == 0)
+		rc = run(&f, out);
+	if (rc == DV_ETRANSIENT && f.overtaken) {
+		*overtaken = true;
+		*out = (dv_move_stats){ .bytes = f.bytes, .packs = f.packs };
+	}
+	return rc ? rc : missing_error(&f);
+}
+
+int dv_transfer_fetch(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
+		      const dv_move_options *o, dv_move_stats *out)
+{
+	static const dv_move_options none;
+	dv_move_stats unused, before;
+	bool overtaken = false;
+
+	out = out ? out : &unused;
+	*out = (dv_move_stats){ 0 };
+	int rc = fetch_once(local, remote, w, n, o ? o : &none, out, &overtaken);
+	if (!overtaken)
 		return rc;
-	return missing_error(&f);
+	dv_error_clear();
+	before = *out;
+	if ((rc = dv_remote_store_refresh(remote)))
+		return rc;
+	rc = fetch_once(local, remote, w, n, o ? o : &none, out, &overtaken);
+	out->bytes += before.bytes;
+	out->packs += before.packs;
+	return rc;
 }

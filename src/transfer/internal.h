@@ -143,7 +143,7 @@ typedef struct dv_push_walk {
 	int (*on_need)(const dv_place *at, void *payload);
 	/** Told where on the remote each entry is that is there; then nothing is passed over
 	 *  because the log vouches for it. NULL: nobody asks. */
-	int (*on_there)(const dv_place *at, void *payload);
+	int (*on_there)(const dv_oid *id, const dv_place *at, void *payload);
 	void *payload;
 } dv_push_walk;
 int dv_push_walk_init(dv_push_walk *w, dv_store *local, dv_reader *reader, dv_remote_store *remote,
@@ -157,6 +157,40 @@ bool dv_push_walk_has_chunk(const dv_push_walk *w, const dv_oid *id, uint8_t *de
 int dv_transfer_missing(int code, const dv_want *w, uint64_t missing, const dv_remote_store *r);
 /** Shared by both directions: how many threads. */
 int dv_move_jobs(const dv_move_options *o, const dv_remote_store *r);
+
+/** Places for those who compute, at most as many as there are connections and a few more than
+ *  CPUs. Who has one holds it for as long as no network is waited for. Any thread. */
+typedef struct dv_slots {
+	pthread_mutex_t lock;
+	pthread_cond_t freed;
+	uint64_t busy;		/* bits */
+	int n;
+} dv_slots;
+void dv_slots_init(dv_slots *s, int connections);
+void dv_slots_release(dv_slots *s);
+/** Waits for a place: its number, an index for scratch. */
+int dv_slots_take(dv_slots *s);
+void dv_slots_give(dv_slots *s, int i);
+
+/** A pack being put together. */
+typedef struct dv_packer {
+	int fd;
+	dv_buf pending;
+	dv_sha256_ctx name;
+	uint64_t at;
+	dv_pack_footer f;
+	size_t e_cap, b_cap;
+} dv_packer;
+#define DV_PACKER_INIT { .fd = -1 }
+void dv_packer_release(dv_packer *k);
+/** Begins one that is to hold these entries. */
+int dv_packer_begin(dv_packer *k, const dv_remote_store *r, const dv_need *needs, size_t n,
+		    bool in_memory) DV_MUST_CHECK;
+/** Adds an entry in its stored form; of `e` offset and bases_at do not count. */
+int dv_packer_add(dv_packer *k, const dv_pack_entry *e, const uint8_t *stored, const dv_oid *bases)
+	DV_MUST_CHECK;
+/** The pack is in k->fd, its footer in k->f. */
+int dv_packer_end(dv_packer *k, dv_container *c) DV_MUST_CHECK;
 
 /** One push, from the walk to the log entry. */
 typedef struct dv_pushing {
@@ -186,6 +220,14 @@ void dv_pushing_forget_needs(dv_pushing *p);
 void dv_pushing_end(dv_pushing *p);
 /** Sends what the walk found: whole packs and collected ones. Fills p->sent and p->index. */
 int dv_pushing_send(dv_pushing *p) DV_MUST_CHECK;
+
+/** Commits what was sent: the segment, then the entry `e`, which gets packs and segment. *again: a
+ *  collection came between, nothing was committed, and all has to be planned anew. */
+int dv_pushing_commit(dv_pushing *p, dv_log_entry *e, bool *again) DV_MUST_CHECK;
+/** Puts the entries `needs` of a remote, which are sorted here, into new packs and commits them.
+ *  Those that are damaged stay where they are, with a warning. *again: as above. */
+int dv_rewrite(dv_store *local, dv_reader *reader, dv_remote_store *r, dv_need *needs, size_t n,
+	       bool *again) DV_MUST_CHECK;
 
 /** A file in memory with the given bytes, or empty when n is 0; a descriptor or -1 (recorded). */
 int dv_memory_file(const void *p, size_t n);
@@ -224,9 +266,10 @@ typedef struct dv_fetching {
 	dv_writer *writer;
 	dv_pool *pool;
 	bool plan_only;		/* retrieves nothing, counts the requests that it would take */
-	int threads;
-	dv_reader **readers;	/* per worker, and one more for the owner */
-	dv_encoder **encoders;	/* per worker, when it needed one */
+	uint64_t run_max;	/* bytes that one request asks for */
+	dv_slots slots;
+	dv_reader **readers;	/* per slot, and one more for the owner */
+	dv_encoder **encoders;	/* per slot, when it needed one */
 	pthread_mutex_t lock;	/* of what follows */
 	dv_map cache[2];	/* structure: chunks, recipes: id -> index of its bytes */
 	dv_kept *cached;
@@ -237,6 +280,8 @@ typedef struct dv_fetching {
 	size_t nspools, spools_cap;
 	dv_map bad[2];		/* chunks, recipes that the remote has damaged */
 	uint64_t nbad;
+	bool overtaken;		/* a file that the index names is gone */
+	bool reloaded;		/* and the index is of after that: it counts as damage */
 } dv_fetching;
 
 /** Brings entries from the remote, verified, into the writer; with `keep` into the cache instead.

@@ -220,6 +220,19 @@ static int checkpoint(dv_remote_store *r)
 	return rc ? rc : dv_remote_log_apply(r, r->state.head + 1, &e, &print);
 }
 
+int dv_pushing_commit(dv_pushing *p, dv_log_entry *e, bool *again)
+{
+	int rc = p->nsent ? send_segment(p, e) : 0;
+
+	if (rc || (rc = append(p, e, again)))
+		return rc;
+	if (!*again && (rc = checkpoint(p->r)))
+		return rc;
+	if ((rc = dv_remote_store_sync_segments(p->r)))
+		return rc;
+	return dv_mirror_save(p->r);
+}
+
 static int add_roots(dv_pushing *p, dv_log_entry *e)
 {
 	for (size_t i = 0; i < p->nwants; i++) {
@@ -251,19 +264,9 @@ static int push_once(dv_pushing *p, dv_reader *reader, bool *again)
 	if (rc == 0)
 		rc = dv_pushing_send(p);
 	dv_pushing_end(p);
-	if (rc || p->o->dry || (rc = add_roots(p, &e)))
+	if (rc || p->o->dry || (rc = add_roots(p, &e)) || (p->nsent == 0 && e.nroots == 0))
 		return rc;
-	if (p->nsent && (rc = send_segment(p, &e)))
-		return rc;
-	if (p->nsent == 0 && e.nroots == 0)
-		return 0;
-	if ((rc = append(p, &e, again)))
-		return rc;
-	if (!*again && (rc = checkpoint(p->r)))
-		return rc;
-	if ((rc = dv_remote_store_sync_segments(p->r)))
-		return rc;
-	return dv_mirror_save(p->r);
+	return dv_pushing_commit(p, &e, again);
 }
 
 static void count(const dv_pushing *p, dv_move_stats *out)

@@ -321,7 +321,19 @@ int dv_remote_store_refresh(dv_remote_store *r)
 	if (!r->r || !r->exists)
 		return 0;
 	int rc = dv_remote_log_replay(r);
-	if (rc || (rc = dv_remote_store_sync_segments(r)))
+	uint64_t seen = r->state.head;
+	if (rc == 0)
+		rc = dv_remote_store_sync_segments(r);
+	/* A segment may have gone since its entry was read; then a newer one says so. */
+	if (rc == DV_ECORRUPT) {
+		dv_error why;
+
+		dv_error_take(&why);
+		if ((rc = dv_remote_log_replay(r)))
+			return rc;
+		rc = r->state.head > seen ? dv_remote_store_sync_segments(r) : dv_error_put(&why);
+	}
+	if (rc)
 		return rc;
 	if (r->state.head == before)
 		return 0;
@@ -329,21 +341,64 @@ int dv_remote_store_refresh(dv_remote_store *r)
 	return dv_mirror_save(r);
 }
 
-static int open_all(dv_remote_store *r, const dv_remote_options *o)
+/* What a push finds where it pushed before. To go on would be to fill the folder on which a disk is
+ * not mounted, or somebody else's store. */
+static int gone(const dv_remote_store *r)
 {
+	int rc = dv_err(DV_ERROR, "remote '%s' is gone: there is no store where it was", r->name);
+
+	return dv_err_hint(rc, "see that its disk is mounted and its URL is right; if it is to "
+			   "begin anew, 'dv push --force'");
+}
+
+static int replaced(const dv_remote_store *r)
+{
+	int rc = dv_err(DV_ERROR, "remote '%s' is not the store that it was, or in an older state",
+			r->name);
+
+	return dv_err_hint(rc, "'dv status --remote' tells what it lacks; 'dv push --force' goes "
+			   "on with it");
+}
+
+/* dv-store.json is gone, and what stands beside it is not. */
+static int beheaded(const dv_remote_store *r)
+{
+	int rc = dv_err(DV_ECORRUPT, "remote '%s' has lost its '" DV_STORE_DESCRIPTION "', without "
+			"which no other clone finds it", r->name);
+
+	return dv_err_hint(rc, "'dv fsck --remote' tells what else is lost; 'dv push --force' "
+			   "writes it again");
+}
+
+/* Compares with what the mirror knew, which was verified: without the same log it is empty now. */
+static int check_same(dv_remote_store *r, bool push)
+{
+	bool same = r->state.head > 0;
+
+	if (same && r->exists)
+		return 0;
+	if (same)
+		return beheaded(r);
+	if (push)
+		return r->exists ? replaced(r) : gone(r);
+	/* Who only reads is told. The mirror of what is gone stays, for a push to notice. */
+	if (!r->exists)
+		return 0;
+	dv_warn("remote '%s' is not the store that it was, or in an older state", r->name);
+	return dv_mirror_save(r);
+}
+
+static int open_all(dv_remote_store *r, const dv_remote_options *o, bool warm)
+{
+	bool push = o->create && !o->anew;
 	int rc;
 
 	if (!r->r)
-		return 0;
+		return warm && push ? gone(r) : 0;
 	dv_mirror_load(r);
-	uint64_t mirrored = r->state.head;
-	if ((rc = dv_remote_log_verify(r)))
-		return rc;
-	if (r->state.head > 0)
-		r->exists = true;
-	else if ((rc = describe(r, o->create)))
-		return rc;
-	if (mirrored > 0 && r->state.head == 0 && (rc = dv_mirror_save(r)))
+	warm = r->state.head > 0;
+	if ((rc = dv_remote_log_verify(r)) || (rc = describe(r, o->create && !(warm && push))) ||
+	    (warm && (rc = check_same(r, push))))
 		return rc;
 	return dv_remote_store_refresh(r);
 }
@@ -374,10 +429,15 @@ int dv_remote_place_open(dv_remote_store **out, const dv_remote_options *o)
 int dv_remote_store_open(dv_remote_store **out, const dv_remote_options *o)
 {
 	dv_autoptr(dv_remote_store) r = NULL;
-	int rc = dv_remote_place_open(&r, o);
+	dv_autofree char *state = dv_path_join(o->mirror_dir, "state");
+	bool warm = state && access(state, F_OK) == 0;
+	dv_remote_options place = *o;
+
+	place.create = o->create && (o->anew || !warm);
+	int rc = state ? dv_remote_place_open(&r, &place) : DV_ERROR;
 
 	if (rc == 0)
-		rc = open_all(r, o);
+		rc = open_all(r, o, warm);
 	if (rc == 0)
 		*out = dv_steal(&r);
 	return rc;

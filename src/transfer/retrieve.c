@@ -16,7 +16,6 @@
 
 #define WHOLE_PERCENT 60u
 #define GAP_MAX (64u << 10)
-#define RUN_MAX (8u << 20)
 #define FLUSH_EVERY ((uint64_t)256 << 20)	/* so much a kill may cost */
 #define BATCH 64
 #define LEVELS_MAX 64		/* of deltas over deltas; copies in many packs may mix */
@@ -74,7 +73,7 @@ static void mapped_release(mapped *m)
 		munmap(m->p, m->n);
 }
 
-static int run_entries(job *j, int worker, const uint8_t *bytes, uint64_t at);
+static int run_entries(job *j, int slot, const uint8_t *bytes, uint64_t at);
 
 void dv_fetching_drop_spools(dv_fetching *f)
 {
@@ -104,7 +103,7 @@ static int download(job *j, dv_spool *s)
 
 /* Hands the pack to the writer, or takes from it what is needed. One with deltas is not adopted:
  * their bases may be elsewhere. */
-static int take_pack(job *j, int worker, dv_spool *s)
+static int take_pack(job *j, int slot, dv_spool *s)
 {
 	dv_fetching *f = j->f;
 	dv_auto(dv_pack_footer) footer = DV_PACK_FOOTER_INIT;
@@ -121,7 +120,7 @@ static int take_pack(job *j, int worker, dv_spool *s)
 	if (rc)
 		return rc;
 	if (footer.nbases) {
-		if ((rc = run_entries(j, worker, m.p, 0)) == 0)
+		if ((rc = run_entries(j, slot, m.p, 0)) == 0)
 			dv_spool_remove(s);
 		return rc;
 	}
@@ -144,15 +143,19 @@ static int take_pack(job *j, int worker, dv_spool *s)
 
 /* Damage may have come about on the way, or stem from a crash: what is damaged is asked for once
  * more from its beginning. What did not come in full stays for the next time. */
-static int whole_run(job *j, int worker)
+static int whole_run(job *j)
 {
 	dv_autofree char *dir = dv_path_join(dv_store_dir(j->f->local), "packs");
 	dv_auto(dv_spool) s = DV_SPOOL_INIT;
 	int rc = dir ? dv_spool_open(&s, dir, &j->c.id, j->c.size) : DV_ERROR;
 
 	for (int i = 0; rc == 0 && i < 2; i++) {
-		if ((rc = download(j, &s)) == 0)
-			rc = take_pack(j, worker, &s);
+		if ((rc = download(j, &s)) == 0) {
+			int slot = dv_slots_take(&j->f->slots);
+
+			rc = take_pack(j, slot, &s);
+			dv_slots_give(&j->f->slots, slot);
+		}
 		if (rc != DV_ECORRUPT || i > 0)
 			break;
 		dv_progress_add(0 - j->c.size, 0);
@@ -212,7 +215,7 @@ static void prefix_release(prefix *x)
 }
 
 /* Reads what is not there from before; all bases are in the cache or the local store by now. */
-static int read_prefix(dv_fetching *f, int worker, const dv_oid *bases, size_t n, prefix *x)
+static int read_prefix(dv_fetching *f, int slot, const dv_oid *bases, size_t n, prefix *x)
 {
 	if (n && n == x->n && !memcmp(bases, x->ids, n * sizeof *bases))
 		return 0;
@@ -222,7 +225,7 @@ static int read_prefix(dv_fetching *f, int worker, const dv_oid *bases, size_t n
 		const uint8_t *p;
 		size_t len;
 		int rc = kept_bytes(f, &bases[i], &p, &len) ? 0 :
-			 dv_reader_get(f->readers[worker], DV_KIND_CHUNK, &bases[i], &p, &len);
+			 dv_reader_get(f->readers[slot], DV_KIND_CHUNK, &bases[i], &p, &len);
 
 		if (rc)
 			return rc;
@@ -239,14 +242,14 @@ static int read_prefix(dv_fetching *f, int worker, const dv_oid *bases, size_t n
 
 /* The cache may hold the bases in another form than the remote: what would be too deep here is
  * stored in full. */
-static int put_in_full(dv_fetching *f, int worker, const dv_pack_entry *e, const uint8_t *raw)
+static int put_in_full(dv_fetching *f, int slot, const dv_pack_entry *e, const uint8_t *raw)
 {
 	int rc = 0;
 
 	dv_error_clear();
-	if (!f->encoders[worker])
-		rc = dv_encoder_new(&f->encoders[worker], dv_writer_level(f->writer));
-	return rc ? rc : dv_writer_put(f->writer, f->encoders[worker], e->kind, &e->id, raw,
+	if (!f->encoders[slot])
+		rc = dv_encoder_new(&f->encoders[slot], dv_writer_level(f->writer));
+	return rc ? rc : dv_writer_put(f->writer, f->encoders[slot], e->kind, &e->id, raw,
 				       e->raw, NULL, NULL);
 }
 
@@ -272,7 +275,7 @@ static int check_named(const dv_fetching *f, const dv_oid *id, const uint8_t *p,
 	return rc;
 }
 
-static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *stored, prefix *x,
+static int take_entry(job *j, int slot, const dv_need *need, const uint8_t *stored, prefix *x,
 		      uint8_t *raw)
 {
 	dv_fetching *f = j->f;
@@ -280,7 +283,7 @@ static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *st
 	dv_pack_entry e;
 	int rc = dv_remote_bases(f->r, need->at.kind, &need->id, &need->at, bases);
 
-	if (rc || (need->at.nbases && (rc = read_prefix(f, worker, bases, need->at.nbases, x))))
+	if (rc || (need->at.nbases && (rc = read_prefix(f, slot, bases, need->at.nbases, x))))
 		return rc;
 	dv_place_entry(&e, &need->id, &need->at);
 	rc = dv_pack_decode(raw, &e, stored, (const uint8_t *)x->bytes.p,
@@ -293,11 +296,11 @@ static int take_entry(job *j, int worker, const dv_need *need, const uint8_t *st
 		return keep_bytes(f, e.kind, &e.id, raw, e.raw);
 	if (rc == 0)
 		rc = dv_writer_put_stored(f->writer, &e, stored, bases);
-	return rc == DV_EUSAGE ? put_in_full(f, worker, &e, raw) : rc;
+	return rc == DV_EUSAGE ? put_in_full(f, slot, &e, raw) : rc;
 }
 
 /* `bytes` begin at offset `at` of the container. */
-static int run_entries(job *j, int worker, const uint8_t *bytes, uint64_t at)
+static int run_entries(job *j, int slot, const uint8_t *bytes, uint64_t at)
 {
 	dv_autofree uint8_t *raw = dv_malloc(DV_RAW_MAX);
 	dv_auto(prefix) x = { .bytes = DV_BUF_INIT };
@@ -306,13 +309,13 @@ static int run_entries(job *j, int worker, const uint8_t *bytes, uint64_t at)
 	for (size_t i = 0; rc == 0 && i < j->n; i++) {
 		if (i % BATCH == 0 && (rc = dv_check_cancel()))
 			break;
-		rc = take_entry(j, worker, &j->needs[i], bytes + (j->needs[i].at.offset - at), &x,
+		rc = take_entry(j, slot, &j->needs[i], bytes + (j->needs[i].at.offset - at), &x,
 				raw);
 	}
 	return rc;
 }
 
-static int range_run(job *j, int worker)
+static int range_run(job *j)
 {
 	dv_auto(dv_buf) b = DV_BUF_INIT;
 	char name[DV_NAME_ROOM];
@@ -325,7 +328,21 @@ static int range_run(job *j, int worker)
 	if (rc)
 		return rc;
 	dv_progress_add(j->length, 0);
-	return run_entries(j, worker, (const uint8_t *)b.p, j->offset);
+	int slot = dv_slots_take(&j->f->slots);
+	rc = run_entries(j, slot, (const uint8_t *)b.p, j->offset);
+	dv_slots_give(&j->f->slots, slot);
+	return rc;
+}
+
+/* -- what is gone ------------------------------------------------------------------------------ */
+
+/* A collection may have been faster than this fetch: the log tells where things are now. */
+static int overtaken(dv_fetching *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->overtaken = true;
+	pthread_mutex_unlock(&f->lock);
+	return dv_err(DV_ETRANSIENT, "files of remote '%s' went away", f->r->name);
 }
 
 /* -- damage ------------------------------------------------------------------------------------ */
@@ -342,7 +359,7 @@ static int note_bad(dv_fetching *f, const dv_need *need)
 }
 
 /* One entry by itself. */
-static int salvage_entry(job *j, int worker, const dv_need *need, uint8_t *raw)
+static int salvage_entry(job *j, const dv_need *need, uint8_t *raw)
 {
 	dv_auto(dv_buf) b = DV_BUF_INIT;
 	dv_auto(prefix) x = { .bytes = DV_BUF_INIT };
@@ -352,8 +369,12 @@ static int salvage_entry(job *j, int worker, const dv_need *need, uint8_t *raw)
 	dv_remote_container_name(name, &j->c);
 	if (!j->gone)
 		rc = dv_remote_get_range(j->f->r, name, need->at.offset, need->at.stored, &b);
-	if (rc == 0 && !j->gone)
-		rc = take_entry(j, worker, need, (const uint8_t *)b.p, &x, raw);
+	if (rc == 0 && !j->gone) {
+		int slot = dv_slots_take(&j->f->slots);
+
+		rc = take_entry(j, slot, need, (const uint8_t *)b.p, &x, raw);
+		dv_slots_give(&j->f->slots, slot);
+	}
 	if (rc != DV_ECORRUPT && rc != DV_ENOTFOUND && !j->gone)
 		return rc;
 	dv_error_clear();
@@ -361,7 +382,7 @@ static int salvage_entry(job *j, int worker, const dv_need *need, uint8_t *raw)
 }
 
 /* A file of the remote is damaged: what of it is whole still comes, the rest is noted. */
-static int salvage(job *j, int worker, int code)
+static int salvage(job *j, int code)
 {
 	dv_autofree uint8_t *raw = dv_malloc(DV_RAW_MAX);
 	int rc = raw ? 0 : DV_ERROR;
@@ -373,17 +394,20 @@ static int salvage(job *j, int worker, int code)
 	}
 	for (size_t i = 0; rc == 0 && i < j->n; i++)
 		if ((rc = dv_check_cancel()) == 0)
-			rc = salvage_entry(j, worker, &j->needs[i], raw);
+			rc = salvage_entry(j, &j->needs[i], raw);
 	return rc;
 }
 
 static int job_run(void *arg, int worker)
 {
 	job *j = arg;
-	int rc = j->whole ? whole_run(j, worker) : range_run(j, worker);
+	int rc = j->whole ? whole_run(j) : range_run(j);
 
+	(void)worker;
+	if (rc == DV_ENOTFOUND && !j->f->reloaded)
+		return overtaken(j->f);
 	if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND)
-		return salvage(j, worker, rc);
+		return salvage(j, rc);
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&j->f->lock);
@@ -447,7 +471,7 @@ static int plan_container(dv_fetching *f, jobs *js, const dv_need *needs, size_t
 		for (end = i + 1; end < n && needs[end].at.offset <= stop + GAP_MAX; end++) {
 			uint64_t next = needs[end].at.offset + needs[end].at.stored;
 
-			if (next - start > RUN_MAX)
+			if (next - start > f->run_max)
 				break;
 			stop = next > stop ? next : stop;
 		}
@@ -509,6 +533,8 @@ static int add_bases(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap)
 		dv_oid bases[DV_BASES_MAX];
 
 		rc = dv_remote_bases(f->r, need.at.kind, &need.id, &need.at, bases);
+		if (rc == DV_ENOTFOUND && !f->reloaded)
+			return overtaken(f);
 		if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND) {
 			dv_warn("%s", dv_error_last()->message);
 			dv_error_clear();

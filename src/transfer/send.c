@@ -3,10 +3,6 @@
  * The bytes of a push. A local pack that the remote lacks for the most part goes as it is; what is
  * needed of others is collected into new packs. Nothing damaged leaves: every entry is decoded
  * and checked on the way.
- *
- * A collected pack's nonce is made from what it holds and from the packs that the log condemned. So
- * a push that is tried again after it was cut makes the same packs and finds them there, and yet no
- * name that was condemned comes back.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +16,6 @@
 #include "transfer/internal.h"
 
 #define WHOLE_PERCENT 75u
-#define FLUSH_AT ((size_t)1 << 20)
 #define LEVEL 3
 #define EARLY_MIN ((uint64_t)1 << 20)	/* smaller packs wait until the walk ends */
 #define IN_MEMORY 2		/* collected packs that are kept in memory at once */
@@ -54,8 +49,9 @@ typedef struct dv_sender {
 	size_t nearly, early_cap;
 	pthread_mutex_t lock;	/* of p->sent */
 	int in_memory;		/* collected packs that are */
-	int threads;
-	dv_reader **readers;	/* per worker */
+	int connections;
+	dv_slots slots;
+	dv_reader **readers;	/* per slot */
 	dv_encoder **encoders;
 } sender;
 
@@ -69,7 +65,7 @@ static void sender_free(sender *s)
 	free(s->early);
 	free(s->sources);
 	dv_map_release(&s->at);
-	for (int i = 0; i < s->threads; i++) {
+	for (int i = 0; i < s->slots.n; i++) {
 		if (s->readers)
 			dv_reader_free(s->readers[i]);
 		if (s->encoders)
@@ -77,6 +73,7 @@ static void sender_free(sender *s)
 	}
 	free(s->readers);
 	free(s->encoders);
+	dv_slots_release(&s->slots);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -189,15 +186,19 @@ static int whole_run(void *arg, int worker)
 {
 	whole_job *j = arg;
 	sender *s = j->s;
-	delta_check d = { j, s->readers[worker] };
+	delta_check d = { j, NULL };
 	dv_autofree char *path = NULL;
 	dv_autoclose int fd = -1;
 	dv_auto(dv_pack_footer) f = DV_PACK_FOOTER_INIT;
 	int rc = open_pack(s->p->local, &j->c, &path, &fd);
 
+	(void)worker;
 	if (rc || (rc = read_footer(&f, fd, &j->c, path)))
 		return rc;
+	int slot = dv_slots_take(&s->slots);
+	d.reader = s->readers[slot];
 	rc = dv_pack_check(fd, j->c.size, &f, &j->c.id, check_delta, &d);
+	dv_slots_give(&s->slots, slot);
 	if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND)
 		return damaged(path);
 	if (rc == 0)
@@ -252,9 +253,10 @@ int dv_pushing_begin(dv_pushing *p)
 		return DV_ERROR;
 	pthread_mutex_init(&s->lock, NULL);
 	s->p = p;
-	s->threads = dv_move_jobs(p->o, p->r);
-	s->readers = dv_calloc((size_t)s->threads, sizeof(void *));
-	s->encoders = dv_calloc((size_t)s->threads, sizeof(void *));
+	s->connections = dv_move_jobs(p->o, p->r);
+	dv_slots_init(&s->slots, s->connections);
+	s->readers = dv_calloc((size_t)s->slots.n, sizeof(void *));
+	s->encoders = dv_calloc((size_t)s->slots.n, sizeof(void *));
 	if (!s->readers || !s->encoders)
 		return DV_ERROR;
 	p->sender = dv_steal(&s);
@@ -284,13 +286,13 @@ static int start(sender *s)
 {
 	if (s->pool)
 		return 0;
-	for (int i = 0; i < s->threads; i++) {
+	for (int i = 0; i < s->slots.n; i++) {
 		int rc = dv_reader_new(&s->readers[i], s->p->local);
 
 		if (rc || (rc = dv_encoder_new(&s->encoders[i], LEVEL)))
 			return rc;
 	}
-	return dv_pool_new(&s->pool, s->threads, 16);
+	return dv_pool_new(&s->pool, s->connections, 16);
 }
 
 static bool is_early(const sender *s, const dv_oid *id)
@@ -384,89 +386,34 @@ typedef struct collect_job {
 	size_t n;
 } collect_job;
 
-typedef struct packer {
+/* A pack, and whether it is one of those in memory. */
+typedef struct packing {
 	sender *s;
 	bool in_memory;
-	int fd;
-	dv_buf pending;
-	dv_sha256_ctx name;
-	uint64_t at;
-	dv_pack_footer f;
-	size_t e_cap, b_cap;
-} packer;
-static void packer_release(packer *k)
+	dv_packer k;
+} packing;
+static void packing_release(packing *k)
 {
-	if (k->fd >= 0)
-		close(k->fd);
-	dv_buf_release(&k->pending);
-	dv_pack_footer_release(&k->f);
+	dv_packer_release(&k->k);
 	pthread_mutex_lock(&k->s->lock);
 	k->s->in_memory -= k->in_memory;
 	pthread_mutex_unlock(&k->s->lock);
 }
 
-/* A file for a pack that nobody else sees: in memory, as long as it is not one too many, else on
- * the disk, in the mirror's folder. It has no name, so nothing has to be cleared away. */
-static int packer_file(packer *k)
+/* In memory, as long as it is not one too many. */
+static void choose_place(packing *k)
 {
 	pthread_mutex_lock(&k->s->lock);
 	k->in_memory = k->s->in_memory < IN_MEMORY;
 	k->s->in_memory += k->in_memory;
 	pthread_mutex_unlock(&k->s->lock);
-	if (!k->in_memory)
-		k->fd = dv_fs_openat(AT_FDCWD, k->s->p->r->mirror, O_TMPFILE | O_RDWR, 0600);
-	if (k->fd < 0)
-		k->fd = dv_memory_file(NULL, 0);
-	return k->fd < 0 ? DV_ERROR : 0;
-}
-
-static int packer_flush(packer *k)
-{
-	if (k->pending.err)
-		return k->pending.err;
-	if (k->pending.n && dv_fs_write_all(k->fd, k->pending.p, k->pending.n))
-		return dv_err_sys("cannot write to a file in memory");
-	k->at += k->pending.n;
-	dv_buf_clear(&k->pending);
-	return 0;
-}
-
-static int packer_add(packer *k, const dv_pack_entry *e, const uint8_t *stored, const dv_oid *bases)
-{
-	int rc = dv_grow(&k->f.e, &k->e_cap, k->f.n + 1, sizeof *k->f.e);
-
-	if (rc == 0 && e->nbases)
-		rc = dv_grow(&k->f.bases, &k->b_cap, k->f.nbases + e->nbases, sizeof *bases);
-	if (rc)
-		return rc;
-	dv_pack_entry *n = &k->f.e[k->f.n++];
-	*n = *e;
-	n->offset = k->at + k->pending.n;
-	n->bases_at = dv_pack_add_bases(k->f.bases, &k->f.nbases, bases, e->nbases);
-	dv_pack_name_entry(&k->name, e, stored);
-	dv_buf_add(&k->pending, stored, e->stored);
-	return k->pending.n >= FLUSH_AT ? packer_flush(k) : k->pending.err;
-}
-
-static void make_nonce(const collect_job *j, uint8_t nonce[16])
-{
-	const dv_log_state *state = &j->s->p->r->state;
-	uint64_t condemned = state->condemned.n;
-	dv_sha256_ctx sum;
-	dv_oid id;
-
-	dv_sha256_init(&sum);
-	dv_sha256_update(&sum, &condemned, sizeof condemned);
-	for (size_t i = 0; i < j->n; i++)
-		dv_sha256_update(&sum, j->needs[i].id.b, sizeof j->needs[i].id.b);
-	dv_sha256_final(&sum, &id);
-	memcpy(nonce, id.b, 16);
 }
 
 /* One entry in its stored form, checked first; chunks of whole files are compressed here. */
-static int collect_entry(sender *s, int worker, const dv_need *need, dv_sticky *sticky, packer *k)
+static int collect_entry(sender *s, int slot, const dv_need *need, dv_sticky *sticky,
+			 dv_packer *k)
 {
-	dv_reader *reader = s->readers[worker];
+	dv_reader *reader = s->readers[slot];
 	const dv_oid *bases = NULL;
 	const uint8_t *p;
 	dv_pack_entry e;
@@ -483,47 +430,44 @@ static int collect_entry(sender *s, int worker, const dv_need *need, dv_sticky *
 	/* A delta whose chain would be too long on the remote has depth 0. */
 	if (need->at.in.kind == DV_CONTAINER_FILE || (e.nbases && !e.depth)) {
 		e.nbases = 0;
-		rc = dv_encode(s->encoders[worker], p, n, sticky, &p, &n, &e.codec);
+		rc = dv_encode(s->encoders[slot], p, n, sticky, &p, &n, &e.codec);
 		e.stored = (uint32_t)n;
 	} else {
 		rc = dv_reader_stored(reader, &need->id, &need->at, &p, &bases);
 	}
-	return rc ? rc : packer_add(k, &e, p, bases);
+	return rc ? rc : dv_packer_add(k, &e, p, bases);
+}
+
+/* Puts the pack together; *c is what it is then. */
+static int fill(const collect_job *j, int slot, packing *k, dv_container *c)
+{
+	dv_sticky sticky = { 0 };
+
+	choose_place(k);
+	int rc = dv_packer_begin(&k->k, j->s->p->r, j->needs, j->n, k->in_memory);
+	for (size_t i = 0; rc == 0 && i < j->n; i++) {
+		if (i && !dv_oid_eq(&j->needs[i].at.in.id, &j->needs[i - 1].at.in.id))
+			sticky = (dv_sticky){ 0 };
+		rc = i % 64 ? 0 : dv_check_cancel();
+		if (rc == 0)
+			rc = collect_entry(j->s, slot, &j->needs[i], &sticky, &k->k);
+	}
+	return rc ? rc : dv_packer_end(&k->k, c);
 }
 
 static int collect_run(void *arg, int worker)
 {
 	collect_job *j = arg;
-	dv_auto(packer) k = { .s = j->s, .fd = -1 };
-	uint8_t header[DV_PACK_HEADER], nonce[16];
-	dv_sticky sticky = { 0 };
-	dv_container c = { .kind = DV_CONTAINER_PACK };
+	dv_auto(packing) k = { .s = j->s, .k = DV_PACKER_INIT };
+	dv_container c;
+	int slot = dv_slots_take(&j->s->slots);
+	int rc = fill(j, slot, &k, &c);
 
-	if (packer_file(&k))
-		return DV_ERROR;
-	make_nonce(j, nonce);
-	dv_pack_header(header, nonce);
-	dv_sha256_init(&k.name);
-	dv_sha256_update(&k.name, header, sizeof header);
-	dv_buf_add(&k.pending, header, sizeof header);
-	for (size_t i = 0; i < j->n; i++) {
-		int rc = i % 64 ? 0 : dv_check_cancel();
-
-		if (i && !dv_oid_eq(&j->needs[i].at.in.id, &j->needs[i - 1].at.in.id))
-			sticky = (dv_sticky){ 0 };
-		if (rc || (rc = collect_entry(j->s, worker, &j->needs[i], &sticky, &k)))
-			return rc;
-	}
-	int rc = packer_flush(&k);
+	(void)worker;
+	dv_slots_give(&j->s->slots, slot);
 	if (rc == 0)
-		rc = dv_pack_footer_write(&k.pending, &k.f, k.at);
-	dv_sha256_update(&k.name, k.pending.p, k.pending.n);
-	if (rc || (rc = packer_flush(&k)))
-		return rc;
-	c.size = k.at;
-	dv_sha256_final(&k.name, &c.id);
-	rc = put(j->s, &c, k.fd);
-	return rc ? rc : note_sent(j->s, &c, &k.f);
+		rc = put(j->s, &c, k.k.fd);
+	return rc ? rc : note_sent(j->s, &c, &k.k.f);
 }
 
 /* -- the plan ---------------------------------------------------------------------------------- */

@@ -52,6 +52,7 @@ typedef struct streaming {
 	const dv_chunk_ref *c;		/* the chunks that are needed */
 	size_t n;
 	uint64_t skip, left;		/* bytes of the first one to leave out; to be told */
+	bool reloaded;
 	dv_sink_cb sink;
 	void *payload;
 	dv_buf bytes, raw;
@@ -150,11 +151,18 @@ static int stream_chunks(streaming *s)
 		if (plain_place(s, i, &at)) {
 			n = run_length(s, i, &at, &end);
 			rc = tell_run(s, i, n, &at, end);
-			continue;
+		} else {
+			rc = peek_get(DV_KIND_CHUNK, &s->c[i].id, &s->bytes, &s->k);
+			if (rc == 0)
+				rc = tell(s, s->bytes.p, s->bytes.n);
 		}
-		rc = peek_get(DV_KIND_CHUNK, &s->c[i].id, &s->bytes, &s->k);
-		if (rc == 0)
-			rc = tell(s, s->bytes.p, s->bytes.n);
+		/* A collection may have been faster. Nothing of these chunks was told yet. */
+		if (rc == DV_ENOTFOUND && !s->reloaded) {
+			dv_error_clear();
+			s->reloaded = true;
+			n = 0;
+			rc = dv_remote_store_refresh(s->k.r);
+		}
 	}
 	return rc;
 }

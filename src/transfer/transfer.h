@@ -18,6 +18,7 @@ typedef struct dv_remote_options {
 	const char *url;	/* absolute folder or scheme://… */
 	const char *mirror_dir;	/* where log state and segments are kept; made when absent */
 	bool create;		/* initialise an empty place as a store */
+	bool anew;		/* with create: also one that was a store, as the mirror knows */
 	bool url_is_own;	/* it stands in the user's own settings, not in a committed file */
 	int jobs;		/* connections wanted; 0: as the driver likes */
 	uint64_t rate;		/* bytes in a second at most; 0: no limit */
@@ -32,7 +33,8 @@ bool dv_remote_has_driver(const char *url);
  *  What is found about creating files is kept in the mirror. */
 int dv_remote_store_probe(const dv_remote_options *o, dv_abilities *out) DV_MUST_CHECK;
 /** Opens a remote: checks dv-store.json, replays new log entries, mirrors new segments. An empty
- *  place without `create` is an empty store for reading (head 0). */
+ *  place without `create` is an empty store for reading (head 0). With `create`, DV_ERROR when the
+ *  store that the mirror was made from is gone or was replaced, unless `anew`. */
 int dv_remote_store_open(dv_remote_store **out, const dv_remote_options *o) DV_MUST_CHECK;
 void dv_remote_store_free(dv_remote_store *r);
 DV_DEFINE_AUTOPTR(dv_remote_store)
@@ -97,12 +99,15 @@ typedef struct dv_collect_options {
 typedef struct dv_collect_stats {
 	uint64_t roots_kept, roots_dropped, roots_damaged;
 	uint64_t packs_kept, bytes_kept;
+	uint64_t packs_rewritten, bytes_rewritten;	/* what was needed of them; now, or with
+							   dry next */
 	uint64_t packs_condemned, bytes_condemned;	/* now */
 	uint64_t packs_removed, bytes_removed;		/* files, now or with dry next */
 	uint64_t packs_waiting, bytes_waiting;		/* files that stay for readers */
 	uint64_t orphans_waiting;	/* packs that no entry names, too young to be condemned */
 } dv_collect_stats;
-/** Condemns the packs that no kept root needs, and removes those whose time has come. DV_ECORRUPT
+/** Puts what is needed of packs with less than 60 % of it into new ones, condemns the packs that no
+ *  kept root needs, and removes those whose time has come. DV_ECORRUPT
  *  when a kept root lacks something, unless forced. */
 int dv_transfer_collect(dv_store *local, dv_remote_store *remote, const dv_collect_options *o,
 			dv_collect_stats *out) DV_MUST_CHECK;

@@ -160,7 +160,7 @@ static int rely_on(dv_push_walk *w, uint8_t kind, const dv_oid *id, uint8_t *the
 	*there = found ? at.depth : 0;
 	w->missing += rc == 0 && added && !found;
 	if (rc == 0 && added && found && w->on_there)
-		rc = w->on_there(&at, w->payload);
+		rc = w->on_there(id, &at, w->payload);
 	return rc;
 }
 
@@ -180,7 +180,7 @@ static int need_entry(dv_push_walk *w, uint8_t kind, const dv_oid *id, int depth
 					   0;
 	if (dv_remote_store_find(w->remote, kind, id, &on_remote)) {
 		w->depth[number] = *there = on_remote.depth;
-		return w->on_there ? w->on_there(&on_remote, w->payload) : 0;
+		return w->on_there ? w->on_there(id, &on_remote, w->payload) : 0;
 	}
 	if (w->check_only || w->remote_only) {
 		w->missing++;

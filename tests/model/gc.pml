@@ -9,12 +9,15 @@
  * entry forgets no root but those that its collection had read of and chose to drop.
  *
  * A pack is one bit. A root is a number; its commit names the one pack in which it is, sent by this
- * push or by another. A condemn entry names packs, and all roots that still count. Names of packs come
- * once only; in the code the name depends on how many were condemned. That pushes end when their
+ * push or by another. A condemn entry names packs, and all roots that still count. A rewrite entry, to
+ * the code a commit without roots, names a pack in which is again what a root needs, and where it is
+ * found from then on. Names of packs come once only; in the code the name depends on how many were
+ * condemned. That pushes end when their
  * pack is condemned again and again is not claimed, nor does the model look for it.
  *
  * With -DNO_READ_BETWEEN a push does not read the entries that came since it planned, with
- * -DNO_LOOK_AGAIN a collection does not: spin must find the loss. run.sh says how it is called.
+ * -DNO_LOOK_AGAIN a collection does not, and with -DNO_READ_BEFORE_REWRITE not before it commits what it
+ * rewrote: spin must find the loss. With -DREWRITE collections rewrite. run.sh says how it is called.
  */
 #ifndef LOG
 #define LOG 5
@@ -25,11 +28,11 @@
 #define ROOTS 2
 #define NONE 255
 
-mtype = { vacant, commit, condemn };
+mtype = { vacant, commit, condemn, rewrite };
 
 /* The remote. */
 mtype kind[LOG];
-byte root[LOG], pack[LOG];	/* of a commit */
+byte root[LOG], pack[LOG];	/* of a commit, of a rewrite */
 byte packs[LOG];		/* of a condemn entry: a set */
 byte counts[LOG];		/* the roots that it says still count: a set */
 byte files = 0;			/* packs/: a set */
@@ -50,6 +53,13 @@ inline replay(n, counting, roots_at, live, gone)
 		do
 		:: i_ < n && kind[i_] == commit ->
 			at_[root[i_]] = pack[i_];
+			live = live | (1 << pack[i_]);
+			i_++
+		:: i_ < n && kind[i_] == rewrite ->
+			if
+			:: at_[root[i_]] != NONE -> at_[root[i_]] = pack[i_]
+			:: else
+			fi;
 			live = live | (1 << pack[i_]);
 			i_++
 		:: i_ < n && kind[i_] == condemn ->
@@ -132,6 +142,10 @@ end:	skip
 proctype collect(byte own)
 {
 	byte head, live, gone, marked, victims, roots, dropped, i, c_roots, c_need, c_live, c_gone;
+#ifdef REWRITE
+	byte p;
+	bool done = false;
+#endif
 
 again:
 	/* read_log() and mark(): the packs in which the roots are that stay */
@@ -143,16 +157,50 @@ again:
 		marked = 0; i = head;
 		c_roots = roots;
 		do
-		:: i > 0 && kind[i - 1] == commit && (c_roots & (1 << root[i - 1])) ->
+		:: i > 0 && (kind[i - 1] == commit || kind[i - 1] == rewrite) &&
+		   (c_roots & (1 << root[i - 1])) ->
 			marked = marked | (1 << pack[i - 1]);
 			c_roots = c_roots & ~(1 << root[i - 1]);
 			i--
-		:: i > 0 && !(kind[i - 1] == commit && (c_roots & (1 << root[i - 1]))) -> i--
+		:: i > 0 && !((kind[i - 1] == commit || kind[i - 1] == rewrite) &&
+			      (c_roots & (1 << root[i - 1]))) -> i--
 		:: else -> break
 		od;
 		i = 0; c_roots = 0;
 		live = live & ~marked
 	}
+#ifdef REWRITE
+	/* rewrite(): what a root that stays needs is put into a new pack, and that is committed */
+	if
+	:: !done && roots != 0 && fresh < PACKS ->
+		put(p);
+		if
+		:: (roots & 1) -> i = 0
+		:: (roots & 2) -> i = 1
+		fi;
+rewrite_:
+		atomic {
+			if
+			:: head >= LOG -> goto end
+			:: head < LOG && kind[head] == vacant ->
+				kind[head] = rewrite; root[head] = i; pack[head] = p; top = head + 1;
+				check();
+				done = true; i = 0; p = 0; live = 0; gone = 0; marked = 0;
+				goto again
+			:: else
+			fi
+		}
+#ifndef NO_READ_BEFORE_REWRITE
+		if
+		:: kind[head] == condemn -> goto again
+		:: else
+		fi;
+#endif
+		head++;
+		goto rewrite_
+	:: true
+	fi;
+#endif
 	/* look_around(): the listing is newer than what was read of the log */
 	atomic { victims = live | (files & ~live & ~marked & ~gone); live = 0; gone = 0; marked = 0 }
 condemn_:
@@ -178,7 +226,8 @@ condemn_:
 	atomic {
 		if
 		:: kind[head] == condemn -> goto again
-		:: else ->
+		:: kind[head] == rewrite -> victims = victims & ~(1 << pack[head])
+		:: kind[head] == commit ->
 			victims = victims & ~(1 << pack[head]);
 			roots = roots | (1 << root[head]);
 			dropped = dropped & ~(1 << root[head])

@@ -45,4 +45,6 @@ expect() {
 expect 0 'pushes and a collection'
 expect 1 'a push that does not read what came between' -DNO_READ_BETWEEN
 expect 1 'a collection that does not look again' -DNO_LOOK_AGAIN
+expect 0 'pushes and a collection that rewrites' -DREWRITE
+expect 1 'a rewrite that does not read what came between' -DREWRITE -DNO_READ_BEFORE_REWRITE
 [ "${1:-}" != --full ] || expect 0 'two collections, longer' -DTWO_COLLECTORS -DLOG=6 -DPACKS=5

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The conformance suite of the drivers (unit/test_drivers.c) on a folder, on S3 servers and on a
-# web server, and through the fault proxy.
+# The conformance suite of the drivers (unit/test_drivers.c) on a folder, behind a program, on S3
+# servers and on a web server, and through the fault proxy.
 . "$(dirname "$0")/lib.sh"
 . "$TEST_SOURCE/servers/use.sh"
 
@@ -10,6 +10,12 @@ export LARGE=100000001
 [ -z "$TEST_FULL" ] || LARGE=5368709121
 
 test_case 'a folder' 'suite DV_TEST_LARGE=$LARGE'
+
+if command -v python3 >/dev/null; then
+	test_case 'a program on PATH' '
+		PATH=$TEST_SOURCE/servers:$PATH
+		suite DV_TEST_URL="demo://$TEST_DIR/demo" DV_TEST_LARGE=$((LARGE < 1 << 28 ? LARGE : 0))'
+fi
 
 # In memory there is no room for 5 GiB.
 [ -z "$TEST_FULL" ] || export RGW_STORE=bluestore RGW_TLS=1

@@ -86,4 +86,42 @@ test_case 'cat of what is no file' '
 	must_fail 2 $DV cat nonsense:d/a
 	must_fail 129 $DV cat --json big'
 
+test_case 'a fresh clone asks the remote for what the cache has no listing of' '
+	cd "$TEST_DIR"
+	rm -rf lsrc lsclone lsremote lsother
+	git init -q lsrc
+	cd lsrc
+	"$DV" init -q
+	"$DV" remote add -q -d --no-probe r ../lsremote
+	"$DV" remote add -q --no-probe other ../lsother
+	mkdir -p deep/one/two near
+	echo 1 >deep/one/two/x
+	echo 2 >deep/one/y
+	echo 3 >near/z
+	"$DV" add -q deep near
+	sed -i "s/^  size:/  remote: other\n  size:/" near.dv
+	contains near.dv "remote: other"
+	git add -A
+	git commit -qm all
+	git clone -q . ../lsclone
+	cd ../lsclone
+	must_fail 2 "$DV" ls deep 2>err
+	contains err "hint: "
+	cd ../lsrc
+	"$DV" push -q
+	for args in "" "-R" deep deep/one deep/one/two/x "-R deep/one" "-R near" near/z; do
+		"$DV" ls $args >"$TEST_DIR/want"
+		(cd ../lsclone && "$DV" ls $args) >"$TEST_DIR/got"
+		same "$TEST_DIR/want" "$TEST_DIR/got"
+	done
+	cd ../lsclone
+	must_fail 2 "$DV" ls deep/none 2>err
+	contains err "neither tracked nor a revision"
+	# Nothing of it is kept.
+	[ -z "$(find .git/dv/cache/packs -type f 2>/dev/null)" ]
+	mv ../lsremote ../lsgone
+	must_fail 2 "$DV" ls deep 2>err
+	contains err "the listing of"
+	mv ../lsgone ../lsremote'
+
 done_testing

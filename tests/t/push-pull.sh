@@ -152,6 +152,45 @@ test_case 'a later push removes what a killed one left' '
 	echo 2 >f && "$DV" commit -q && "$DV" push -q
 	[ ! -e "$old" ] && [ -e "$new" ]'
 
+test_case 'a remote that is gone or another one is not pushed to without being told' '
+	mkdir "$TEST_DIR/warm" && cd "$TEST_DIR/warm" && git init -q && "$DV" init -q
+	"$DV" remote add -q -d far "$TEST_DIR/disk/far"
+	echo 1 >f && "$DV" add -q f && "$DV" push -q
+	mv "$TEST_DIR/disk" "$TEST_DIR/unmounted"
+	for name in f g; do
+		echo 2 >$name && "$DV" add -q $name
+		must_fail 2 "$DV" push 2>err
+		contains err "is gone"
+		contains err "hint: see that its disk is mounted"
+		[ ! -e "$TEST_DIR/disk" ]
+		must_fail 1 "$DV" status -q --remote 2>err
+	done
+	mv "$TEST_DIR/unmounted" "$TEST_DIR/disk"
+	"$DV" push
+	mv "$TEST_DIR/disk/far" "$TEST_DIR/disk/old"
+	(mkdir ../warm2 && cd ../warm2 && git init -q && "$DV" init -q && echo x >x && "$DV" add -q x &&
+		"$DV" remote add -q -d far "$TEST_DIR/disk/far" && "$DV" push -q)
+	must_fail 2 "$DV" push 2>err
+	contains err "is not the store that it was"
+	contains err "dv status --remote"
+	find "$TEST_DIR/disk/far" -type f | wc -l >before
+	must_fail 2 "$DV" push
+	find "$TEST_DIR/disk/far" -type f | wc -l | cmp - before
+	must_fail 1 "$DV" status -q --remote 2>err
+	contains err "is not the store that it was"
+	"$DV" push
+	"$DV" status --remote
+	rm -rf "$TEST_DIR/disk/far" && mv "$TEST_DIR/disk/old" "$TEST_DIR/disk/far"
+	"$DV" push --force 2>err
+	"$DV" status --remote && "$DV" push
+	rm "$TEST_DIR/disk/far/dv-store.json"
+	must_fail 12 "$DV" push 2>err
+	contains err "has lost its"
+	must_fail 12 "$DV" status --remote 2>err
+	must_fail 12 "$DV" fsck --remote
+	"$DV" push --force
+	"$DV" fsck --remote --full'
+
 test_case 'a remote of another kind is refused' '
 	for text in "{\"chunker\":\"gear64-1\",\"format\":0}" "{\"chunker\":\"x\",\"format\":1}"; do
 		rm -rf "$TEST_DIR/odd" && mkdir "$TEST_DIR/odd" "$TEST_DIR/odd/log"

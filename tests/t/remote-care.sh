@@ -63,7 +63,6 @@ test_case 'it says that it cannot repair from here' '
 
 test_case 'a collection keeps what versions need' '
 	"$DV" pull -q
-	before=$(listed | wc -l)
 	seq 70000 | tac >data/a
 	"$DV" add -q data
 	git commit -qam two
@@ -87,5 +86,26 @@ test_case 'a collection keeps what versions need' '
 	cd ../clone
 	"$DV" pull -q
 	diff -r data ../ws/data'
+
+test_case 'a bucket that was emptied is not pushed to as if nothing had happened' '
+	"$DV" push -q
+	s3 get bucket store/dv-store.json >kept
+	s3 remove bucket store/dv-store.json
+	must_fail 12 "$DV" push 2>err
+	contains err "has lost its"
+	contains err "hint: "
+	must_fail 12 "$DV" status --remote
+	s3 put bucket store/dv-store.json <kept
+	"$DV" push >out
+	contains out "up to date"
+	for name in $(s3 list bucket | grep -o "store/[0-9a-z/.-]*"); do s3 remove bucket "$name"; done
+	refused "$DV" push 2>err
+	contains err "is gone"
+	must_fail 1 "$DV" status -q --remote
+	refused "$DV" push
+	[ -z "$(listed)" ]
+	"$DV" push --force
+	"$DV" status --remote
+	"$DV" fsck --remote --full'
 
 done_testing

@@ -17,7 +17,8 @@ project() {
 	git init -q
 	"$DV" init -q
 	cp -r ../data .
-	"$DV" remote add -q -d --global -f --no-probe store "$1"
+	"$DV" config --global remote.store.url "$1"
+	"$DV" config --global core.remote store
 	"$DV" add -q data
 	git add -A
 	git commit -q -m data
@@ -175,8 +176,22 @@ if start_server sshd; then
 		{"fault": "flip", "after": 20000, "times": 2}
 		{"fault": "flip-up", "after": 30000, "times": 2}
 	EOF
+	# However far it came: in the exchange of keys, before it let us in, before the first answer.
+	test_case 'ssh: a stall is noticed soon, at whatever time' '
+		weather "{}"
+		project "ssh://full$SSH_HOME/stall"
+		"$DV" push
+		for after in 0 500 1500 2500 3000 3500 4000 4500 5000 6000; do
+			weather "{\"faults\": [{\"fault\": \"stall\", \"after\": $after, \"times\": 1}]}"
+			began=$(date +%s%N)
+			"$DV" status --remote
+			took=$((($(date +%s%N) - began) / 1000000))
+			echo "after $after bytes: $took ms" | tee -a "$TEST_DIR/stalls"
+			[ $took -lt 20000 ]
+		done'
 	test_case 'ssh: Ctrl-C' 'ctrl_c "ssh://full$SSH_HOME/stop"'
 fi
 
 sed 's/^/# Ctrl-C: /' "$TEST_DIR/stopped"
+[ ! -e "$TEST_DIR/stalls" ] || sed 's/^/# ssh stalls /' "$TEST_DIR/stalls"
 done_testing

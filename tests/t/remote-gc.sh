@@ -272,6 +272,126 @@ test_case 'who began to read before a collection ends within the grace' '
 	"$DV" push -q
 	"$DV" gc --remote -w --grace 0 -q'
 
+# poor SEED: two files in one pack, of which only the smaller stays needed.
+poor() {
+	data "$1" 9000 >big
+	data "$((1000 + $1))" 3000 >small
+	"$DV" add -q big small
+	git add -A
+	git commit -q -m "both $1"
+	"$DV" push -q
+	git rm -q --cached big.dv
+	rm -f big big.dv
+	git commit -q -m "small $1"
+	forget
+}
+export -f poor
+
+test_case 'what is needed of a pack that is mostly not is put into a new one' '
+	mkdir -p "$TEST_DIR/poor"
+	cd "$TEST_DIR/poor"
+	export remote=$TEST_DIR/poor-remote
+	project p
+	cd p
+	poor 1
+	before=$(ls "$remote"/packs/*/*)
+	"$DV" gc --remote -w --grace 0 --dry >out
+	contains out "1 pack would be rewritten"
+	[ "$(ls "$remote"/packs/*/*)" = "$before" ]
+	"$DV" gc --remote -w --grace 0 >out
+	contains out "1 pack rewritten"
+	contains out "1 pack ("
+	[ "$(packs)" -eq 1 ]
+	[ "$(ls "$remote"/packs/*/*)" != "$before" ]
+	[ "$(du -bc "$remote"/packs/*/* | tail -1 | cut -f1)" -lt 60000 ]
+	"$DV" fsck --remote --full
+	"$DV" status --remote
+	fetch_all .
+	before=$(ls "$remote"/packs/*/*)
+	"$DV" gc --remote -w --grace 0 >out
+	lacks out rewritten
+	[ "$(ls "$remote"/packs/*/*)" = "$before" ]'
+
+test_case 'deltas are rewritten with what they build on' '
+	cd "$TEST_DIR/poor/p"
+	export remote=$TEST_DIR/poor-remote
+	data 50 20000 >table
+	data 60 60000 >ballast
+	"$DV" add -q table ballast
+	git add -A
+	git commit -q -m one
+	for i in 1 2 3; do
+		sed -i "$((i * 1000))s/.*/changed $i/" table
+		"$DV" add -q table
+		git commit -q -a -m "change $i"
+	done
+	"$DV" push -q -A
+	git rm -q --cached ballast.dv
+	rm ballast ballast.dv
+	git commit -q -m "no ballast"
+	forget
+	"$DV" gc --remote -w --grace 0 >out
+	contains out "rewritten"
+	"$DV" fsck --remote --full
+	lawful "$remote"
+	"$DV" status --remote
+	rm -rf ../again
+	git clone -q . ../again
+	cd ../again
+	"$DV" pull -q
+	cmp table ../p/table'
+
+test_case 'rewriting is stopped before any call, and others push and collect meanwhile' '
+	cd "$TEST_DIR/poor/p"
+	export remote=$TEST_DIR/poor-remote
+	rm -rf ../other
+	git clone -q . ../other
+	(cd ../other && "$DV" fetch -q)
+	n=1
+	while :; do
+		poor $((n + 100))
+		git push -q ../other HEAD:refs/heads/come -f
+		DV_REMOTE_FAULT=$n:stop "$DV" gc --remote -w --grace 0 -q &
+		pid=$!
+		while state=$(awk "{print \$3}" "/proc/$pid/stat" 2>/dev/null) &&
+			[ "$state" != T ] && [ "$state" != Z ]; do
+			sleep 0.01
+		done
+		(
+			cd ../other
+			git checkout -q --detach come
+			# It leans on the pack that is being rewritten, and on what is not needed of it.
+			data $((n + 100)) 9000 >big
+			data $((n + 5000)) 300 >own
+			"$DV" add -q big own
+			git add -A
+			git commit -q -m "other $n"
+			git branch -f mine
+			"$DV" push -q
+			case $((n % 3)) in
+			1) "$DV" gc --remote --rev mine --rev come --grace 0 -q ;;
+			2) "$DV" gc --remote --rev come --force --grace 0 -q; "$DV" push -q ;;
+			esac
+		)
+		[ "$state" != T ] || kill -CONT "$pid"
+		wait "$pid"
+		"$DV" fsck -q --remote --full
+		"$DV" status -q --remote
+		(
+			cd ../other
+			"$DV" push -q
+			rm -rf .git/dv/remotes
+			"$DV" status -q --remote
+		)
+		rm -rf ../again
+		git clone -q -b mine ../other ../again
+		(cd ../again && "$DV" pull -q && cmp big ../other/big && cmp small ../p/small)
+		[ "$state" = T ] || break
+		case $n in ? | 1? | 2?) n=$((n + 1)) ;; *) n=$((n + 61)) ;; esac
+	done
+	echo "stopped at $n calls"
+	[ "$n" -gt 60 ]'
+
 test_case 'nothing goes when a kept object lacks something' '
 	cd ../b
 	version big 950

@@ -496,8 +496,20 @@ static void test_replaced(void **state)
 	(void)state;
 	put_tree(s, 10, 10, &w.oid);
 	for (int i = 0; i < 3; i++) {
+		dv_remote_options anew = { .name = "r", .url = remote, .mirror_dir = m,
+					   .create = true, .anew = true };
+
 		dv_remote_store_free(dv_steal(&r));
-		ok(open_remote(&r, remote, m, true));
+		/* What was there and is gone is not made again without being told so. */
+		if (i == 1) {
+			assert_int_equal(open_remote(&r, remote, m, true), DV_ERROR);
+			assert_null(r);
+			assert_int_equal(access(remote, F_OK), -1);
+			ok(open_remote(&r, remote, m, false));
+			dv_remote_store_free(dv_steal(&r));
+			assert_int_equal(open_remote(&r, remote, m, true), DV_ERROR);
+		}
+		ok(dv_remote_store_open(&r, &anew));
 		assert_int_equal(dv_remote_store_has_root(r, &w.oid), i == 2);
 		ok(dv_transfer_push(s, r, &w, 1, NULL, &stats));
 		assert_true(i == 2 || stats.bytes > 0);

@@ -82,13 +82,13 @@ static void test_requests(void **state)
 		add_entry(++n, false);
 	/* The description, a listing, ten entries. */
 	assert_int_equal(requests("m"), 12);
-	/* The last entry is the one we know, and there is no next. */
-	assert_int_equal(requests("m"), 2);
-	add_entry(++n, false);
+	/* The last entry is the one we know, the description is there, and there is no next. */
 	assert_int_equal(requests("m"), 3);
+	add_entry(++n, false);
+	assert_int_equal(requests("m"), 4);
 	for (int i = 0; i < 20; i++)
 		add_entry(++n, false);
-	assert_int_equal(requests("m"), 1 + 3 + 1 + 17);
+	assert_int_equal(requests("m"), 2 + 3 + 1 + 17);
 	while (n < 300)
 		add_entry(++n, false);
 	add_entry(++n, true);
