@@ -382,7 +382,8 @@ typedef struct dv_gc_summary {
 	uint64_t bytes_unused;		/* of bytes_kept: what nothing needs in packs that stay */
 	uint64_t kept_not_on_remote;	/* objects kept only because no remote has them */
 	uint64_t chunks_repacked;	/* stored otherwise than before */
-	/* Of a remote; packs_dropped: condemned now, with those that were rewritten. A root is an object that was pushed. */
+	/* Of a remote; packs_dropped: condemned now, with those that were rewritten. A root is an
+	 * object that was pushed. */
 	uint64_t roots_kept, roots_dropped;
 	uint64_t roots_of_others, roots_unknown;	/* of roots_kept: pushed by other projects;
 							   named by no commit that is known here */

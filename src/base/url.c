@@ -111,7 +111,7 @@ int dv_url_check(const char *url)
 	if (p.is_s3 && p.host != p.user)
 		return dv_err_hint(dv_err(DV_EUNSAFE, "refused an s3 URL with a key in it"),
 				   "take it out, and keep keys in the environment, in the files of "
-				   "the AWS tools or in the setting 'accesskeyid' (with '--local')");
+				   "the AWS tools or in the setting 'accesskeyid' (--local)");
 	if (*p.host == '-' || *p.user == '-')
 		return dv_err(DV_EUNSAFE, "refused a URL whose host begins with '-'");
 	return 0;

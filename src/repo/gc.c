@@ -437,8 +437,10 @@ static bool keep_root(const dv_root *root, void *payload)
 	}
 	if (root->runs)
 		return true;
-	if (dv_map_has(&g->keep.objects, &root->oid) || dv_map_has(&g->keep.chunks, &root->oid) ||
-	    dv_map_has(&g->keep.recipes, &root->oid))
+	/* A listing that is kept for another, a delta to it, keeps nothing of what it lists. */
+	if (dv_map_has(&g->keep.objects, &root->oid) ||
+	    (!root->is_tree && (dv_map_has(&g->keep.chunks, &root->oid) ||
+				dv_map_has(&g->keep.recipes, &root->oid))))
 		return true;
 	if (g->o->force || !g->repo->has_git || dv_map_has(&g->known, &root->oid))
 		return false;

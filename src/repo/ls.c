@@ -97,8 +97,8 @@ static int nowhere(int rc, const char *path)
 {
 	if (rc != DV_ENOTFOUND)
 		return rc ? dv_err_ctx(rc, "the listing of '%s' is not in the cache", path) : 0;
-	return dv_err_hint(dv_err(DV_ERROR, "the listing of '%s' is neither in the cache nor on its "
-				  "remote", path), "run 'dv push' where it was added");
+	return dv_err_hint(dv_err(DV_ERROR, "the listing of '%s' is neither in the cache nor on "
+				  "its remote", path), "run 'dv push' where it was added");
 }
 
 static int list_tree(listing *l, const dv_oid *oid, const char *path, dv_tree *out)

@@ -32,6 +32,22 @@ static int peek_get(uint8_t kind, const dv_oid *id, dv_buf *out, void *payload)
 	return rc ? rc : dv_buf_add(out, p, n);
 }
 
+/* Whether to try again what was not found: when a collection was faster, the log has grown. */
+static bool was_overtaken(dv_remote_store *r, bool *asked, int *rc)
+{
+	uint64_t before = r->state.head;
+	dv_error why;
+
+	if (*rc != DV_ENOTFOUND || *asked)
+		return false;
+	*asked = true;
+	dv_error_take(&why);
+	*rc = dv_remote_store_refresh(r);
+	if (*rc == 0 && r->state.head == before)
+		*rc = why.code ? dv_error_put(&why) : DV_ENOTFOUND;
+	return *rc == 0;
+}
+
 int dv_transfer_read(dv_store *local, dv_remote_store *remote, const dv_oid *oid, size_t max,
 		     dv_buf *out)
 {
@@ -39,10 +55,17 @@ int dv_transfer_read(dv_store *local, dv_remote_store *remote, const dv_oid *oid
 	dv_place at;
 	int rc = dv_reader_new(&reader, local);
 	peek k = { local, reader, remote };
-	bool is_chunk = dv_store_find(local, DV_KIND_CHUNK, oid, &at) ||
-			dv_remote_store_find(remote, DV_KIND_CHUNK, oid, &at);
+	bool asked = false;
 
-	return rc ? rc : dv_meta_object(out, oid, is_chunk, max, peek_get, &k);
+	if (rc)
+		return rc;
+	do {
+		bool is_chunk = dv_store_find(local, DV_KIND_CHUNK, oid, &at) ||
+				dv_remote_store_find(remote, DV_KIND_CHUNK, oid, &at);
+
+		rc = dv_meta_object(out, oid, is_chunk, max, peek_get, &k);
+	} while (was_overtaken(remote, &asked, &rc));
+	return rc;
 }
 
 /* -- a part of an object ----------------------------------------------------------------------- */
@@ -156,13 +179,9 @@ static int stream_chunks(streaming *s)
 			if (rc == 0)
 				rc = tell(s, s->bytes.p, s->bytes.n);
 		}
-		/* A collection may have been faster. Nothing of these chunks was told yet. */
-		if (rc == DV_ENOTFOUND && !s->reloaded) {
-			dv_error_clear();
-			s->reloaded = true;
+		/* Nothing of these chunks was told yet. */
+		if (was_overtaken(s->k.r, &s->reloaded, &rc))
 			n = 0;
-			rc = dv_remote_store_refresh(s->k.r);
-		}
 	}
 	return rc;
 }
@@ -185,7 +204,10 @@ int dv_transfer_stream(dv_store *local, dv_remote_store *remote, const dv_oid *o
 		s.c = &whole;
 		s.n = 1;
 	} else {
-		if ((rc = dv_meta_recipe(&recipe, oid, peek_get, &s.k)))
+		do
+			rc = dv_meta_recipe(&recipe, oid, peek_get, &s.k);
+		while (was_overtaken(remote, &s.reloaded, &rc));
+		if (rc)
 			return rc;
 		s.c = recipe.c;
 		s.n = recipe.n;

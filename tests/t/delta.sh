@@ -90,7 +90,7 @@ test_case 'a collection keeps what deltas build on' '
 	git commit -q -m fresh
 	git branch -q -D "$(git branch --format="%(refname:short)" | grep -v fresh)"
 	git tag -d $(git tag) >/dev/null
-	git reflog expire --expire=now --expire-unreachable=now --all
+	git reflog expire --expire=all --expire-unreachable=now --all
 	"$DV" gc -q -w
 	"$DV" fsck
 	rm table.csv

@@ -158,7 +158,7 @@ test_case 'gc' '
 	dv push -q
 	git reset -q --soft HEAD~1
 	git commit -qm three
-	git reflog expire --expire=now --all
+	git reflog expire --expire=all --all
 	check() {
 		dv fsck -q && dv gc -q -w --force && dv fsck -q && dv checkout -q -f &&
 			dv status -q

@@ -7,7 +7,7 @@
 
 export remote=$TEST_DIR/remote
 size() { du -sb .git/dv/cache/packs | cut -f1; }
-forget() { git reflog expire --expire=now --expire-unreachable=now --all; }
+forget() { git reflog expire --expire=all --expire-unreachable=now --all; }
 git init -q
 "$DV" init -q
 "$DV" remote add -q -d store "$remote"

@@ -255,11 +255,11 @@ test_case 'gc drops whole files that nothing needs, and breaks no link in use' '
 	rm file && seq 7 7 99999 >file && dv add -q file && git commit -qam two && dv push -q
 	new=$(readlink file)
 	dv checkout -q --rev HEAD~1
-	git reflog expire --expire=now --all
+	git reflog expire --expire=all --all
 	dv gc -q -w && [ -e "$old" ] && cmp file ../one-file
 	dv checkout -q
 	git commit -q --amend -m three && git reset -q --soft HEAD~1 && git commit -qm x
-	git reflog expire --expire=now --all
+	git reflog expire --expire=all --all
 	dv gc -q -w --force && [ -e "$new" ] && dv status -q && dv fsck -q'
 
 test_case 'gc drops the copies in packs of what is kept whole' '
@@ -282,7 +282,7 @@ test_case 'versions that share chunks: the old whole file goes, the new one stay
 	dv fsck -q
 	dv cat HEAD~1:file | cmp - ../v1
 	git reset -q --soft HEAD~1 && git commit -qm x --amend
-	git reflog expire --expire=now --all
+	git reflog expire --expire=all --all
 	dv gc -q -w --force
 	[ "$(wholes)" = 1 ] && dv fsck -q && dv status -q
 	rm file && dv checkout -q && cmp file ../v2'

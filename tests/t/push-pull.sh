@@ -187,7 +187,7 @@ test_case 'a remote that is gone or another one is not pushed to without being t
 	must_fail 12 "$DV" push 2>err
 	contains err "has lost its"
 	must_fail 12 "$DV" status --remote 2>err
-	must_fail 12 "$DV" fsck --remote
+	refused "$DV" fsck --remote
 	"$DV" push --force
 	"$DV" fsck --remote --full'
 

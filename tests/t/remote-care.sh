@@ -67,7 +67,7 @@ test_case 'a collection keeps what versions need' '
 	"$DV" add -q data
 	git commit -qam two
 	"$DV" push -q
-	git reflog expire --expire=now --all
+	git reflog expire --expire=all --all
 	"$DV" gc --remote -A --grace 0 >out
 	contains out "Nothing to condemn"
 	rm data/b
@@ -79,7 +79,7 @@ test_case 'a collection keeps what versions need' '
 	"$DV" add -q data
 	git commit -qam four
 	"$DV" push -q
-	git reflog expire --expire=now --all
+	git reflog expire --expire=all --all
 	"$DV" gc --remote --rev HEAD --grace 0 >out
 	"$DV" fsck --remote --full
 	git clone -q . ../clone

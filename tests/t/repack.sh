@@ -86,7 +86,7 @@ test_case 'the newest version is stored in full' '
 	git commit -q -m fresh
 	git branch -q -D main
 	git tag -l | xargs git tag -d >/dev/null
-	git reflog expire --expire=now --expire-unreachable=now --all
+	git reflog expire --expire=all --expire-unreachable=now --all
 	"$DV" gc -w --force
 	"$DV" fsck
 	rm -rf data
