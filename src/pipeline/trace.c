@@ -42,23 +42,32 @@ static bool has(const line *l, const char *word)
 	return memmem(l->p, (size_t)(l->end - l->p), word, strlen(word)) != NULL;
 }
 
-/* The file that a successful call gave a descriptor for: "= 3</path>". Undoes the escapes. */
+/* Where the result of a successful call begins, "</path>" behind its descriptor: ") = 3</path>". */
+static const char *result_of(const line *l)
+{
+	for (const char *p = l->p; (p = memmem(p, (size_t)(l->end - p), "= ", 2)) != NULL; p += 2) {
+		const char *back = p, *from = p + 2;
+
+		while (back > l->p && back[-1] == ' ')
+			back--;
+		while (from < l->end && *from >= '0' && *from <= '9')
+			from++;
+		if (back > l->p && back[-1] == ')' && from > p + 2 && l->end - from >= 3 &&
+		    from[0] == '<' && from[1] == '/' && l->end[-1] == '>')
+			return from;
+	}
+	return NULL;
+}
+
+/* The file that the call opened. Undoes the escapes. */
 static char *opened(const line *l)
 {
-	const char *from = NULL, *p = l->p;
+	const char *from = result_of(l);
 	char *out, *to;
 
-	while ((p = memmem(p, (size_t)(l->end - p), " = ", 3)))
-		from = p += 3;
-	if (!from)
+	if (!from || !(out = to = dv_malloc((size_t)(l->end - from))))
 		return NULL;
-	while (from < l->end && *from >= '0' && *from <= '9')
-		from++;
-	if (l->end - from < 3 || from[0] != '<' || from[1] != '/' || l->end[-1] != '>')
-		return NULL;
-	if (!(out = to = dv_malloc((size_t)(l->end - from))))
-		return NULL;
-	for (p = from + 1; p < l->end - 1; p++) {
+	for (const char *p = from + 1; p < l->end - 1; p++) {
 		unsigned c = 0;
 		int digits = 0;
 

@@ -27,8 +27,8 @@ test_case 'independent stages run at the same time' '
 	fresh a
 	cat >dv.yaml <<EOF
 stages:
-  one: {cmd: "touch 1; for i in \$(seq 100); do [ -e 2 ] && exit 0; sleep 0.05; done; exit 1"}
-  two: {cmd: "touch 2; for i in \$(seq 100); do [ -e 1 ] && exit 0; sleep 0.05; done; exit 1"}
+  one: {cmd: "touch 1; for i in \$(seq 400); do [ -e 2 ] && exit 0; sleep 0.05; done; exit 1"}
+  two: {cmd: "touch 2; for i in \$(seq 400); do [ -e 1 ] && exit 0; sleep 0.05; done; exit 1"}
 EOF
 	$DV repro -j 2
 	rm 1 2
@@ -43,7 +43,7 @@ EOF
 test_case 'what a command leaves behind does not hold it up' '
 	fresh b
 	echo "stages: {a: {cmd: \"sleep 30 & echo done >out\", outs: [out]}}" >dv.yaml
-	timeout 10 $DV repro -j 1 >log 2>&1
+	timeout 25 $DV repro -j 1 >log 2>&1
 	[ "$(cat out)" = done ]
 '
 
@@ -93,10 +93,11 @@ EOF
 	$DV repro >out && contains out "Everything is up to date."
 	true_lock
 	# Different stages do not wait for each other.
-	echo "stages: {left: {cmd: sleep 3 && touch x, outs: [x]}, right: {cmd: touch y, outs: [y]}}" >dv.yaml
+	echo "stages: {left: {cmd: touch started && sleep 5 && touch x, outs: [x]}, right: {cmd: touch y, outs: [y]}}" >dv.yaml
 	$DV repro left >log1 2>&1 & p=$!
-	sleep 0.3
-	timeout 2 $DV repro right >log2 2>&1
+	for i in $(seq 200); do [ -e started ] && break; sleep 0.05; done
+	$DV repro right >log2 2>&1
+	kill -0 $p
 	wait $p
 	contains dv.lock "  left:"; contains dv.lock "  right:"
 '

@@ -15,6 +15,7 @@
 #include "pipeline/lockwrite.h"
 #include "pipeline/pathlock.h"
 #include "pipeline/runcache.h"
+#include "pipeline/trace.h"
 
 /* -- commands ---------------------------------------------------------------------------------- */
 
@@ -236,6 +237,35 @@ static void test_pathlocks(void **state)
 	assert_int_equal(try_one(a, 3, &all), 1);
 }
 
+/* -- traces ------------------------------------------------------------------------------------ */
+
+static void test_trace(void **state)
+{
+	static const char text[] =
+		"7 openat(AT_FDCWD</w>, \"a\", O_RDONLY|O_CLOEXEC) = 3</w/a>\n"
+		"7 openat(AT_FDCWD</w>, \"a\", O_RDONLY) = 3</w/a>\n"
+		"7 openat(AT_FDCWD</w>, \"dep/x\", O_RDONLY) = 3</w/dep/x>\n"
+		"7 openat(AT_FDCWD</w>, \"o\", O_WRONLY|O_CREAT|O_TRUNC, 0666) = 3</w/o>\n"
+		"7 openat(AT_FDCWD</w>, \"d\", O_RDONLY|O_DIRECTORY) = 3</w/d>\n"
+		"7 openat(AT_FDCWD</w>, \"no\", O_RDONLY) = -1 ENOENT (No such file)\n"
+		"8 openat(AT_FDCWD</w>, \"b\", O_RDONLY <unfinished ...>\n"
+		"9 openat(AT_FDCWD</w>, \"w\", O_WRONLY <unfinished ...>\n"
+		"9 <... openat resumed>) = 4</w/w>\n"
+		"8 <... openat resumed>) = 4</w/b = 1 \\303\\251>\n"
+		"8 openat(AT_FDCWD</w>, \"/etc/passwd\", O_RDONLY) = 4</etc/passwd>\n"
+		"8 openat(AT_FDCWD</w>, \".git/x\", O_RDONLY) = 4</w/.git/x>\n"
+		"8 openat(AT_FDCWD</w>, \"torn\", O_RDONLY) = 4</w/torn>";
+	dv_stage_dep dep = { .written = "dep", .path = "dep" };
+	const dv_stage s = { .name = "s", .deps = &dep, .ndeps = 1 };
+	dv_auto(dv_trace_reads) reads = DV_TRACE_READS_INIT;
+
+	(void)state;
+	ok(dv_trace_parse(&reads, text, sizeof(text) - 1, "/w", &s));
+	assert_int_equal(reads.n, 2);
+	assert_string_equal(reads.paths[0], "a");
+	assert_string_equal(reads.paths[1], "b = 1 \303\251");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +273,7 @@ int main(void)
 		cmocka_unit_test(test_children),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_journal),
+		cmocka_unit_test(test_trace),
 		cmocka_unit_test_setup_teardown(test_pathlocks, setup, teardown),
 	};
 
