@@ -8,6 +8,8 @@
 
 remote=$TEST_DIR/remote
 export remote
+# Records of runs are roots too; here only what is added is to be counted.
+"$DV" config --global lineage.add false
 
 # project NAME: a repository with that remote, in a folder of its own.
 project() {
