@@ -122,8 +122,8 @@ static int plots_diff_run(dv_cli *cli, void *args, int argc, char **argv)
 	DV_OPT_FLAG(0, "open", plots_args, open, "open the page in the browser"),                  \
 	DV_OPT_STR('t', "template", plots_args, template_name, "NAME",                             \
 		   "linear, simple, smooth, scatter, confusion …"),                                \
-	DV_OPT_STR('x', "x", plots_args, x, "FIELD", "the field of the horizontal axis"),          \
-	DV_OPT_STR('y', "y", plots_args, y, "FIELD", "the field of the vertical axis"),            \
+	DV_OPT_STR('x', "x-field", plots_args, x, "FIELD", "the field of the horizontal axis"),    \
+	DV_OPT_STR('y', "y-field", plots_args, y, "FIELD", "the field of the vertical axis"),      \
 	DV_OPT_STR(0, "title", plots_args, title, "TEXT", "the title of the plots"),               \
 	DV_OPT_STR(0, "x-label", plots_args, x_label, "TEXT", "the name of the horizontal axis"),  \
 	DV_OPT_STR(0, "y-label", plots_args, y_label, "TEXT", "the name of the vertical axis"),    \

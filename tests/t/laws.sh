@@ -122,8 +122,8 @@ test_case 'two stores that turned their chains differently push to one remote' '
 test_case 'and at the same time' '
 	for i in 1 2 3 4; do
 		rm -rf "$TEST_DIR/common-a"
-		"$DV" -C a push -q -A & one=$!
-		"$DV" -C b push -q -A & two=$!
+		"$DV" -C a push -q -A --force & one=$!
+		"$DV" -C b push -q -A --force & two=$!
 		wait "$one"
 		wait "$two"
 		lawful "$TEST_DIR/common-a"

@@ -67,7 +67,7 @@ test_case 'a push and a pull of one change' '
 test_case 'a pull of one file' '
 	git clone -q . ../part
 	cd ../part
-	at_most 14 "$DV" pull -q icons/size3/apps/icon7.svg
+	at_most 16 "$DV" pull -q icons/size3/apps/icon7.svg
 	[ "$(cat icons/size3/apps/icon7.svg)" = changed ]'
 
 sed "s,$DV,dv,; s/^/# /" "$TEST_DIR/counts"

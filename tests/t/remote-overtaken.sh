@@ -29,6 +29,7 @@ collected() {
 reader() {
 	rm -rf ../reader
 	git clone -q -b old . ../reader
+	# shellcheck disable=SC2154
 	(cd ../reader && DV_REMOTE_FAULT=$n:stop exec "$@") >out 2>err &
 	local pid=$!
 	while state=$(awk "{print \$3}" "/proc/$pid/stat" 2>/dev/null) &&
