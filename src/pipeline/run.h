@@ -106,6 +106,11 @@ int dv_node_tell(dv_runner *r, dv_node *n, enum dv_stage_state state, const dv_s
 		 int exit_code, const dv_error *error) DV_MUST_CHECK;
 /** Gives its paths back. */
 int dv_node_let_go(dv_runner *r, dv_node *n) DV_MUST_CHECK;
+/** Moves what stands at an output to the folder `saved`, with a warning, when it is nobody knows
+ *  whose: before it is removed or replaced. The restore is open, the path ours. */
+int dv_node_spare(dv_runner *r, const dv_node *n, const dv_stage_out *o) DV_MUST_CHECK;
+/** Notes what a failed command left at its outputs: it need not be saved. */
+int dv_node_note_left(dv_runner *r, const dv_node *n) DV_MUST_CHECK;
 /** The folder of its lock file. */
 const char *dv_node_folder(const dv_runner *r, const dv_node *n);
 

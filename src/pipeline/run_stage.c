@@ -138,8 +138,9 @@ static bool is_right(const dv_content *now, const dv_locked_path *want)
 }
 
 /* Makes the outputs what an entry says: 1 done, 0 the store lacks something of it. */
-static int restore_outs(dv_runner *r, const dv_stage *s, const dv_locked_stage *from)
+static int restore_outs(dv_runner *r, const dv_node *n, const dv_locked_stage *from)
 {
+	const dv_stage *s = n->s;
 	dv_autofree bool *todo = dv_calloc(s->nouts + 1, sizeof(*todo));
 	int rc = todo ? 0 : DV_ERROR;
 
@@ -162,7 +163,8 @@ static int restore_outs(dv_runner *r, const dv_stage *s, const dv_locked_stage *
 		const dv_locked_path *want = dv_locked_out(from, s->outs[i].written);
 		dv_tree_entry e = dv_locked_path_entry(want);
 
-		if (todo[i])
+		if (todo[i] && (rc = open_restore(r)) == 0 &&
+		    (rc = dv_node_spare(r, n, &s->outs[i])) == 0)
 			rc = restore(r, s->outs[i].path, &e);
 	}
 	return rc ? rc : 1;
@@ -302,7 +304,11 @@ static int start_command(dv_runner *r, dv_node *n)
 	    (rc = open_restore(r)) || (rc = start_trace(r, n)))
 		return rc;
 	for (size_t i = 0; rc == 0 && i < s->nouts; i++) {
-		rc = dv_restore_make_room(r->restore, s->outs[i].path, s->outs[i].persist);
+		if (!s->outs[i].persist && n->tries == 0)
+			rc = dv_node_spare(r, n, &s->outs[i]);
+		if (rc == 0)
+			rc = dv_restore_make_room(r->restore, s->outs[i].path,
+						  s->outs[i].persist);
 		/* The command may write to what stays. */
 		if (rc == 0 && s->outs[i].persist && r->links)
 			rc = dv_restore_unshare(r->repo, s->outs[i].path);
@@ -385,7 +391,7 @@ static int from_run_cache(dv_runner *r, dv_node *n)
 	    dv_runcache_get(r->repo, NULL, &n->entry, dv_node_folder(r, n)) == 1 &&
 	    (rc = bring(r, n)) == 0)
 		rc = dv_runcache_get(r->repo, r->st.reader, &n->entry, dv_node_folder(r, n));
-	if (rc != 1 || (rc = restore_outs(r, s, &n->entry)) != 1)
+	if (rc != 1 || (rc = restore_outs(r, n, &n->entry)) != 1)
 		return rc;
 	for (size_t i = 0; i < s->nouts; i++) {
 		const dv_tree_entry e = dv_locked_path_entry(&n->entry.outs[i]);
@@ -423,7 +429,7 @@ static int act(dv_runner *r, dv_node *n, const dv_locked_stage *locked, const dv
 		dv_runner_pend(r, n);
 		return finish(r, n, DV_STAGE_UNCHANGED, NULL);
 	}
-	if (why->outs_only && !n->forced && (rc = restore_outs(r, n->s, locked)) == 1)
+	if (why->outs_only && !n->forced && (rc = restore_outs(r, n, locked)) == 1)
 		return finish(r, n, DV_STAGE_CACHED, why);
 	if (rc < 0 || (rc = dv_stage_entry(&r->st, n->s, &n->entry)))
 		return rc;
@@ -566,6 +572,10 @@ static int end_failed(dv_runner *r, dv_node *n, int exit_code, const dv_buf *log
 
 	n->how = DV_STAGE_FAILED;
 	n->entry.nouts = 0;
+	if (dv_node_note_left(r, n)) {
+		/* It will be saved then. */
+		dv_error_clear();
+	}
 	if ((rc = dv_node_record(r, n, r->cancelled ? DV_RUN_CANCELED : DV_RUN_FAILED, exit_code,
 				 log, NULL, NULL)))
 		return rc;
@@ -631,6 +641,8 @@ int dv_node_end(dv_runner *r, dv_node *n, dv_child_end *end)
 		dv_error why;
 
 		dv_error_take(&why);
+		if (dv_node_note_left(r, n))
+			dv_error_clear();
 		n->how = DV_STAGE_FAILED;
 		if ((rc = dv_node_record(r, n, DV_RUN_FAILED, 0, &end->log, &reads, NULL)))
 			return rc;

@@ -293,7 +293,12 @@ static int parse_out(dv_arena *a, const dv_stage *s, dv_value *v, dv_stage_out *
 		rc = parse_out_options(a, options, o);
 	else if (options && options->kind != DV_VALUE_NULL)
 		rc = wrong_kind(options, o->written, "a dict of options");
-	return rc ? rc : dv_stage_inner_path(a, s->wdir, o->written, &o->at, "output", &o->path);
+	if (rc || (rc = dv_stage_inner_path(a, s->wdir, o->written, &o->at, "output", &o->path)))
+		return rc;
+	if (dv_repo_is_meta(dv_path_base(o->path)))
+		return dv_err_at(DV_EUNSAFE, &o->at, "the output '%s' has a name that git or dv "
+				 "gives a meaning", o->written);
+	return 0;
 }
 
 static int parse_outs(dv_arena *a, dv_value *body, dv_stage *s)

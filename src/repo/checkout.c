@@ -777,3 +777,12 @@ int dv_restore_make_room(dv_restore *x, const char *path, bool keep)
 
 	return rc || keep ? rc : dv_fs_remove_tree(abs);
 }
+
+int dv_restore_put_aside(dv_restore *x, const char *path, char **saved)
+{
+	dv_autoclose int dir = -1;
+	const char *base;
+	int rc = dv_workdir_parent(&dir, &base, x->c.rootfd, path, true);
+
+	return rc ? rc : dv_saved_put(x->c.repo->dvdir, dir, base, saved);
+}

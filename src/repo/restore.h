@@ -22,6 +22,9 @@ int dv_restore_path(dv_restore *x, const char *path, const dv_tree_entry *want, 
 	DV_MUST_CHECK;
 /** Makes the folders above `path`, and, unless `keep`, removes what stands there. */
 int dv_restore_make_room(dv_restore *x, const char *path, bool keep) DV_MUST_CHECK;
+/** Moves what stands at `path` to the folder `saved` of the repository; *saved is its name there,
+ *  owned. */
+int dv_restore_put_aside(dv_restore *x, const char *path, char **saved) DV_MUST_CHECK;
 /** Makes files at and below `path` copies that may be written to, where they share their bytes with
  *  the cache. The scratch folder of the repository must be open. */
 int dv_restore_unshare(dv_repo *r, const char *path) DV_MUST_CHECK;

@@ -61,8 +61,7 @@ static bool is_nobodys(const char *name, const struct stat *st)
 	return (own && own == (uint64_t)st->st_ino) || dv_seen_is_still(&was, st);
 }
 
-/* Moves it to `dvdir`/saved. */
-static int save(const char *dvdir, int dir, const char *name, char **path)
+int dv_saved_put(const char *dvdir, int dir, const char *name, char **path)
 {
 	dv_autofree char *folder = dv_path_join(dvdir, "saved"), *to = NULL;
 	char unique[20];
@@ -119,7 +118,7 @@ static void clean_name(const char *dvdir, int dir, const char *name)
 			dv_fs_unlinkat(dir, name, 0);
 	} else if (is_nobodys(name, &st)) {
 		dv_fs_unlinkat(dir, name, 0);
-	} else if (save(dvdir, dir, name, &saved) == 0) {
+	} else if (dv_saved_put(dvdir, dir, name, &saved) == 0) {
 		tell_saved(saved);
 	} else {
 		dv_error_clear();
@@ -311,7 +310,7 @@ int dv_tmp_save(dv_tmp *t, char **path)
 
 	*path = NULL;
 	if (t->s && t->dir == t->s->fd) {
-		r = save(t->s->dvdir, t->dir, t->name, path);
+		r = dv_saved_put(t->s->dvdir, t->dir, t->name, path);
 		if (r < 0) {
 			/* It stays, and the next command saves it. */
 			dv_error_clear();

@@ -48,6 +48,9 @@ void dv_scratch_release(dv_scratch *s);
 int dv_scratch_write(const dv_scratch *s, const char *path, const void *p, size_t n,
 		     unsigned flags) DV_MUST_CHECK;
 
+/** Moves `name` of folder `dir` to `dvdir`/saved, under a name of its own; *path is that, owned. */
+int dv_saved_put(const char *dvdir, int dir, const char *name, char **path) DV_MUST_CHECK;
+
 #define DV_TMP_MAX 120
 /** A temporary name for a file on its way into a folder or out of it. From any thread. */
 typedef struct dv_tmp {

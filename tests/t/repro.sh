@@ -430,4 +430,40 @@ test_case 'what is read and not named' '
 '
 fi
 
+test_case 'what a user made at an output is saved before it makes room' '
+	cd .. && fresh saved
+	cat >dv.yaml <<-END
+	stages:
+	  s:
+	    cmd: cp in out && mkdir -p dir && cp in dir/a && cp in kept
+	    deps: [in]
+	    outs: [out, dir, {kept: {cache: false}}]
+	END
+	echo 1 >in
+	mkdir dir && echo notes >dir/notes
+	"$DV" repro 2>err
+	contains err "is saved as"
+	same() { find .git/dv/saved -type f -exec cat {} + | sort | tr "\n" " "; }
+	[ "$(same)" = "notes " ]
+	echo hand >>out && echo new >dir/new && echo metric >kept
+	"$DV" repro 2>err
+	[ "$(same)" = "1 1 hand metric new notes " ]
+	[ "$(cat out kept dir/a | tr "\n" " ")" = "1 1 1 " ]
+	[ ! -e dir/new ]
+	rm -rf .git/dv/saved
+	# What the stage made itself, or the store has, goes without a word.
+	echo 2 >in && "$DV" repro 2>err
+	echo 1 >in && "$DV" repro 2>err
+	echo 1 >out && "$DV" repro 2>err && "$DV" repro -f 2>err
+	[ ! -e .git/dv/saved ]'
+test_case 'what a failed command left is not' '
+	cd ../saved
+	sed -i "s/cmd: .*/cmd: cp in out \&\& mkdir dir \&\& echo part >dir\/part \&\& false/" dv.yaml
+	"$DV" repro && exit 1
+	"$DV" repro && exit 1
+	[ ! -e .git/dv/saved ]
+	echo mine >>dir/part
+	"$DV" repro && exit 1
+	[ "$(cat .git/dv/saved/*/part | tr "\n" " ")" = "part mine " ]'
+
 done_testing

@@ -139,6 +139,10 @@ test_case 'what is wrong is told with its place' '
 	says 4 "lies in a folder of git or dv"
 	printf "stages:\n  a:\n    cmd: x\n    outs: [o]\n    deps: [o]\n" >dv.yaml
 	says 4 "both an output and a dependency"
+	for name in dv.yaml dv.lock a.dv sub/.gitignore; do
+		printf "stages:\n  a:\n    cmd: x\n    outs: [$name]\n" >dv.yaml
+		says 4 "gives a meaning"
+	done
 	printf "stages:\n  a:\n    cmd: [x\n" >dv.yaml
 	says 4 "this is no YAML"
 	printf "stages:\n  a:\n    cmd: x\n    outs: [m-\${i}]\n" >dv.yaml

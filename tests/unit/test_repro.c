@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <signal.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -80,7 +81,8 @@ static void test_children(void **state)
 	ok(dv_children_start(c, &spec));
 	dv_children_stop(c);
 	assert_true(dv_children_wait(c, 20000, &end));
-	assert_int_equal(end.exit_code, 128 + 2);
+	/* The first signal may come before there is a command, and count for nothing. */
+	assert_true(end.exit_code == 128 + SIGINT || end.exit_code == 128 + SIGTERM);
 	dv_buf_release(&end.log);
 
 	spec.dir = "/no/such/folder";
