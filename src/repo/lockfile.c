@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "base/utf8.h"
 #include "base/yaml_block.h"
 #include "repo/repo.h"
 
@@ -240,6 +241,27 @@ static size_t head_comment(const char *text, size_t n)
 	return at;
 }
 
+/* May a comment hold it? Not what YAML allows nowhere, nor what some take for the end of a line. */
+static bool is_clean(const char *p, size_t n)
+{
+	static const char *const never[] = { "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf",
+					     "\xef\xbf\xbe", "\xef\xbf\xbf" };
+	const char *end = p + n;
+
+	for (size_t k; p < end; p += k) {
+		uint8_t c = (uint8_t)*p;
+
+		k = dv_utf8_size(p, end);
+		if (k == 0 || (c < ' ' && c != '\n' && c != '\t') || c == 0x7f ||
+		    (k == 2 && c == 0xc2 && (uint8_t)p[1] < 0xa0))
+			return false;
+		for (size_t i = 0; k == 3 && i < sizeof(never) / sizeof(*never); i++)
+			if (!memcmp(p, never[i], 3))
+				return false;
+	}
+	return true;
+}
+
 /* Nothing but comments? */
 static bool is_blank(const char *text, size_t n)
 {
@@ -284,7 +306,7 @@ static int parse(dv_lockfile *out, const char *text, size_t n, const char *dir, 
 				   "take one side, for example with 'git checkout --ours %s', and "
 				   "run 'dv repro'", name);
 	size_t head = head_comment(text, n);
-	if (head && !(l.comment = dv_arena_strndup(&l.arena, text, head)))
+	if (head && is_clean(text, head) && !(l.comment = dv_arena_strndup(&l.arena, text, head)))
 		return DV_ERROR;
 	if (is_blank(text, n)) {
 		*out = l;
