@@ -18,6 +18,14 @@ static void start(void)
 	started = git_libgit2_init();
 }
 
+int dv_git_start(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, start);
+	return started < 0 ? dv_git_fail(started, "cannot start libgit2") : 0;
+}
+
 void dv_git_version(char *out, size_t n)
 {
 	int major = 0, minor = 0, rev = 0;
@@ -146,13 +154,12 @@ static int use_index(git_repository *repo, const char *workdir)
 
 int dv_git_open(dv_git **out, const dv_git_dirs *d, const char *root)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const char *rest = NULL;
+	int rc = dv_git_start();
 
 	*out = NULL;
-	pthread_once(&once, start);
-	if (started < 0)
-		return dv_git_fail(started, "cannot start libgit2");
+	if (rc)
+		return rc;
 	dv_autoptr(dv_git) g = dv_calloc(1, sizeof(*g));
 	if (!g)
 		return DV_ERROR;
@@ -166,7 +173,7 @@ int dv_git_open(dv_git **out, const dv_git_dirs *d, const char *root)
 	g->prefix = dv_buf_detach(&prefix);
 	if (!g->root || !g->workdir || !g->commondir || !g->prefix)
 		return dv_err_nomem();
-	int rc = open_repository(&g->repo, d);
+	rc = open_repository(&g->repo, d);
 	if (!rc)
 		rc = use_index(g->repo, d->workdir);
 	if (rc)
