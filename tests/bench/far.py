@@ -57,8 +57,8 @@ class S3:
                     f"s3://{BUCKET}/{place}" if shutil.which("aws") else "true")
 
     def dv(self, place, port):
-        return (f"{self.lab.dv} config --global remote.r.endpointurl http://127.0.0.1:{port} && "
-                f"{self.lab.dv} remote add -q -d -f --no-probe --global r s3://{BUCKET}/{place}")
+        return (f"{self.lab.dv} remote add -q -d -f --no-probe --global r s3://{BUCKET}/{place} && "
+                f"{self.lab.dv} config --global remote.r.endpointurl http://127.0.0.1:{port}")
 
     def dvc(self, place):
         return (f"dvc remote add -q -d r s3://{BUCKET}/{place} && "
@@ -87,8 +87,9 @@ class Ssh:
 
     def dv(self, place, port):
         ssh = f"ssh -p {port} -o HostKeyAlias=[127.0.0.1]:{self.port} -F {self.config}"
-        return (f"{self.lab.dv} config --global remote.r.sshcommand '{ssh}' && {self.lab.dv} remote "
-                f"add -q -d -f --no-probe --global r ssh://full{self.home}/{place}")
+        return (f"{self.lab.dv} remote add -q -d -f --no-probe --global r "
+                f"ssh://full{self.home}/{place} && "
+                f"{self.lab.dv} config --global remote.r.sshcommand '{ssh}'")
 
     def dvc(self, place):
         return (f"dvc remote add -q -d r ssh://{self.env['SSH_USER']}@127.0.0.1:{self.port}"
