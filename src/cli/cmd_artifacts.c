@@ -17,33 +17,15 @@ static int on_artifact(const dv_artifact_info *i, void *payload)
 	return dv_out_broken() ? DV_ECANCELLED : 0;
 }
 
+static int ask(dv_repo *r, const dv_lineage_list_options *o, json_t *list, char **next)
+{
+	return dv_artifacts(r, o, on_artifact, list, next);
+}
+
 static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 {
-	const dv_cli_list *a = args;
-	dv_lineage_list_options o = dv_cli_list_options(a);
-	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
-	dv_cli_autofree char *next = NULL;
-	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 0, 0);
-
 	(void)argv;
-	if (!rc)
-		rc = dv_cli_open(&r);
-	if (rc)
-		return rc;
-	rc = dv_artifacts(r, &o, on_artifact, list, a->limit ? &next : NULL);
-	if (rc)
-		return dv_out_fail(rc);
-	if (cli->json) {
-		json_t *doc = json_object();
-
-		json_object_set(doc, "artifacts", list);
-		dv_out_json_bytes(doc, "next", next);
-		return dv_out_json(doc);
-	}
-	if (next)
-		dv_out_note("more with '--after %s'", next);
-	return DV_EXIT_OK;
+	return dv_cli_list_run(cli, args, argc, "artifacts", ask);
 }
 
 static const dv_opt ls_opts[] = {
@@ -143,11 +125,9 @@ static int show_run(dv_cli *cli, void *args, int argc, char **argv)
 	__attribute__((cleanup(shown_release))) shown s = { 0 };
 	dv_cli_autorepo dv_repo *r = NULL;
 	char time[DV_CLI_TIME_MAX], size[DV_OUT_SIZE_MAX];
-	int rc = dv_out_operands(cli, argc, 1, 1);
+	int rc = dv_cli_begin(cli, argc, 1, 1, &r);
 
 	(void)args;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (!rc)
 		rc = load(r, argv[0], &s);
 	if (rc)
@@ -251,11 +231,9 @@ static int compare_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_cli_autojson json_t *x = NULL, *y = NULL;
 	dv_cli_autorepo dv_repo *r = NULL;
 	comparison c = { 0 };
-	int rc = dv_out_operands(cli, argc, 2, 2);
+	int rc = dv_cli_begin(cli, argc, 2, 2, &r);
 
 	(void)args;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (!rc)
 		rc = load(r, argv[0], &a);
 	if (!rc)

@@ -29,10 +29,8 @@ static int cat_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_cli_autorepo dv_repo *r = NULL;
 	bool wrote = false;
 	char *colon;
-	int rc = dv_out_operands(cli, argc, 1, 1);
+	int rc = dv_cli_begin(cli, argc, 1, 1, &r);
 
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));

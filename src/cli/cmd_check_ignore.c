@@ -64,11 +64,9 @@ static int check_ignore_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
 	dv_cli_autorepo dv_repo *r = NULL;
 	bool any = false;
-	int rc = dv_out_operands(cli, argc, 1, -1);
+	int rc = dv_cli_begin(cli, argc, 1, -1, &r);
 
 	(void)args;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	for (int i = 0; i < argc; i++) {

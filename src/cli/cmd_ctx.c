@@ -127,11 +127,9 @@ static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	dv_cli_autorepo dv_repo *r = NULL;
 	json_t *list = NULL;
-	int rc = dv_out_operands(cli, argc, 0, 1);
+	int rc = dv_cli_begin(cli, argc, 0, 1, &r);
 
 	(void)args;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	list = cli->json ? json_array() : NULL;

@@ -8,12 +8,10 @@
 static int rebuild_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 0, 0);
+	int rc = dv_cli_begin(cli, argc, 0, 0, &r);
 
 	(void)args;
 	(void)argv;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	rc = dv_lineage_rebuild(r);
@@ -42,12 +40,10 @@ static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	dv_cli_autojson json_t *doc = cli->json ? json_object() : NULL;
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 0, 0);
+	int rc = dv_cli_begin(cli, argc, 0, 0, &r);
 
 	(void)args;
 	(void)argv;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	rc = dv_lineage_status(r, on_fact, doc);

@@ -116,11 +116,9 @@ static int fsck_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_cli_autojson json_t *damages = json_array();
 	dv_fsck_summary sum = { 0 };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 0, 0);
+	int rc = dv_cli_begin(cli, argc, 0, 0, &r);
 
 	(void)argv;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	rc = dv_fsck(r, &o, on_damage, damages, &sum);

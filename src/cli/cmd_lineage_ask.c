@@ -162,11 +162,9 @@ static int why_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_lineage_options o = { .up = true, .depth = 2 };
 	dv_cli_autorepo dv_repo *r = NULL;
 	uint64_t bad;
-	int rc = dv_out_operands(cli, argc, 1, 1);
+	int rc = dv_cli_begin(cli, argc, 1, 1, &r);
 
 	(void)args;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	w.repo = r;
@@ -246,10 +244,8 @@ static int impact_run(dv_cli *cli, void *args, int argc, char **argv)
 	const impact_args *a = args;
 	dv_cli_autorepo dv_repo *r = NULL;
 	impact_state s = { 0 };
-	int rc = dv_out_operands(cli, argc, 1, 1);
+	int rc = dv_cli_begin(cli, argc, 1, 1, &r);
 
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	s.list = cli->json ? json_array() : NULL;
@@ -331,10 +327,8 @@ static int verify_run(dv_cli *cli, void *args, int argc, char **argv)
 	verify_state s = { .verbose = cli->verbose };
 	dv_cli_autorepo dv_repo *r = NULL;
 	uint64_t bad = 0;
-	int rc = dv_out_operands(cli, argc, a->all ? 0 : 1, a->all ? 0 : 1);
+	int rc = dv_cli_begin(cli, argc, a->all ? 0 : 1, a->all ? 0 : 1, &r);
 
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	s.list = cli->json ? json_array() : NULL;

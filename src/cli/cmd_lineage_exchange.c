@@ -81,11 +81,9 @@ static int import_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_cli_autorepo dv_repo *r = NULL;
 	uint64_t runs = 0;
 	size_t n;
-	int rc = dv_out_operands(cli, argc, 1, 1);
+	int rc = dv_cli_begin(cli, argc, 1, 1, &r);
 
 	(void)args;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	if (!(text = read_all(argv[0], &n)))

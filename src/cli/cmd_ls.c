@@ -61,10 +61,8 @@ static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 	const char *rev = NULL, *path = NULL;
 	ls_state s = { .args = a };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 0, 2);
+	int rc = dv_cli_begin(cli, argc, 0, 2, &r);
 
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	if (argc == 2) {

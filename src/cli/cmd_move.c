@@ -43,10 +43,8 @@ static int move_run(dv_cli *cli, void *args, int argc, char **argv)
 	const move_args *a = args;
 	move_state s = { .quiet = cli->quiet };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 2, 2);
+	int rc = dv_cli_begin(cli, argc, 2, 2, &r);
 
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	s.from = argv[0];

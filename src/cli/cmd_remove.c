@@ -33,10 +33,8 @@ static int remove_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_remove_options o = { .outs = a->outs, .force = a->force, .no_stage = a->no_stage };
 	remove_state s = { .quiet = cli->quiet, .outs = a->outs };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 1, -1);
+	int rc = dv_cli_begin(cli, argc, 1, -1, &r);
 
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	if (cli->json)

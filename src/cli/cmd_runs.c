@@ -15,33 +15,15 @@ static int on_run(const dv_run_info *i, void *payload)
 	return dv_out_broken() ? DV_ECANCELLED : 0;
 }
 
+static int ask(dv_repo *r, const dv_lineage_list_options *o, json_t *list, char **next)
+{
+	return dv_runs(r, o, on_run, list, next);
+}
+
 static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 {
-	const dv_cli_list *a = args;
-	dv_lineage_list_options o = dv_cli_list_options(a);
-	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
-	dv_cli_autofree char *next = NULL;
-	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 0, 0);
-
 	(void)argv;
-	if (!rc)
-		rc = dv_cli_open(&r);
-	if (rc)
-		return rc;
-	rc = dv_runs(r, &o, on_run, list, a->limit ? &next : NULL);
-	if (rc)
-		return dv_out_fail(rc);
-	if (cli->json) {
-		json_t *doc = json_object();
-
-		json_object_set(doc, "runs", list);
-		dv_out_json_bytes(doc, "next", next);
-		return dv_out_json(doc);
-	}
-	if (next)
-		dv_out_note("more with '--after %s'", next);
-	return DV_EXIT_OK;
+	return dv_cli_list_run(cli, args, argc, "runs", ask);
 }
 
 static const dv_opt ls_opts[] = {
@@ -142,11 +124,9 @@ static int show_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	dv_cli_autojson json_t *doc = NULL;
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 1, 1);
+	int rc = dv_cli_begin(cli, argc, 1, 1, &r);
 
 	(void)args;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	doc = dv_cli_run_read(r, argv[0], &rc);
@@ -222,11 +202,9 @@ static int diff_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_cli_autojson json_t *a = NULL, *b = NULL;
 	dv_cli_autorepo dv_repo *r = NULL;
 	diff_state s = { 0 };
-	int rc = dv_out_operands(cli, argc, 2, 2);
+	int rc = dv_cli_begin(cli, argc, 2, 2, &r);
 
 	(void)args;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	a = dv_cli_run_read(r, argv[0], &rc);
@@ -257,11 +235,9 @@ static const dv_cmd runs_diff = {
 static int log_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 1, 1);
+	int rc = dv_cli_begin(cli, argc, 1, 1, &r);
 
 	(void)args;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	rc = dv_run_log(r, argv[0], dv_cli_print_data, NULL);

@@ -111,10 +111,8 @@ static int show_run(dv_cli *cli, void *args, int argc, char **argv)
 	show_state s = { 0 };
 	dv_object o;
 	json_t *doc;
-	int rc = dv_out_operands(cli, argc, 1, 1);
+	int rc = dv_cli_begin(cli, argc, 1, 1, &r);
 
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	rc = dv_show(r, argv[0], &o, NULL, NULL, NULL);

@@ -15,6 +15,13 @@ int dv_cli_open(dv_repo **out)
 	return rc ? dv_out_fail(rc) : 0;
 }
 
+int dv_cli_begin(const dv_cli *cli, int argc, int min, int max, dv_repo **out)
+{
+	int rc = dv_out_operands(cli, argc, min, max);
+
+	return rc ? rc : dv_cli_open(out);
+}
+
 bool dv_cli_in_git(dv_repo *r)
 {
 	dv_cli_autofree char *path = strdup(dv_repo_root(r));

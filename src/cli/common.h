@@ -41,6 +41,9 @@ static inline int dv_cli_answer(json_t **doc)
 
 /* Opens the repository of the working folder. Returns 0, or prints and returns an exit code. */
 int dv_cli_open(dv_repo **out);
+/* The same for a command that takes min to max operands (max < 0: any number): first they are
+ * counted. */
+int dv_cli_begin(const dv_cli *cli, int argc, int min, int max, dv_repo **out);
 
 /* Does a git work tree hold the root of the workspace? */
 bool dv_cli_in_git(dv_repo *r);

@@ -163,12 +163,38 @@ void dv_cli_print_value(const json_t *v)
 	dv_out_name(text ? text : "?");
 }
 
-dv_lineage_list_options dv_cli_list_options(const dv_cli_list *a)
+static dv_lineage_list_options list_options(const dv_cli_list *a)
 {
 	return (dv_lineage_list_options){
 		.filters = a->filters.items, .nfilters = a->filters.len,
 		.limit = (uint64_t)a->limit, .after = a->after, .reverse = a->reverse,
 	};
+}
+
+int dv_cli_list_run(dv_cli *cli, const dv_cli_list *a, int argc, const char *key,
+		    dv_cli_list_cb ask)
+{
+	dv_lineage_list_options o = list_options(a);
+	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
+	dv_cli_autofree char *next = NULL;
+	dv_cli_autorepo dv_repo *r = NULL;
+	int rc = dv_cli_begin(cli, argc, 0, 0, &r);
+
+	if (rc)
+		return rc;
+	rc = ask(r, &o, list, a->limit ? &next : NULL);
+	if (rc)
+		return dv_out_fail(rc);
+	if (cli->json) {
+		json_t *doc = json_object();
+
+		json_object_set(doc, key, list);
+		dv_out_json_bytes(doc, "next", next);
+		return dv_out_json(doc);
+	}
+	if (next)
+		dv_out_note("more with '--after %s'", next);
+	return DV_EXIT_OK;
 }
 
 /* -- differences ------------------------------------------------------------------------------- */

@@ -50,7 +50,13 @@ typedef struct dv_cli_list {
 	DV_OPT_STR(0, "after", dv_cli_list, after, "TOKEN", "go on where a page ended"),           \
 	DV_OPT_FLAG(0, "reverse", dv_cli_list, reverse, "oldest first")
 /* clang-format on */
-dv_lineage_list_options dv_cli_list_options(const dv_cli_list *a);
+/* Asks for a page: appends to the list, or prints lines when it is NULL; *next is the token of the
+ * page that follows, NULL when none does. */
+typedef int (*dv_cli_list_cb)(dv_repo *r, const dv_lineage_list_options *o, json_t *list,
+			      char **next);
+/* A command that lists a page; key names the list in its JSON. */
+int dv_cli_list_run(dv_cli *cli, const dv_cli_list *a, int argc, const char *key,
+		    dv_cli_list_cb ask);
 
 /* The commands of 'dv lineage' beside itself. */
 extern const dv_cmd dv_cmd_lineage_why, dv_cmd_lineage_impact, dv_cmd_lineage_verify;
