@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "remotes/curl.h"
 
@@ -478,14 +479,6 @@ static void set_request(const dv_http *h, transfer *t, const char *url, const he
 
 /* -- running ----------------------------------------------------------------------------------- */
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* How much moved so far, in either direction. */
 static uint64_t moved(const transfer *t)
 {
@@ -541,7 +534,7 @@ static int transfer_error(const transfer *t, CURLcode code, const char *host)
 static int run(const dv_http *h, transfer *t, CURLM *multi, uint64_t started, const char *host)
 {
 	const dv_curl *c = h->curl;
-	uint64_t last = 0, changed = now_ms();
+	uint64_t last = 0, changed = dv_clock_ms();
 	int running = 1, queued;
 
 	for (;;) {
@@ -563,7 +556,7 @@ static int run(const dv_http *h, transfer *t, CURLM *multi, uint64_t started, co
 		int rc = dv_check_cancel();
 		if (rc)
 			return rc;
-		uint64_t n = moved(t), now = now_ms();
+		uint64_t n = moved(t), now = dv_clock_ms();
 		if (n != last) {
 			last = n;
 			changed = now;
@@ -718,7 +711,7 @@ int dv_http_perform(dv_http *h, const dv_http_request *q, dv_http_answer *a)
 {
 	dv_autofree char *url = NULL;
 	char location[4096], host[256];
-	uint64_t started = now_ms();
+	uint64_t started = dv_clock_ms();
 	bool foreign = false;
 	int rc = check_request(q);
 

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "remotes/process.h"
+#include "base/process.h"
 
 #define DV_FRAME_MAX ((size_t)(1 << 20) + 4096)	/* of an answer; no more is ever asked for */
 #define DV_MUX_FIRST_ID 3	/* the id of the first request: SFTP's hello has a version there */

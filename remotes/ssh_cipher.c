@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "remotes/process.h"
+#include "base/process.h"
 #include "remotes/ssh_cipher.h"
 
 #if defined(__aarch64__)

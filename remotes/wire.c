@@ -189,9 +189,9 @@ int dv_wired_open(dv_wired *d)
 	return 0;
 }
 
-static void note_round(dv_wired *d, uint64_t us)
+static void note_round(dv_wired *d, int64_t us)
 {
-	uint64_t before = atomic_load(&d->round_us);
+	int64_t before = atomic_load(&d->round_us);
 
 	us = us ? us : 1;
 	while ((!before || us < before) &&
@@ -208,7 +208,7 @@ static void note_round(dv_wired *d, uint64_t us)
 	if (rc_) \
 		return rc_; \
 	dv_wire *w = l_->wire; \
-	uint64_t begun_ = dv_clock_us(); \
+	int64_t begun_ = dv_clock_us(); \
 	rc_ = (call); \
 	if (!h_) \
 		note_round(d_, dv_clock_us() - begun_); \

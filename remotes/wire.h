@@ -56,7 +56,7 @@ struct dv_wired {
 	dv_line line[DV_LINES_MAX];
 	int max;		/* connections, near by */
 	bool fixed;		/* the user said how many, or the server */
-	_Atomic uint64_t round_us;	/* the quickest answer so far; 0: none */
+	_Atomic int64_t round_us;	/* the quickest answer so far; 0: none */
 };
 
 /** Sets up the base: everything but base.driver, what, connect and release. */

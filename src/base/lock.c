@@ -11,15 +11,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* Opens the lock file; a shared lock needs no right to write, unless the file is to be made. */
 static int open_lock(const char *path, bool exclusive)
@@ -45,7 +38,7 @@ static int try_lock(int fd, const char *path, bool exclusive)
 int dv_lock_take(dv_lock *l, const char *path, bool exclusive, int timeout_ms, const char *what)
 {
 	dv_autoclose int fd = open_lock(path, exclusive);
-	int64_t start = now_ms(), pause_ms = 1;
+	int64_t start = dv_clock_ms(), pause_ms = 1;
 	bool warned = false;
 	int rc;
 
@@ -53,7 +46,7 @@ int dv_lock_take(dv_lock *l, const char *path, bool exclusive, int timeout_ms, c
 	if (fd < 0)
 		return dv_err_sys("cannot open the lock file '%s'", path);
 	while ((rc = try_lock(fd, path, exclusive)) == 1) {
-		int64_t waited = now_ms() - start, left = timeout_ms - waited;
+		int64_t waited = dv_clock_ms() - start, left = timeout_ms - waited;
 		struct timespec ts;
 
 		if (timeout_ms >= 0 && left <= 0) {

@@ -4,6 +4,7 @@
  * It is stored with the same commit as the content, so it costs no wait for the disk of its own.
  */
 #include "lineage/record.h"
+#include "base/clock.h"
 #include "repo/record.h"
 
 typedef struct account {
@@ -20,7 +21,7 @@ static int stored(void *ctx, dv_writer *w, const char *path, const char *pointer
 	dv_run_path out = { .path = path, .is_dir = p->is_dir, .isexec = p->isexec,
 			    .has_oid = true, .oid = p->oid, .size = p->size, .nfiles = p->nfiles };
 	dv_run run = { .type = a->type, .file = pointer_path, .outs = &out, .nouts = 1,
-		       .start_us = a->start, .end_us = dv_run_now_us() };
+		       .start_us = a->start, .end_us = dv_clock_wall_us() };
 	int rc = a->context ? 0 : dv_run_context_open_quick(&a->context, a->repo);
 	dv_oid oid;
 
@@ -45,7 +46,7 @@ static const dv_accountant *accountant(dv_accountant *out, account *a)
 {
 	if (!dv_config_bool(&a->repo->config, "lineage.add", true))
 		return NULL;
-	a->start = dv_run_now_us();
+	a->start = dv_clock_wall_us();
 	*out = (dv_accountant){ stored, done, a };
 	return out;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "lineage/query.h"
 #include "repo/record.h"
 
@@ -172,7 +173,7 @@ int dv_context_set(dv_repo *r, const char *type, const char *name, const dv_cont
 		.type = type, .name = name, .runs = m.runs, .nruns = m.nruns,
 		.artifacts = m.artifacts, .nartifacts = m.nartifacts, .gone = o->remove,
 		.parent_type = o->parent_type, .parent_name = o->parent_name,
-		.props = json_object_size(props) ? props : NULL, .time_us = dv_run_now_us(),
+		.props = json_object_size(props) ? props : NULL, .time_us = dv_clock_wall_us(),
 	};
 	return record(r, &g);
 }

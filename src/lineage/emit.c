@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/path.h"
 #include "lineage/exchange.h"
 #include "repo/tell.h"
@@ -105,13 +106,13 @@ void dv_emit_flush(dv_emit *e)
 
 static void post_all(dv_emit *e)
 {
-	int64_t until = dv_run_now_us() + (int64_t)ALL_MS * 1000;
+	int64_t until = dv_clock_wall_us() + (int64_t)ALL_MS * 1000;
 
 	for (const char *p = e->due.p, *nl; p && *p && !e->failed; p = nl + 1) {
 		nl = strchr(p, '\n');
 		if (!nl)
 			break;
-		if (dv_run_now_us() > until) {
+		if (dv_clock_wall_us() > until) {
 			dv_err(DV_ETRANSIENT, "the server is too slow");
 			give_up(e);
 			break;

@@ -47,14 +47,6 @@ const char *dv_run_state_name(enum dv_run_state s)
 	return (unsigned)s < 4 ? names[s] : "?";
 }
 
-int64_t dv_run_now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 int dv_run_uuid(char out[DV_RUN_UUID], int64_t start_us)
 {
 	uint64_t ms = start_us > 0 ? (uint64_t)start_us / 1000 : 0;

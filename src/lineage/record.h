@@ -74,7 +74,6 @@ int dv_run_flush(dv_run_context *c, bool sync) DV_MUST_CHECK;
 int dv_run_print(dv_buf *out, const dv_run_context *c, const dv_run *run) DV_MUST_CHECK;
 /** A new UUID, version 7, for a run that starts at this time. */
 int dv_run_uuid(char out[DV_RUN_UUID], int64_t start_us) DV_MUST_CHECK;
-int64_t dv_run_now_us(void);
 
 /** A statement about runs and artifacts beside runs themselves: they belong to a context. Stored,
  *  listed and sent as run records are. */

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 #define SHELL "/bin/sh"
 #define LINE_MAX_LENGTH ((size_t)64 << 10)	/* handed out without its end */
@@ -80,22 +81,6 @@ void dv_repro_kill(void)
 		if (pid > 0)
 			kill(-pid, SIGKILL);
 	}
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static int64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 int dv_child_lines(dv_buf *out, const char *text, size_t *n)
@@ -337,7 +322,7 @@ static void finish(dv_children *x, size_t i)
 
 	c->end.owner = c->spec.owner;
 	c->end.exit_code = c->exit_code;
-	c->end.end_us = now_us();
+	c->end.end_us = dv_clock_wall_us();
 	x->c[i] = x->c[--x->n];
 	*x->last = c;
 	x->last = &c->later;
@@ -374,7 +359,7 @@ static int ask_to_end(dv_children *x)
 	static const struct {
 		int signal, after;
 	} steps[] = { { SIGINT, 0 }, { SIGTERM, TERM_AFTER_MS }, { SIGKILL, KILL_AFTER_MS } };
-	int64_t since = x->stop_at ? now_ms() - x->stop_at : 0;
+	int64_t since = x->stop_at ? dv_clock_ms() - x->stop_at : 0;
 
 	if (!x->stop_at)
 		return -1;
@@ -503,7 +488,7 @@ int dv_children_start(dv_children *x, const dv_child_spec *spec)
 		return DV_ERROR;
 	c->spec = *spec;
 	c->pidfd = c->s[0].fd = c->s[1].fd = -1;
-	c->end.start_us = now_us();
+	c->end.start_us = dv_clock_wall_us();
 	rc = spec->ncmd ? start_next(c) : dv_err(DV_ERROR, "there is no command to run");
 	if (rc) {
 		free_child(c);
@@ -545,7 +530,7 @@ void dv_children_stop(dv_children *x)
 {
 	pthread_mutex_lock(&x->lock);
 	if (!x->stop_at)
-		x->stop_at = now_ms();
+		x->stop_at = dv_clock_ms();
 	pthread_mutex_unlock(&x->lock);
 	wake(x);
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/path.h"
 #include "base/sha256.h"
 
@@ -36,14 +37,6 @@ struct dv_lockwriter {
 	bool journaled;		/* it has records */
 	int64_t began_us, spent_us, last_us;
 };
-
-static int64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 static void target_release(target *t)
 {
@@ -134,7 +127,7 @@ static int take_over(dv_repo *r, target *t)
 static int fold(dv_lockwriter *w)
 {
 	dv_auto(dv_lock) lock = DV_LOCK_INIT;
-	int64_t start = now_us();
+	int64_t start = dv_clock_us();
 	int rc = dv_repo_lock(w->repo, &lock);
 
 	for (size_t i = 0; rc == 0 && i < w->n; i++) {
@@ -157,7 +150,7 @@ static int fold(dv_lockwriter *w)
 		return dv_err_sys("cannot cut '%s'", w->path);
 	w->journaled = false;
 	dv_buf_clear(&w->waiting);
-	w->last_us = now_us() - start;
+	w->last_us = dv_clock_us() - start;
 	w->spent_us += w->last_us;
 	return 0;
 }
@@ -242,7 +235,7 @@ int dv_lockwriter_new(dv_lockwriter **out, dv_repo *r)
 		return DV_ERROR;
 	w->repo = r;
 	w->fd = -1;
-	w->began_us = now_us();
+	w->began_us = dv_clock_us();
 	w->last_us = FOLD_GUESS_US;
 	if (!(w->dir = dv_lockjournal_dir(r)))
 		return DV_ERROR;
@@ -329,7 +322,7 @@ int dv_lockwriter_refresh(dv_lockwriter *w, dv_lockfile *l, const char *lock, co
 
 int dv_lockwriter_commit(dv_lockwriter *w)
 {
-	int64_t passed = now_us() - w->began_us;
+	int64_t passed = dv_clock_us() - w->began_us;
 	int rc;
 
 	if (!w->waiting.n)

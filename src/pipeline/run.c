@@ -13,14 +13,6 @@
 #define WAIT_MS 100		/* how soon a cancel is noticed */
 #define SETTLE_MS 20		/* how long a commit waits for another stage to end */
 
-int64_t dv_runner_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 void dv_runner_release(dv_runner *r)
 {
 	dv_children_free(r->children);
@@ -44,14 +36,6 @@ void dv_runner_release(dv_runner *r)
 	dv_plan_release(&r->plan);
 	dv_path_list_release(&r->staged);
 	pthread_mutex_destroy(&r->talk);
-}
-
-int64_t dv_runner_today(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 /* -- beginning --------------------------------------------------------------------------------- */

@@ -88,10 +88,6 @@ typedef struct dv_runner {
 	dv_path_list staged;	/* .gitignore files that changed */
 } dv_runner;
 
-/** Microseconds, to measure with; since 1970, to write down. */
-int64_t dv_runner_now(void);
-int64_t dv_runner_today(void);
-
 /* -- run_stage.c: one stage -------------------------------------------------------------------- */
 
 /** Looks at a ready stage and does what is to be done: nothing, restore, or start its command.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Committing what stages made, several stages at a time. */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "pipeline/run.h"
 #include "pipeline/runcache.h"
 #include "repo/record.h"
@@ -12,7 +13,7 @@
 void dv_runner_pend(dv_runner *r, dv_node *n)
 {
 	if (r->npending == 0)
-		r->pending_us = dv_runner_now();
+		r->pending_us = dv_clock_us();
 	n->pending = true;
 	r->pending[r->npending++] = (size_t)(n - r->nodes);
 }
@@ -24,7 +25,7 @@ bool dv_runner_commit_due(const dv_runner *r, bool idle)
 	if (!r->npending)
 		return false;
 	most = most < WAIT_LEAST_US ? WAIT_LEAST_US : most > WAIT_MOST_US ? WAIT_MOST_US : most;
-	return idle || dv_runner_now() - r->pending_us >= most;
+	return idle || dv_clock_us() - r->pending_us >= most;
 }
 
 /* -- the store --------------------------------------------------------------------------------- */
@@ -137,7 +138,7 @@ static int put_entries(dv_runner *r)
 
 int dv_runner_commit(dv_runner *r)
 {
-	int64_t start = dv_runner_now();
+	int64_t start = dv_clock_us();
 	int rc;
 
 	if (!r->npending && !r->unlisted)
@@ -153,7 +154,7 @@ int dv_runner_commit(dv_runner *r)
 		if ((rc = dv_node_let_go(r, n)))
 			return rc;
 	}
-	r->commit_us = dv_runner_now() - start;
+	r->commit_us = dv_clock_us() - start;
 	return 0;
 }
 

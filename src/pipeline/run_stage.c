@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/path.h"
 #include "pipeline/run.h"
 #include "pipeline/runcache.h"
@@ -508,7 +509,7 @@ int dv_node_begin(dv_runner *r, dv_node *n)
 {
 	int rc;
 
-	n->start_us = n->end_us = dv_runner_today();
+	n->start_us = n->end_us = dv_clock_wall_us();
 	rc = begin(r, n);
 	if (rc >= 0 || rc == DV_ECANCELLED || n->state != DV_NODE_READY)
 		return rc;

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "transfer/wrap.h"
 
 #define BEGIN_WITH 4
@@ -81,7 +82,7 @@ static void did(gate_remote *g, uint64_t work)
 {
 	pthread_mutex_lock(&g->lock);
 	g->work += work;
-	judge(g, dv_now_ms());
+	judge(g, dv_clock_ms());
 	pthread_mutex_unlock(&g->lock);
 }
 
@@ -109,7 +110,7 @@ static int enter(gate_remote *g)
 /* Returns rc. */
 static int leave(gate_remote *g, int rc)
 {
-	int64_t now = dv_now_ms();
+	int64_t now = dv_clock_ms();
 
 	pthread_mutex_lock(&g->lock);
 	g->busy--;
@@ -238,7 +239,7 @@ int dv_gate_wrap(dv_remote **r, int jobs)
 	g->max = jobs;
 	g->limit = jobs < BEGIN_WITH ? jobs : BEGIN_WITH;
 	g->doubling = true;
-	g->since = dv_now_ms();
+	g->since = dv_clock_ms();
 	dv_wrapper_init(&g->w, &gate_driver, r, gate_sending);
 	g->w.base.jobs = jobs;
 	return 0;

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "transfer/wrap.h"
 
 #define BURST_MS 100
@@ -28,7 +29,7 @@ int dv_rate_new(dv_rate **out, uint64_t bytes_in_a_second)
 		return DV_ERROR;
 	pthread_mutex_init(&l->lock, NULL);
 	l->rate = (double)bytes_in_a_second / 1000.0;
-	l->at = dv_now_ms();
+	l->at = dv_clock_ms();
 	*out = l;
 	return 0;
 }
@@ -48,7 +49,7 @@ int dv_rate_take(dv_rate *l, uint64_t n)
 	if (!l)
 		return 0;
 	pthread_mutex_lock(&l->lock);
-	int64_t now = dv_now_ms();
+	int64_t now = dv_clock_ms();
 	l->tokens += (double)(now - l->at) * l->rate;
 	if (l->tokens > BURST_MS * l->rate)
 		l->tokens = BURST_MS * l->rate;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/path.h"
 #include "base/sha256.h"
 #include "transfer/internal.h"
@@ -78,7 +79,7 @@ static int create_enforced(dv_remote_store *r, const char *name, const void *p, 
 static int create_weakly(dv_remote_store *r, const char *name, const void *p, size_t n)
 {
 	dv_autoclose int fd = dv_memory_file(p, n);
-	int64_t begin = dv_now_ms();
+	int64_t begin = dv_clock_ms();
 	uint64_t size;
 	int rc = fd < 0 ? DV_ERROR : r->r->driver->stat(r->r, name, &size);
 
@@ -88,7 +89,7 @@ static int create_weakly(dv_remote_store *r, const char *name, const void *p, si
 		rc = r->r->driver->put(r->r, name, fd, n);
 	if (rc)
 		return rc == DV_EEXISTS ? rc : dv_err_ctx(rc, "remote '%s'", r->name);
-	uint64_t took = (uint64_t)(dv_now_ms() - begin);
+	uint64_t took = (uint64_t)(dv_clock_ms() - begin);
 	uint64_t pause = 5 * took < SETTLE_MS ? SETTLE_MS : 5 * took;
 	if ((rc = dv_pause(pause < SETTLE_MAX_MS ? (unsigned)pause : SETTLE_MAX_MS)))
 		return rc;

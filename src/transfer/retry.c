@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "transfer/wrap.h"
 
@@ -25,20 +26,12 @@
 #define WARN_EVERY_MS 2000	/* connections fail in flocks */
 #define WARN_AFTER 2
 
-int64_t dv_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 int dv_pause(unsigned ms)
 {
-	int64_t end = dv_now_ms() + ms;
+	int64_t end = dv_clock_ms() + ms;
 
 	for (;;) {
-		int64_t left = end - dv_now_ms();
+		int64_t left = end - dv_clock_ms();
 		int rc = dv_check_cancel();
 
 		if (rc || left <= 0)
@@ -65,7 +58,7 @@ static unsigned choose_pause(int failures)
 static void warn(const dv_tries *t, const dv_error *e, unsigned pause)
 {
 	static _Atomic int64_t last;
-	int64_t now = dv_now_ms(), before = atomic_load(&last);
+	int64_t now = dv_clock_ms(), before = atomic_load(&last);
 
 	if (t->n < WARN_AFTER || (before && now - before < WARN_EVERY_MS) ||
 	    !atomic_compare_exchange_strong(&last, &before, now))
@@ -80,7 +73,7 @@ bool dv_try_again(dv_tries *t, int *rc)
 	if (*rc != DV_ETRANSIENT || dv_cancel_requested())
 		return false;
 	dv_error_take(&e);
-	int64_t now = dv_now_ms();
+	int64_t now = dv_clock_ms();
 	if (t->n++ == 0)
 		t->since = now;
 	unsigned pause = choose_pause(t->n);

@@ -78,8 +78,6 @@ typedef struct dv_tries {
 bool dv_try_again(dv_tries *t, int *rc);
 /** Sleeps, or returns DV_ECANCELLED within 100 ms of dv_cancel(). */
 int dv_pause(unsigned ms) DV_MUST_CHECK;
-/** Milliseconds of a clock that only goes on. */
-int64_t dv_now_ms(void);
 
 /** Counts bytes of a put that go now. */
 void dv_sending_add(uint64_t n);

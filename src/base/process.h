@@ -5,14 +5,15 @@
  * stays in our process group, so that it may ask for a password on the terminal, but Ctrl-C is not
  * for it: the owner decides what becomes of work under way.
  */
-#ifndef DV_REMOTES_PROCESS_H
-#define DV_REMOTES_PROCESS_H
+#ifndef DV_BASE_PROCESS_H
+#define DV_BASE_PROCESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 
 #define DV_PROCESS_TEXT 4096
@@ -50,5 +51,13 @@ bool dv_process_wait(dv_process *p, int ms);
 void dv_process_end(dv_process *p, int ms);
 /** The exit code, 128 + signal, or -1 while it runs. */
 int dv_process_code(const dv_process *p);
+/** Runs a program of PATH to its end, whatever that takes: gives it the n bytes of input, and
+ *  appends what it prints to out (NULL: not wanted), until there are max bytes (an error beyond);
+ *  out may hold secrets when it has room for max bytes. `what` names the program in messages. 0
+ *  when it ended by itself, with whatever code: dv_process_code and dv_process_words tell of it.
+ *  It never outlives the call. A git that works in another repository than ours begins its argv
+ *  with "env", "-u", "GIT_DIR". */
+int dv_process_run(dv_process *p, const char *const *argv, const char *what, const void *input,
+		   size_t n, dv_buf *out, size_t max) DV_MUST_CHECK;
 
 #endif

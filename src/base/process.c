@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programs with pipes; see process.h. */
-#include "remotes/process.h"
+#include "base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,15 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #define PIPE_SIZE (1 << 20)	/* asked for; a smaller one does as well */
 #define TICK_MS 5
+#define CANCEL_MS 100	/* how soon a cancel is noticed */
 
 extern char **environ;
 
@@ -237,17 +238,9 @@ static bool reap(dv_process *p)
 	return true;
 }
 
-static int64_t milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 bool dv_process_wait(dv_process *p, int ms)
 {
-	int64_t end = milliseconds() + ms;
+	int64_t end = dv_clock_ms() + ms;
 
 	for (;;) {
 		struct pollfd fd = { .fd = p->err, .events = POLLIN };
@@ -257,7 +250,7 @@ bool dv_process_wait(dv_process *p, int ms)
 			dv_process_listen(p);
 			return true;
 		}
-		if (milliseconds() >= end)
+		if (dv_clock_ms() >= end)
 			return false;
 		/* It may close its standard error before it ends. */
 		poll(&fd, 1, p->err >= 0 ? TICK_MS : 1);
@@ -294,4 +287,88 @@ int dv_process_code(const dv_process *p)
 	if (p->pid)
 		return -1;
 	return WIFSIGNALED(p->status) ? 128 + WTERMSIG(p->status) : WEXITSTATUS(p->status);
+}
+
+/* -- to the end -------------------------------------------------------------------------------- */
+
+/* Gives the program more of its input; closes when all is there, or it wants no more. */
+static int feed(dv_process *p, const char *input, size_t n, size_t *done)
+{
+	while (*done < n) {
+		struct iovec v = { (char *)(uintptr_t)input + *done, n - *done };
+		ssize_t k = dv_process_writev(p, &v, 1);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0 && errno == EAGAIN)
+			return 0;
+		if (k < 0 && errno != EPIPE)
+			return dv_err_sys("cannot write to a program");
+		if (k < 0)
+			break;
+		*done += (size_t)k;
+	}
+	close(p->in);
+	p->in = -1;
+	return 0;
+}
+
+/* Takes what there is of its output; closes at its end. */
+static int take(dv_process *p, const char *what, dv_buf *out, size_t max)
+{
+	char buf[16384];
+	int rc;
+
+	for (;;) {
+		ssize_t k = read(p->out, buf, sizeof buf);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0 && errno == EAGAIN)
+			return 0;
+		if (k < 0)
+			return dv_err_sys("cannot read what %s prints", what);
+		if (k == 0)
+			break;
+		if (!out)
+			continue;
+		if ((size_t)k > max - out->n)
+			rc = dv_err(DV_ERROR, "%s printed too much", what);
+		else
+			rc = dv_buf_add(out, buf, (size_t)k);
+		explicit_bzero(buf, (size_t)k); /* it may be a secret */
+		if (rc)
+			return rc;
+	}
+	close(p->out);
+	p->out = -1;
+	return 0;
+}
+
+int dv_process_run(dv_process *p, const char *const *argv, const char *what, const void *input,
+		   size_t n, dv_buf *out, size_t max)
+{
+	size_t done = 0;
+	int rc = dv_process_start(p, NULL, argv);
+
+	while (rc == 0 && p->out >= 0) {
+		struct pollfd fds[] = { { .fd = p->out, .events = POLLIN },
+					{ .fd = p->in, .events = POLLOUT },
+					{ .fd = p->err, .events = POLLIN } };
+
+		bool silent = poll(fds, 3, CANCEL_MS) == 0;
+		dv_process_listen(p);
+		if (silent)
+			dv_process_show(p);
+		rc = dv_check_cancel();
+		if (rc == 0 && p->in >= 0)
+			rc = feed(p, input, n, &done);
+		if (rc == 0)
+			rc = take(p, what, out, max);
+	}
+	/* It may go on for a while after its last word. */
+	while (rc == 0 && !dv_process_wait(p, CANCEL_MS))
+		rc = dv_check_cancel();
+	dv_process_end(p, 0);
+	return rc;
 }
