@@ -4,7 +4,7 @@
 
 usage: bench.py WORKDIR [--dv build/dv] [--tools LIST] [--work LIST] [--runs N] [--json FILE]
                 [--size MiB] [--icons DIR] [--table FILE] [--remote s3|ssh [--push-only LIST]]
-                [--series DIR] [--names LIST] [--versions N] [--aggressive]
+                [--series DIR] [--first N] [--names LIST] [--versions N] [--aggressive]
 
 random   one file of --size MiB, and the same with 300 small inserts
 icons    a folder of many small files (--icons; default: made, 20,000 files of 100 B to 8 KB)
@@ -15,6 +15,8 @@ series   all versions of a file, one add each, for every series in the folder --
 million  a million files of 1 KiB in 1,000 folders; dv only, and only when named
 sparse   one file of 100 GiB, a hole but for 320 MiB; dv only, and only when named
 startup  dv version, and dv status of a small repository: medians of 50; only when named
+stages   a pipeline of 1,000 small stages, with dv and dvc; the first run also of --first N
+         (default: 200), as dvc takes half an hour for all; only when named
 unlike   a file replaced by another of random bytes, with deltas and without; only when named
 
 With --remote, random, icons and table are pushed and pulled over S3 (radosgw) or ssh on loopback
@@ -30,6 +32,7 @@ import sys
 from pathlib import Path
 
 import far
+import pipelines
 import report
 import series
 import workloads
@@ -52,6 +55,7 @@ def arguments():
     p.add_argument("--icons", type=Path)
     p.add_argument("--table", type=Path)
     p.add_argument("--series", type=Path)
+    p.add_argument("--first", type=int, default=200)
     p.add_argument("--names", default="")
     p.add_argument("--versions", type=int)
     p.add_argument("--aggressive", action="store_true")
@@ -60,7 +64,7 @@ def arguments():
     a.tools = a.tools or ",".join(tools)
     known = {"random", "icons", "table"}
     if not a.remote:
-        known |= {"series", *workloads.OWN}
+        known |= {"series", "stages", *workloads.OWN}
     for given, names, what in ((a.work, known, "workload"), (a.tools, tools, "tool")):
         for word in given.split(","):
             if word not in names:
@@ -107,6 +111,8 @@ def main():
     for work in a.work.split(","):
         if work in workloads.OWN:
             workloads.OWN[work](lab, a.size)
+        elif work == "stages":
+            pipelines.run(lab, [cls.name for cls in tools], a.first)
         elif work == "series":
             series.run(lab, a.series, [n for n in a.names.split(",") if n], a.versions, tools,
                        a.aggressive)

@@ -7,6 +7,8 @@ it is not measured. `ours` and `theirs` are (tool, operation, field).
 import statistics
 from dataclasses import dataclass
 
+import pipelines
+
 MB, MIB = 1e6, 2**20
 DATA = dict(random=2**31, icons=110 * MB, table=750 * MB)  # bytes that the goals are about
 SERIES = ("countries", "runways", "legislators", "regioni", "states_sqlite")
@@ -117,8 +119,15 @@ def remote_goals():
         yield Goal(f"icons {far}", ("dv", "pull, 50 ms", "wall"), ("dv", "pull", "wall"), most=2)
 
 
+def pipeline_goals():
+    many = f"{pipelines.STAGES} stages"
+    yield Goal(many, ("dv", "repro", "wall"), most=10)
+    for op, n in (("repro", 100), ("repro again", 50), ("stage status", 50), ("dag", 50)):
+        yield Goal(many, ("dv", op, "wall"), ("dvc", op, "wall"), faster=n)
+
+
 GROUPS = (("The store and its speed", tuple(first_goals())), ("Deltas", tuple(delta_goals())),
-          ("Remotes", tuple(remote_goals())))
+          ("Remotes", tuple(remote_goals())), ("Pipelines", tuple(pipeline_goals())))
 PEAK = 256 * MIB
 
 
