@@ -308,7 +308,11 @@ DV_API int dv_checkout(dv_repo *r, const char *const *targets, size_t n,
 typedef struct dv_transfer_options {
 	const char *remote;	/* NULL: the default one */
 	bool all_branches, all_tags, all_commits;
-	const char *const *revs;	/* further revisions */
+	/** Further revisions, each a commit; or "A..B": of all that is reachable from B and not
+	 *  from A (left out: HEAD), "A...B": from either and not from both, a pattern with * ? [
+	 *  of branches and tags, and "^A" (also a pattern): what is named otherwise then stands for
+	 *  its whole history, without that of A. */
+	const char *const *revs;
 	size_t nrevs;
 	int jobs;
 	bool dry;
@@ -364,7 +368,7 @@ DV_API int dv_fsck(dv_repo *r, const dv_fsck_options *o, dv_damage_cb cb, void *
 
 typedef struct dv_gc_options {
 	bool workspace, all_branches, all_tags, all_commits;	/* roots; one at least */
-	const char *const *revs;
+	const char *const *revs;	/* as in dv_transfer_options */
 	size_t nrevs;
 	int last_n;		/* also the last n commits of each revision */
 	bool dry;

@@ -140,7 +140,7 @@ typedef struct dv_cli_transfer {
 	DV_OPT_FLAG('T', "all-tags", dv_cli_transfer, all_tags, "data of all tags"),               \
 	DV_OPT_FLAG('A', "all-commits", dv_cli_transfer, all_commits, "data of all commits"),      \
 	DV_OPT_STRLIST(0, "rev", dv_cli_transfer, revs, "REV",                                     \
-		       "data of this revision; may be repeated"),                                  \
+		       "data of this revision, or range A..B; may be repeated"),                   \
 	DV_OPT_FLAG(0, "glob", dv_cli_transfer, glob, "targets are patterns: *, ?, [], **"),       \
 	DV_OPT_FLAG(0, "dry", dv_cli_transfer, dry, "only tell what would be moved")
 /* clang-format on */

@@ -114,15 +114,23 @@ typedef int (*dv_git_pointer_cb)(const char *where, const char *path, const char
 int dv_git_pointers_at(dv_git *g, const char *rev, dv_git_pointer_cb cb, void *payload)
 	DV_MUST_CHECK;
 
-/** A set of commits. */
+/**
+ * A set of commits. A rev is anything git can name, and stands for that commit; or
+ *   "A..B"   what is reachable from B and not from A (each may be left out: HEAD)
+ *   "A...B"  what is reachable from one of them and not from both
+ *   "PAT"    with * ? or [: the branches and tags that match, as "v1.?"
+ *   "^A"     leaves out what is reachable from A (or from what matches); everything else that is
+ *            named, but for the ranges' own lower ends, then stands for its whole history
+ * Ranges add up, and "^A" counts for all of them.
+ */
 typedef struct dv_git_scope {
 	bool branches;		/* tips of local and remote-tracking branches */
 	bool tags;		/* what tags point to */
 	bool all_commits;	/* everything reachable from any reference and from HEAD */
 	const char *const *revs;
 	size_t nrevs;
-	int last_n;		/* also the last n commits, along first parents, of each rev (of
-				   HEAD when there are no revs) */
+	int last_n;		/* also the last n commits, along first parents, of each rev that
+				   is one commit (of HEAD when there are no revs); not with "^A" */
 } dv_git_scope;
 typedef int (*dv_git_commit_cb)(const char *hex, void *payload);
 /** Every commit of the scope once. */

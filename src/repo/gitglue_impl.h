@@ -6,6 +6,7 @@
 #include <git2.h>
 #include <git2/sys/repository.h>
 
+#include "base/map.h"
 #include "repo/gitglue.h"
 
 struct dv_git {
@@ -39,5 +40,22 @@ char *dv_git_full(const dv_git *g, const char *path);
 /** The path below the workspace, or NULL. Borrowed. */
 const char *dv_git_own(const dv_git *g, const char *full);
 int dv_git_lookup(dv_git *g, const char *rev, git_commit **out) DV_MUST_CHECK;
+
+/** A set of commits that tells each of them once. */
+typedef int (*dv_git_each_fn)(git_commit *c, void *payload);
+typedef struct dv_git_set {
+	dv_git *g;
+	dv_map seen;
+	dv_git_each_fn fn;
+	void *payload;
+} dv_git_set;
+void dv_git_set_release(dv_git_set *s);
+/** Tells a commit when it is new. */
+int dv_git_set_add(dv_git_set *s, git_commit *c) DV_MUST_CHECK;
+/** Adds HEAD of a repository that may be another work tree's; nothing when there is none. */
+int dv_git_set_add_head(dv_git_set *s, git_repository *repo) DV_MUST_CHECK;
+/** Calls fn for every commit of the scope once. */
+int dv_git_each_commit(dv_git *g, const dv_git_scope *o, dv_git_each_fn fn, void *payload)
+	DV_MUST_CHECK;
 
 #endif

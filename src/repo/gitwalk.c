@@ -192,157 +192,7 @@ int dv_git_pointers_at(dv_git *g, const char *rev, dv_git_pointer_cb cb, void *p
 	return rc ? rc : walk_commit(&w, c);
 }
 
-/* -- sets of commits --------------------------------------------------------------------------- */
-
-typedef int (*commit_fn)(git_commit *c, void *payload);
-
-struct set {
-	dv_git *g;
-	dv_map seen;
-	git_oid *todo;		/* for all_commits */
-	size_t n, cap;
-	bool deep, shallow;
-	commit_fn fn;
-	void *payload;
-};
-
-static void set_release(struct set *s)
-{
-	dv_map_release(&s->seen);
-	free(s->todo);
-}
-
-/* Reports a commit the first time; notes it for the walk over parents. */
-static int add_commit(struct set *s, git_commit *c)
-{
-	dv_oid key = { { 0 } };
-	bool fresh;
-
-	memcpy(key.b, git_commit_id(c)->id, GIT_OID_RAWSZ);
-	int rc = dv_map_add(&s->seen, &key, 1, &fresh);
-	if (rc || !fresh)
-		return rc;
-	if (s->deep) {
-		rc = dv_grow(&s->todo, &s->cap, s->n + 1, sizeof(*s->todo));
-		if (rc)
-			return rc;
-		git_oid_cpy(&s->todo[s->n++], git_commit_id(c));
-	}
-	return s->fn(c, s->payload);
-}
-
-/* The commit that a reference or an id stands for; nothing when it stands for something else. */
-static int add_ref(struct set *s, git_reference *ref)
-{
-	git_object *c = NULL;
-
-	if (git_reference_peel(&c, ref, GIT_OBJECT_COMMIT)) {
-		git_error_clear();
-		return 0;
-	}
-	int rc = add_commit(s, (git_commit *)c);
-	git_object_free(c);
-	return rc;
-}
-
-static int add_glob(struct set *s, const char *glob)
-{
-	dv_autoptr(git_reference_iterator) it = NULL;
-	git_reference *ref = NULL;
-	int rc = 0, gc = git_reference_iterator_glob_new(&it, s->g->repo, glob);
-
-	while (!gc && !rc && !(gc = git_reference_next(&ref, it))) {
-		rc = add_ref(s, ref);
-		git_reference_free(ref);
-	}
-	if (!rc && gc && gc != GIT_ITEROVER)
-		rc = dv_git_fail(gc, "cannot list git's references");
-	return rc;
-}
-
-static int add_head(struct set *s, git_repository *repo)
-{
-	dv_autoptr(git_reference) head = NULL;
-
-	if (git_repository_head(&head, repo)) {
-		git_error_clear();
-		return 0;
-	}
-	return add_ref(s, head);
-}
-
-static int add_parents(struct set *s)
-{
-	while (s->n) {
-		dv_autoptr(git_commit) c = NULL;
-		int rc = dv_check_cancel();
-		int gc = rc ? 0 : git_commit_lookup(&c, s->g->repo, &s->todo[--s->n]);
-		if (gc)
-			return dv_git_fail(gc, "cannot read git's history");
-		for (unsigned i = 0; !rc && i < git_commit_parentcount(c); i++) {
-			dv_autoptr(git_commit) parent = NULL;
-			gc = git_commit_parent(&parent, c, i);
-			/* A shallow clone ends somewhere. */
-			if (gc == GIT_ENOTFOUND && s->shallow)
-				continue;
-			rc = gc ? dv_git_fail(gc, "cannot read git's history") :
-				  add_commit(s, parent);
-		}
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-/* A revision and, with last_n, its n-1 first parents. */
-static int add_rev(struct set *s, const char *rev, int last_n)
-{
-	dv_autoptr(git_commit) c = NULL;
-	int rc = dv_git_lookup(s->g, rev, &c);
-
-	if (!rc)
-		rc = add_commit(s, c);
-	for (int i = 1; !rc && i < last_n && git_commit_parentcount(c); i++) {
-		git_commit *parent = NULL;
-		int gc = git_commit_parent(&parent, c, 0);
-		if (gc == GIT_ENOTFOUND && s->shallow)
-			break;
-		if (gc)
-			return dv_git_fail(gc, "cannot read git's history");
-		git_commit_free(c);
-		c = parent;
-		rc = add_commit(s, c);
-	}
-	return rc;
-}
-
-static int each_commit(dv_git *g, const dv_git_scope *o, commit_fn fn, void *payload)
-{
-	__attribute__((cleanup(set_release))) struct set s = {
-		.g = g, .fn = fn, .payload = payload, .deep = o->all_commits,
-		.shallow = git_repository_is_shallow(g->repo) == 1 };
-	int rc = 0;
-
-	if (o->all_commits) {
-		rc = add_head(&s, g->repo);
-		if (!rc)
-			rc = add_glob(&s, "refs/*");
-		if (!rc)
-			rc = add_parents(&s);
-		s.deep = false;
-	}
-	if (!rc && o->branches)
-		rc = add_glob(&s, "refs/heads/*");
-	if (!rc && o->branches)
-		rc = add_glob(&s, "refs/remotes/*");
-	if (!rc && o->tags)
-		rc = add_glob(&s, "refs/tags/*");
-	for (size_t i = 0; !rc && i < o->nrevs; i++)
-		rc = add_rev(&s, o->revs[i], o->last_n);
-	if (!rc && o->last_n > 0 && !o->nrevs && git_repository_head_unborn(g->repo) != 1)
-		rc = add_rev(&s, "HEAD", o->last_n);
-	return rc;
-}
+/* -- sets of commits -------------------------------------------------------------------------- */
 
 struct plain {
 	dv_git_commit_cb cb;
@@ -362,7 +212,7 @@ int dv_git_commits(dv_git *g, const dv_git_scope *s, dv_git_commit_cb cb, void *
 {
 	struct plain p = { .cb = cb, .payload = payload };
 
-	return each_commit(g, s, plain_commit, &p);
+	return dv_git_each_commit(g, s, plain_commit, &p);
 }
 
 static int pointers_of_commit(git_commit *c, void *payload)
@@ -397,7 +247,7 @@ int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, v
 	dv_auto(dv_map) seen = DV_MAP_INIT;
 	struct walk w = { .g = g, .cb = cb, .payload = payload, .seen = &seen };
 
-	return each_commit(g, s, pointers_of_commit, &w);
+	return dv_git_each_commit(g, s, pointers_of_commit, &w);
 }
 
 static int walk_by_age(struct walk *w, git_revwalk *revs)
@@ -506,7 +356,7 @@ int dv_git_worktrees(dv_git *g, dv_git_root_cb cb, void *payload)
 struct hidden {
 	dv_git *g;
 	struct walk w;
-	struct set s;
+	dv_git_set s;
 };
 
 static int commit_by_id(struct hidden *h, const git_oid *id, bool with_parents)
@@ -518,7 +368,7 @@ static int commit_by_id(struct hidden *h, const git_oid *id, bool with_parents)
 		git_error_clear();
 		return 0;
 	}
-	int rc = add_commit(&h->s, c);
+	int rc = dv_git_set_add(&h->s, c);
 	for (unsigned i = 0; !rc && with_parents && i < git_commit_parentcount(c); i++)
 		rc = commit_by_id(h, git_commit_parent_id(c, i), false);
 	return rc;
@@ -585,7 +435,7 @@ static int read_worktree(git_repository *repo, void *payload)
 	int rc = git_repository_is_bare(repo) ? 0 : read_indexes(h, repo);
 
 	if (!rc)
-		rc = add_head(&h->s, repo);
+		rc = dv_git_set_add_head(&h->s, repo);
 	return rc ? rc : read_reflog(h, repo, "HEAD");
 }
 
@@ -595,7 +445,7 @@ int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload)
 	struct hidden h = { .g = g, .w = { .g = g, .cb = cb, .payload = payload, .seen = &seen } };
 	git_strarray names = { 0 };
 
-	h.s = (struct set){ .g = g, .fn = pointers_of_commit, .payload = &h.w };
+	h.s = (dv_git_set){ .g = g, .fn = pointers_of_commit, .payload = &h.w };
 	int rc = each_repository(g, read_worktree, &h);
 	int gc = rc ? 0 : git_reference_list(&names, g->repo);
 	if (gc)
@@ -603,6 +453,6 @@ int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload)
 	for (size_t i = 0; !rc && i < names.count; i++)
 		rc = read_reflog(&h, g->repo, names.strings[i]);
 	git_strarray_dispose(&names);
-	set_release(&h.s);
+	dv_git_set_release(&h.s);
 	return rc;
 }
