@@ -475,5 +475,6 @@ DV_API int dv_serve(const char *path, const dv_serve_options *o);
 /* The other parts. */
 #include <dv/lineage.h>
 #include <dv/pipeline.h>
+#include <dv/takeover.h>
 
 #endif

@@ -41,6 +41,7 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_fetch,
 	&dv_cmd_pull,
 	&dv_cmd_serve,
+	&dv_cmd_import_dvc,
 	/* keep it healthy */
 	&dv_cmd_fsck,
 	&dv_cmd_gc,

@@ -475,21 +475,35 @@ static int walk_job(void *arg, int worker)
 	return complete(s, d, worker);
 }
 
+static int show_from_start(dv_scan *s, int worker)
+{
+	dv_witness see = { 0 };
+	int r = s->watch && s->ingest ? s->watch->begin(s->watch->ctx, worker, &see) : 0;
+
+	if (s->ingest)
+		dv_ingest_witness(s->ingest, worker, &see);
+	return r;
+}
+
 /* Reads or stores what `name` in `dirfd` is; `before`: what it was, or NULL. A dv_take or
  * negative. */
 static int read_once(dv_scan *s, int dirfd, const char *name, const char *path, entry *e,
 		     const dv_oid *before, bool take, int worker, struct stat *st)
 {
-	int r = take ? dv_links_take(&s->links, s->ingest, s->writer, worker, dirfd, name, path,
-				     &e->f.oid, st) : DV_TAKE_NOT;
+	int r = show_from_start(s, worker);
 	dv_autoclose int fd = -1;
 
+	if (r == 0 && take)
+		r = dv_links_take(&s->links, s->ingest, s->writer, worker, dirfd, name, path,
+				  &e->f.oid, st);
 	/* What is not there may be a folder of the cache: the file itself tells. */
 	if (r != DV_TAKE_NOT && r != DV_ENOTFOUND)
 		return r;
 	fd = dv_fs_openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd < 0)
 		return dv_err_sys("cannot open '%s'", path);
+	if (take && (r = show_from_start(s, worker)) < 0)
+		return r;
 	if (!s->ingest)
 		r = dv_hash_file(fd, path, &e->f.oid, st);
 	else if (worker < 0)
@@ -546,6 +560,8 @@ static int read_file(dv_scan *s, int dirfd, const char *dir, node *d, size_t i, 
 			e->f.ino = 0;
 		atomic_fetch_add(&s->hashed, e->f.size);
 		dv_progress_add(0, 1);
+		if (s->watch && s->watch->end(s->watch->ctx, worker, path, &e->f.oid, e->f.size))
+			return DV_ERROR;
 		return r == DV_TAKE_RELINK || (e->linked && r == DV_TAKE_DONE)
 			       ? dv_scan_note_relink(s, d, e, dirfd) : 0;
 	}

@@ -14,6 +14,7 @@
 #include "repo/statcache.h"
 #include "repo/treediff.h"
 #include "repo/workdir.h"
+#include "store/object.h"
 
 typedef struct dv_scan dv_scan;
 
@@ -21,6 +22,18 @@ typedef struct dv_scan dv_scan;
 int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer) DV_MUST_CHECK;
 void dv_scan_free(dv_scan *s);
 DV_DEFINE_AUTOPTR(dv_scan)
+
+/** Somebody who watches what a scan with a writer reads. Called by any worker (-1: the thread that
+ *  scans). */
+typedef struct dv_scan_watch {
+	/** A file is read from its start, perhaps not for the first time; fills `see`. */
+	int (*begin)(void *ctx, int worker, dv_witness *see);
+	/** It was read as it is. */
+	int (*end)(void *ctx, int worker, const char *path, const dv_oid *oid, uint64_t size);
+	void *ctx;
+} dv_scan_watch;
+/** Borrows `w`. */
+void dv_scan_watched(dv_scan *s, const dv_scan_watch *w);
 
 /** What a path is. kind 0: nothing is there. */
 typedef struct dv_scanned {

@@ -84,6 +84,7 @@ struct dv_scan {
 	dv_pool *pool;
 	dv_writer *writer;
 	dv_ingest *ingest;
+	const dv_scan_watch *watch;	/* or NULL */
 	dv_encoder **enc;	/* one a worker, and one for the calling thread; made when needed */
 	dv_store *store;
 	int rootfd;

@@ -19,6 +19,11 @@ void dv_scan_set_file(dv_cached_file *f, const struct stat *st, int64_t since)
 		f->ino = 0;
 }
 
+void dv_scan_watched(dv_scan *s, const dv_scan_watch *w)
+{
+	s->watch = w;
+}
+
 /* The directory of that path, or NULL. */
 static int find_node(dv_scan *s, const char *path, node **out)
 {

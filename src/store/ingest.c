@@ -38,6 +38,7 @@ typedef struct station {
 	size_t buf_cap;
 	dv_cuts cuts;
 	dv_buf recipe;
+	dv_witness witness;
 } station;
 
 enum slot_state { SLOT_FREE, SLOT_READING, SLOT_READ, SLOT_PUTTING };
@@ -98,8 +99,7 @@ int dv_ingest_new(dv_ingest **out, dv_writer *w, dv_pool *pool)
 		return DV_ERROR;
 	pthread_mutex_init(&in->lock, NULL);
 	pthread_cond_init(&in->changed, NULL);
-	in->w = w;
-	in->pool = pool;
+	in->w = w, in->pool = pool;
 	in->nslots = threads > 6 ? SLOTS_MAX : (size_t)threads * 2 + 4;
 	for (size_t i = 0; i < SLOTS_MAX; i++)
 		in->slots[i].in = in;
@@ -135,6 +135,17 @@ void dv_ingest_free(dv_ingest *in)
 	pthread_mutex_destroy(&in->lock);
 	pthread_cond_destroy(&in->changed);
 	free(in);
+}
+
+void dv_ingest_witness(dv_ingest *in, int worker, const dv_witness *w)
+{
+	in->stations[worker < 0 ? in->nstations - 1 : worker].witness = w ? *w : (dv_witness){ 0 };
+}
+
+static void show(const station *s, const void *p, size_t n)
+{
+	if (s->witness.see && n)
+		s->witness.see(s->witness.ctx, p, n);
 }
 
 /* The worker's encoder, made when it is first needed. */
@@ -390,6 +401,7 @@ static int ingest_small(dv_ingest *in, int worker, int fd, const char *name, con
 		rc = station_encoder(in, worker, &enc);
 	if (rc < 0)
 		return rc;
+	show(s, s->buf, (size_t)st->st_size);
 	return table ? table_small(in, s, (size_t)st->st_size, table, oid)
 		     : put_bytes(in, worker, s->buf, (size_t)st->st_size, before, in->peers,
 				 likeness_of(in, name), oid);
@@ -658,6 +670,8 @@ static int cut_segment(dv_ingest *in, uint64_t k)
 		rc = issue_reads(in);
 	if (!rc && !s->hashed)
 		dv_sha256_update(&f->hash, s->first, (size_t)whole);
+	if (!rc)
+		show(&in->stations[in->nstations - 1], s->first, (size_t)whole);
 	release_slot(s);
 	return rc;
 }
@@ -722,8 +736,7 @@ static int begin_large(dv_ingest *in, int fd, const char *name, const dv_oid *be
 	f->params = dv_chunker_for_size(f->size);
 	f->nsegments = (f->size + SEGMENT - 1) / SEGMENT;
 	f->issued = f->cut = f->start = 0;
-	f->sticky = (dv_sticky){ 0 };
-	f->like = (dv_likeness){ 0 };
+	f->sticky = (dv_sticky){ 0 }, f->like = (dv_likeness){ 0 };
 	dv_basis_free(f->basis);
 	dv_peers_free(f->peers);
 	f->basis = NULL;

@@ -68,6 +68,14 @@ int dv_ingest_large(dv_ingest *in, int fd, const char *name, const dv_oid *befor
  *  that owns the pool. */
 int dv_ingest_bytes(dv_ingest *in, int worker, const void *p, size_t n, const dv_oid *before,
 		    dv_oid *oid) DV_MUST_CHECK;
+/** Somebody who sees the bytes of a file, in order, as they are stored. */
+typedef struct dv_witness {
+	void (*see)(void *ctx, const void *p, size_t n);
+	void *ctx;
+} dv_witness;
+/** Shows `w` (copied; NULL: nobody) what `worker`, or with -1 the pool's owner, stores from now on.
+ *  A file that must be read again is shown again: say it anew before. */
+void dv_ingest_witness(dv_ingest *in, int worker, const dv_witness *w);
 /** Only hashes: the oid a file would get. Any thread. */
 int dv_hash_file(int fd, const char *name, dv_oid *oid, struct stat *st) DV_MUST_CHECK;
 

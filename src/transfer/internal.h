@@ -296,4 +296,7 @@ int dv_fetching_settle(dv_fetching *f) DV_MUST_CHECK;
 /** Settles, commits without roots and empties the cache: what it held is in the store now. */
 int dv_fetching_flush(dv_fetching *f) DV_MUST_CHECK;
 
+/** The driver for a URL, or NULL. */
+const dv_driver *dv_driver_for(const char *url);
+
 #endif

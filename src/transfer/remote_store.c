@@ -263,8 +263,7 @@ static int describe(dv_remote_store *r, bool create)
 	return 0;
 }
 
-/* The driver for a URL, or NULL. */
-static const dv_driver *driver_for(const char *url)
+const dv_driver *dv_driver_for(const char *url)
 {
 	size_t n = strcspn(url, ":");
 	const char *scheme = url;
@@ -294,7 +293,7 @@ static int open_driver(dv_remote_store *r, const dv_remote_options *o)
 	if (url[0] != '/' && strncmp(url + n, "://", 3) != 0)
 		return dv_err(DV_EUSAGE, "remote '%s' is at neither URL nor absolute path",
 			      r->name);
-	const dv_driver *d = driver_for(url);
+	const dv_driver *d = dv_driver_for(url);
 	if (!d) {
 		dv_err(DV_ERROR, "remote '%s': this dv cannot reach '%.*s' URLs", r->name, n, url);
 		return dv_err_hint(DV_ERROR, "put a program 'dv-remote-%.*s' on PATH, or use "
@@ -311,7 +310,7 @@ static int open_driver(dv_remote_store *r, const dv_remote_options *o)
 
 bool dv_remote_has_driver(const char *url)
 {
-	return strncmp(url + strcspn(url, ":"), "://", 3) != 0 || driver_for(url);
+	return strncmp(url + strcspn(url, ":"), "://", 3) != 0 || dv_driver_for(url);
 }
 
 int dv_remote_store_refresh(dv_remote_store *r)

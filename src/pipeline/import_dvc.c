@@ -1,0 +1,778 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv import-dvc. The order is that of everything: content durable in the store, then pointers and
+ * lock files, then git's index, and only then, if asked for, DVC's own files go. Whatever stops it
+ * leaves a repository of DVC's as it was, and the next call goes on.
+ */
+#include "pipeline/import_dvc.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/path.h"
+#include "base/progress.h"
+#include "lineage/record.h"
+#include "repo/config_keys.h"
+
+typedef struct import {
+	dv_repo *repo;
+	const dv_import_dvc_options *o;
+	dv_takeover_cb cb;
+	void *payload;
+	dv_takeover_summary *sum;
+	dv_arena arena;
+	dv_dvc_found found;
+	dv_dvc_settings settings;
+	dv_dvc_mapping mapping, places;	/* places: DVC's own remotes */
+	dv_dvc_outs outs;
+	dv_dvc_lock *locks;
+	size_t nlocks;
+	dv_output_list known;		/* outputs that dv has already */
+	dv_path_list stage, drop, ignored;
+	const char *cache;
+	char remote_section[256];
+	dv_lock lock;
+	dv_dvc_take *take;
+	dv_writer *writer;
+	dv_pool *pool;
+	bool incomplete;		/* something of DVC's is still needed */
+	int64_t start;
+} import;
+
+static void import_release(import *m)
+{
+	dv_dvc_take_free(m->take);
+	dv_writer_free(m->writer);
+	dv_pool_free(m->pool);
+	for (size_t i = 0; i < m->nlocks; i++)
+		dv_pipeline_release(&m->locks[i].pipeline);
+	dv_dvc_found_release(&m->found);
+	dv_dvc_settings_release(&m->settings);
+	dv_output_list_release(&m->known);
+	dv_path_list_release(&m->stage);
+	dv_path_list_release(&m->drop);
+	dv_path_list_release(&m->ignored);
+	dv_arena_release(&m->arena);
+	dv_lock_release(&m->lock);
+}
+
+static int tell(import *m, const dv_takeover *t)
+{
+	m->sum->missing += t->kind == DV_TAKE_MISSING;
+	m->sum->left += t->kind == DV_TAKE_LEFT;
+	m->sum->removed += t->kind == DV_TAKE_REMOVED;
+	return m->cb ? m->cb(t, m->payload) : 0;
+}
+
+/* Something of DVC's stays as it is. */
+static int leave(import *m, const char *from, const char *path, const char *why)
+{
+	m->incomplete = true;
+	return tell(m, &(dv_takeover){ .kind = DV_TAKE_LEFT, .from = from, .path = path,
+				       .why = why });
+}
+
+/* Of one file, whose failure is none of the others. */
+static int leave_failed(import *m, const char *from, int rc)
+{
+	dv_autofree char *why = dv_strdup(dv_error_last()->message);
+
+	if (rc == DV_ECANCELLED || !why)
+		return rc;
+	dv_error_clear();
+	return leave(m, from, NULL, why);
+}
+
+/* -- reading ----------------------------------------------------------------------------------- */
+
+static int read_text(import *m, const char *path, size_t max, dv_buf *out)
+{
+	dv_autofree char *abs = dv_repo_abs(m->repo, path);
+
+	return abs ? dv_fs_read_file(out, abs, max) : dv_err_nomem();
+}
+
+static int read_pointers(import *m)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < m->found.pointers.n; i++) {
+		const char *from = m->found.pointers.p[i];
+		dv_auto(dv_buf) text = DV_BUF_INIT;
+
+		rc = read_text(m, from, DV_DVC_FILE_MAX, &text);
+		if (rc == 0)
+			rc = dv_dvc_file_parse(&m->outs, &m->arena, dv_buf_str(&text), text.n,
+					       from);
+		if (rc < 0)
+			rc = leave_failed(m, from, rc);
+	}
+	return rc;
+}
+
+static const char *folder_of(dv_arena *a, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return dv_arena_strndup(a, path, slash ? (size_t)(slash - path) : 0);
+}
+
+static int read_lock(import *m, dv_dvc_lock *l, const char *path)
+{
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	const char *pipeline;
+	int rc;
+
+	l->path = path;
+	l->dir = folder_of(&m->arena, path);
+	pipeline = l->dir ? dv_arena_printf(&m->arena, "%s%sdvc.yaml", l->dir, *l->dir ? "/" : "")
+			  : NULL;
+	if (!pipeline)
+		return DV_ERROR;
+	rc = dv_pipeline_load_file(&l->pipeline, m->repo, pipeline);
+	if (rc < 0)
+		return leave_failed(m, pipeline, rc);
+	if ((rc = read_text(m, path, DV_DVC_LOCK_MAX, &text)) == 0)
+		rc = dv_dvc_lock_parse(l, &m->arena, dv_buf_str(&text), text.n, path);
+	if (rc == 0)
+		rc = dv_dvc_lock_outs(l, &m->arena, &m->outs);
+	return rc < 0 ? leave_failed(m, path, rc) : 0;
+}
+
+static int read_locks(import *m)
+{
+	int rc = 0;
+
+	m->locks = dv_arena_alloc(&m->arena, (m->found.locks.n + 1) * sizeof(*m->locks));
+	if (!m->locks)
+		return DV_ERROR;
+	for (size_t i = 0; rc == 0 && i < m->found.locks.n; i++)
+		rc = read_lock(m, &m->locks[m->nlocks++], m->found.locks.p[i]);
+	return rc;
+}
+
+/* What is inside an output that dv has, or that DVC names twice, is left alone. */
+static int check_places(import *m)
+{
+	dv_auto(dv_map) seen = DV_MAP_INIT;
+	int rc = dv_repo_outputs(m->repo, &m->known);
+
+	for (size_t i = 0; rc == 0 && i < m->outs.n; i++) {
+		dv_dvc_out *o = &m->outs.o[i];
+		const char *rest;
+		const dv_output *holder = dv_output_list_holding(&m->known, o->path, &rest);
+		dv_oid key;
+		bool added;
+
+		dv_sha256(&key, o->path, strlen(o->path));
+		rc = dv_map_add(&seen, &key, i, &added);
+		if (o->state != DV_DVC_OPEN || rc < 0)
+			continue;
+		if (!added)
+			o->why = "it is named twice";
+		else if (holder && *rest)
+			o->why = "it lies in an output that dv has";
+		if (o->why)
+			o->state = DV_DVC_UNSUPPORTED;
+	}
+	return rc;
+}
+
+static int read_all(import *m)
+{
+	struct stat st;
+	dv_autofree char *folder = dv_repo_abs(m->repo, DV_DVC_FOLDER);
+	int rc = folder ? dv_dvc_find(m->repo, &m->found) : dv_err_nomem();
+
+	if (rc < 0)
+		return rc;
+	if (!m->found.pointers.n && !m->found.pipelines.n && lstat(folder, &st) < 0)
+		return dv_err(DV_ENOTFOUND, "there is nothing of DVC in '%s'", m->repo->root);
+	if ((rc = dv_dvc_settings_read(&m->settings, m->repo)) < 0 ||
+	    (rc = dv_dvc_settings_map(&m->settings, m->repo, true, &m->mapping)) < 0 ||
+	    (rc = read_pointers(m)) < 0 || (rc = read_locks(m)) < 0)
+		return rc;
+	m->cache = m->o->cache ? m->o->cache : dv_dvc_cache_dir(&m->settings, m->repo);
+	return m->cache ? check_places(m) : DV_ERROR;
+}
+
+/* -- what would be done ------------------------------------------------------------------------ */
+
+static int plan_out(import *m, const dv_dvc_out *o)
+{
+	dv_autofree char *abs = dv_repo_abs(m->repo, o->path);
+	dv_takeover t = { .kind = DV_TAKE_PLANNED, .from = o->from, .path = o->path,
+			  .size = o->said_size };
+	struct stat st;
+
+	if (!abs)
+		return dv_err_nomem();
+	if (o->state == DV_DVC_UNSUPPORTED)
+		return leave(m, o->from, o->path, o->why);
+	m->sum->outputs++;
+	t.why = !lstat(abs, &st) ? "in the workspace" :
+		dv_dvc_cache_has(m->cache, &o->name) ? "in DVC's cache" :
+						       "not in the workspace or DVC's cache";
+	return tell(m, &t);
+}
+
+static int plan(import *m)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < m->outs.n; i++)
+		rc = plan_out(m, &m->outs.o[i]);
+	for (size_t i = 0; rc == 0 && i < m->found.pipelines.n; i++)
+		rc = tell(m, &(dv_takeover){ .kind = DV_TAKE_PLANNED,
+					     .from = m->found.pipelines.p[i] });
+	for (size_t i = 0; rc == 0 && i < m->mapping.n; i++) {
+		const dv_dvc_mapped *s = &m->mapping.m[i];
+
+		rc = s->key ? tell(m, &(dv_takeover){ .kind = DV_TAKE_PLANNED, .from = s->from,
+						     .to = s->key })
+			    : leave(m, s->from, NULL, s->why);
+	}
+	return rc;
+}
+
+/* -- settings and patterns --------------------------------------------------------------------- */
+
+static int set_one(import *m, const dv_dvc_mapped *s)
+{
+	enum dv_config_level level = s->local ? DV_CONFIG_LOCAL : DV_CONFIG_REPO;
+	const char *old = dv_config_string(&m->repo->config, s->key, NULL);
+	dv_takeover t = { .kind = DV_TAKEN, .from = s->from, .to = s->key };
+	int rc;
+
+	m->sum->settings++;
+	if (old && strcmp(old, s->value) != 0)
+		return leave(m, s->from, NULL, "dv has another value, which stays");
+	if (old) {
+		t.kind = DV_TAKEN_BEFORE;
+		return tell(m, &t);
+	}
+	rc = dv_config_check(s->key, s->value);
+	if (rc == 0)
+		rc = dv_config_set(m->repo, level, s->key, s->value);
+	if (rc < 0)
+		return leave_failed(m, s->from, rc);
+	if (level == DV_CONFIG_REPO && (rc = dv_path_list_add(&m->stage, ".dv/config")) < 0)
+		return rc;
+	return tell(m, &t);
+}
+
+static int take_settings(import *m)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < m->mapping.n; i++) {
+		const dv_dvc_mapped *s = &m->mapping.m[i];
+		const bool needed = m->incomplete;
+
+		rc = s->key ? set_one(m, s) : leave(m, s->from, NULL, s->why);
+		/* Settings that cannot be had keep no data with DVC. */
+		m->incomplete = needed;
+	}
+	return rc;
+}
+
+/* Is the line there already? */
+static bool has_line(const dv_buf *text, const char *line, size_t n)
+{
+	const char *p = dv_buf_str(text);
+
+	while (*p) {
+		size_t k = strcspn(p, "\n");
+
+		if (k == n && !memcmp(p, line, n))
+			return true;
+		p += k + (p[k] == '\n');
+	}
+	return false;
+}
+
+/* The patterns of .dvcignore into the .dvignore beside it. */
+static int take_patterns(import *m, const char *from)
+{
+	const char *dir = folder_of(&m->arena, from);
+	const char *to = dir ? dv_arena_printf(&m->arena, "%s%s" DV_IGNORE_FILE, dir,
+					       *dir ? "/" : "") : NULL;
+	dv_autofree char *abs = to ? dv_repo_abs(m->repo, to) : NULL;
+	dv_auto(dv_buf) text = DV_BUF_INIT, out = DV_BUF_INIT;
+	int rc = abs ? read_text(m, from, DV_IGNORE_FILE_MAX, &text) : dv_err_nomem();
+
+	if (rc == 0)
+		rc = dv_fs_read_file(&out, abs, DV_IGNORE_FILE_MAX);
+	if (rc == DV_ENOTFOUND) {
+		dv_error_clear();
+		rc = 0;
+	}
+	const size_t before = out.n;
+	for (const char *p = dv_buf_str(&text); rc == 0 && *p;) {
+		size_t n = strcspn(p, "\n"), k = n && p[n - 1] == '\r' ? n - 1 : n;
+
+		if (k && *p != '#' && !has_line(&out, p, k)) {
+			if (out.n && out.p[out.n - 1] != '\n')
+				dv_buf_addc(&out, '\n');
+			dv_buf_add(&out, p, k);
+			rc = dv_buf_addc(&out, '\n');
+		}
+		p += n + (p[n] == '\n');
+	}
+	if (rc < 0 || out.n == before)
+		return rc;
+	if ((rc = dv_scratch_write(&m->repo->scratch, abs, out.p, out.n, DV_ATOMIC_SYNC)) < 0 ||
+	    (rc = dv_path_list_add(&m->stage, to)) < 0)
+		return rc;
+	return tell(m, &(dv_takeover){ .kind = DV_TAKEN, .from = from, .to = to });
+}
+
+static int take_all_patterns(import *m)
+{
+	dv_autoptr(dv_ignore) fresh = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < m->found.ignores.n; i++)
+		rc = take_patterns(m, m->found.ignores.p[i]);
+	if (rc == 0)
+		rc = dv_ignore_new(&fresh, m->repo->root);
+	if (rc < 0)
+		return rc;
+	dv_ignore_free(m->repo->ignore);
+	m->repo->ignore = dv_steal(&fresh);
+	return 0;
+}
+
+/* -- content ----------------------------------------------------------------------------------- */
+
+/* A setting of dv's for DVC's remote, as the driver asks for it. */
+static const char *place_setting(void *ctx, const char *key)
+{
+	const import *m = ctx;
+
+	for (size_t i = m->places.n; i-- > 0;) {
+		const char *full = m->places.m[i].key;
+		size_t n = strlen(m->remote_section);
+
+		if (full && !strncmp(full, m->remote_section, n) && full[n] == '.' &&
+		    !strcmp(full + n + 1, key))
+			return m->places.m[i].value;
+	}
+	return NULL;
+}
+
+static int open_remote(void *ctx, dv_foreign **out)
+{
+	import *m = ctx;
+	const char *name = m->o->remote ? m->o->remote
+					: dv_dvc_setting_get(&m->settings, "core", "remote", NULL);
+	dv_remote_options o = { .name = name, .setting = place_setting, .ctx = m };
+	bool own = false;
+	int rc;
+
+	*out = NULL;
+	if (!name || strlen(name) > 200)
+		return 0;
+	snprintf(m->remote_section, sizeof m->remote_section, "remote.%s", name);
+	if ((rc = dv_dvc_settings_map(&m->settings, m->repo, false, &m->places)) < 0)
+		return rc;
+	o.url = place_setting(m, "url");
+	dv_dvc_setting_get(&m->settings, m->remote_section, "url", &own);
+	o.url_is_own = own;
+	if (!o.url && m->o->remote)
+		return dv_err(DV_ENOTFOUND, "DVC has no remote '%s' that dv can reach", name);
+	if (!o.url)
+		return 0;
+	rc = dv_foreign_open(out, &o);
+	if (rc < 0 && rc != DV_ECANCELLED) {
+		dv_warn("nothing can be fetched from DVC's remote: %s", dv_error_last()->message);
+		dv_error_clear();
+		rc = 0;
+	}
+	return rc;
+}
+
+static int tell_missing(const dv_dvc_out *o, const char *path, const char *md5, void *ctx)
+{
+	import *m = ctx;
+
+	m->incomplete = true;
+	return tell(m, &(dv_takeover){ .kind = DV_TAKE_MISSING, .from = o->from, .path = path,
+				       .why = md5 });
+}
+
+static int take_content(import *m)
+{
+	dv_autofree dv_dvc_out **outs = dv_calloc(m->outs.n + 1, sizeof(*outs));
+	dv_dvc_take_options o = { .repo = m->repo, .cache = m->cache, .ctx = m,
+				  .open_remote = m->o->no_fetch ? NULL : open_remote };
+	dv_store *store;
+	int rc = outs ? dv_repo_store(m->repo, &store) : DV_ERROR;
+
+	for (size_t i = 0; i < m->outs.n && outs; i++) {
+		outs[i] = &m->outs.o[i];
+		o.dos2unix |= outs[i]->name.dos2unix;
+		o.plain |= !outs[i]->name.dos2unix;
+	}
+	if (rc == 0)
+		rc = dv_repo_pool(&m->pool, m->repo, m->o->jobs);
+	if (rc == 0)
+		rc = dv_writer_new(&m->writer, store, dv_repo_compression(m->repo));
+	o.pool = m->pool;
+	o.writer = m->writer;
+	if (rc == 0)
+		rc = dv_dvc_take_new(&m->take, &o);
+	if (rc < 0)
+		return rc;
+	dv_progress_start("importing", 0, 0);
+	rc = dv_dvc_take_outs(m->take, outs, m->outs.n, tell_missing, m);
+	dv_progress_end();
+	return rc;
+}
+
+/* -- pointers ---------------------------------------------------------------------------------- */
+
+/* Notes where an import came from, for the reader: dv update knows other words. */
+static int add_source(dv_buf *extra, const dv_dvc_out *o)
+{
+	const struct { const char *key, *value; } notes[] = {
+		{ "dvc_repo", o->repo_url }, { "dvc_path", o->repo_path },
+		{ "dvc_rev", o->repo_rev }, { "dvc_rev_lock", o->repo_lock },
+		{ "dvc_url", o->source },
+	};
+
+	for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
+		if (notes[i].value) {
+			int rc = dv_buf_addf(extra, "%s: ", notes[i].key);
+
+			if (rc || (rc = dv_yaml_quote(extra, notes[i].value)) ||
+			    (rc = dv_buf_addc(extra, '\n')))
+				return rc;
+		}
+	return 0;
+}
+
+static int make_pointer(dv_pointer *p, const dv_dvc_out *o)
+{
+	dv_auto(dv_buf) extra = DV_BUF_INIT;
+	int rc = dv_buf_adds(&extra, o->extra ? o->extra : "");
+
+	*p = (dv_pointer){ .path = dv_strdup(dv_path_base(o->path)), .oid = o->oid,
+			   .size = o->size, .is_dir = o->kind == 'd', .isexec = o->kind == 'x',
+			   .nfiles = o->kind == 'd' ? o->nfiles : 0, .no_push = o->no_push };
+	if (rc == 0)
+		rc = add_source(&extra, o);
+	if (o->remote && !(p->remote = dv_strdup(o->remote)))
+		return DV_ERROR;
+	if (extra.n && !(p->extra_out = dv_buf_detach(&extra)))
+		return DV_ERROR;
+	return p->path ? rc : DV_ERROR;
+}
+
+/* One whose pointer names something else stays, unless forced. */
+static bool is_kept(const import *m, const dv_dvc_out *o, const dv_output *was)
+{
+	return was && !m->o->force && !dv_oid_eq(&was->pointer.oid, &o->oid);
+}
+
+static int write_pointer(import *m, dv_dvc_out *o)
+{
+	const dv_output *was = dv_output_list_find(&m->known, o->path);
+	dv_auto(dv_pointer) p = DV_POINTER_INIT;
+	const char *file = dv_arena_printf(&m->arena, "%s" DV_POINTER_SUFFIX, o->path);
+	dv_autofree char *abs = file ? dv_repo_abs(m->repo, file) : NULL;
+	char hex[DV_OID_HEX_SIZE + 1];
+	dv_takeover t = { .kind = DV_TAKEN_BEFORE, .from = o->from, .to = file, .path = o->path,
+			  .oid = hex, .size = o->size, .nfiles = o->nfiles };
+	bool changed = false;
+	int rc;
+
+	if (!abs)
+		return dv_err_nomem();
+	if (is_kept(m, o, was) || (was && was->stage)) {
+		o->state = DV_DVC_UNSUPPORTED;
+		return leave(m, o->from, o->path, was->stage ? "a stage of dv's makes it" :
+			     "dv has other content for it, which stays; '--force' replaces it");
+	}
+	dv_oid_hex(hex, &o->oid);
+	m->sum->outputs++;
+	m->sum->files += o->nfiles;
+	m->sum->bytes += o->size;
+	if (!was || !dv_oid_eq(&was->pointer.oid, &o->oid)) {
+		if ((rc = make_pointer(&p, o)) < 0 ||
+		    (rc = dv_pointer_write(&p, &m->repo->scratch, abs, &changed)) < 0 ||
+		    (rc = dv_path_list_add(&m->stage, file)) < 0)
+			return rc;
+		t.kind = changed ? DV_TAKEN : DV_TAKEN_BEFORE;
+	}
+	if ((rc = dv_path_list_add(&m->ignored, o->path)) < 0)
+		return rc;
+	return tell(m, &t);
+}
+
+static bool is_pointer_of_dvc(const dv_dvc_out *o)
+{
+	const char *base = dv_path_base(o->from);
+
+	return strcmp(base, "dvc.lock") != 0;
+}
+
+static int write_pointers(import *m)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < m->outs.n; i++) {
+		dv_dvc_out *o = &m->outs.o[i];
+
+		if (o->state == DV_DVC_UNSUPPORTED) {
+			rc = leave(m, o->from, o->path, o->why);
+		} else if (o->state == DV_DVC_DONE && is_pointer_of_dvc(o)) {
+			rc = write_pointer(m, o);
+		} else if (o->state == DV_DVC_DONE) {
+			m->sum->outputs++;
+			m->sum->files += o->nfiles;
+			m->sum->bytes += o->size;
+			rc = dv_path_list_add(&m->ignored, o->path);
+		}
+	}
+	return rc ? rc : dv_repo_ignore_outputs(m->repo, (const char *const *)m->ignored.p,
+						m->ignored.n, &m->stage);
+}
+
+/* -- pipelines --------------------------------------------------------------------------------- */
+
+/* dvc.yaml is dv.yaml by another name: a copy, which dv reads from now on. */
+static int copy_pipeline(import *m, const char *from)
+{
+	const char *dir = folder_of(&m->arena, from);
+	const char *to = dir ? dv_arena_printf(&m->arena, "%s%s" DV_PIPELINE_FILE, dir,
+					       *dir ? "/" : "") : NULL;
+	dv_autofree char *abs = to ? dv_repo_abs(m->repo, to) : NULL;
+	dv_auto(dv_buf) text = DV_BUF_INIT, old = DV_BUF_INIT;
+	dv_takeover t = { .kind = DV_TAKEN, .from = from, .to = to };
+	int rc = abs ? read_text(m, from, DV_PIPELINE_FILE_MAX, &text) : dv_err_nomem();
+
+	if (rc < 0)
+		return rc;
+	rc = dv_fs_read_file(&old, abs, DV_PIPELINE_FILE_MAX);
+	if (rc == 0 && (old.n != text.n || memcmp(old.p, text.p, text.n) != 0))
+		return leave(m, from, NULL, "there is a dv.yaml that says something else");
+	if (rc == 0) {
+		t.kind = DV_TAKEN_BEFORE;
+		return tell(m, &t);
+	}
+	dv_error_clear();
+	rc = dv_scratch_write(&m->repo->scratch, abs, text.p, text.n,
+			      DV_ATOMIC_SYNC | DV_ATOMIC_NOREPLACE);
+	if (rc == 0)
+		rc = dv_path_list_add(&m->stage, to);
+	return rc ? rc : tell(m, &t);
+}
+
+static int write_lock(import *m, dv_dvc_lock *l, dv_states *states)
+{
+	const dv_dvc_translation t = { m->repo, m->take, states, &m->outs, &m->arena };
+	const char *to = dv_arena_printf(&m->arena, "%s%s" DV_LOCKFILE, l->dir, *l->dir ? "/" : "");
+	bool changed;
+	size_t n;
+	int rc = to ? dv_dvc_lock_write(&t, l, &changed, &n) : DV_ERROR;
+
+	if (rc < 0)
+		return leave_failed(m, l->path, rc);
+	m->sum->stages += n;
+	m->incomplete |= l->incomplete;
+	if (!n)
+		return 0;
+	if (changed && (rc = dv_path_list_add(&m->stage, to)) < 0)
+		return rc;
+	return tell(m, &(dv_takeover){ .kind = changed ? DV_TAKEN : DV_TAKEN_BEFORE,
+				       .from = l->path, .to = to });
+}
+
+static int take_pipelines(import *m)
+{
+	dv_auto(dv_states) states = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < m->found.pipelines.n; i++)
+		rc = copy_pipeline(m, m->found.pipelines.p[i]);
+	if (rc == 0 && m->nlocks)
+		rc = dv_states_open(&states, m->repo, m->o->jobs);
+	for (size_t i = 0; rc == 0 && i < m->nlocks; i++)
+		if (m->locks[i].pipeline.nfiles)
+			rc = write_lock(m, &m->locks[i], &states);
+	return rc == 0 && states.contents ? dv_contents_remember(states.contents) : rc;
+}
+
+/* -- the rest ---------------------------------------------------------------------------------- */
+
+/* Symbolic links into DVC's cache make room for files of dv's. */
+static int replace_links(import *m)
+{
+	const dv_path_list *l = dv_dvc_take_links(m->take);
+	dv_autoclose int rootfd = dv_fs_openat(AT_FDCWD, m->repo->root, O_RDONLY | O_DIRECTORY, 0);
+	dv_auto(dv_path_list) users = DV_PATH_LIST_INIT;
+	int rc = rootfd < 0 ? dv_err_sys("cannot open the workspace '%s'", m->repo->root) : 0;
+
+	for (size_t i = 0; rc == 0 && i < l->n; i++) {
+		const dv_dvc_out *o = NULL;
+		const char *rest;
+
+		for (size_t k = 0; !o && k < m->outs.n; k++)
+			if (m->outs.o[k].state == DV_DVC_DONE &&
+			    dv_path_below(l->p[i], m->outs.o[k].path, &rest))
+				o = &m->outs.o[k];
+		dv_autofree char *abs = o ? dv_repo_abs(m->repo, l->p[i]) : NULL;
+		if (abs && (rc = dv_workdir_unlink(&m->repo->scratch, rootfd, l->p[i], NULL)) == 0)
+			rc = dv_path_list_add(&users, abs);
+	}
+	if (rc == 0 && users.n) {
+		dv_lock_release(&m->lock);
+		m->lock = (dv_lock)DV_LOCK_INIT;
+		rc = dv_checkout(m->repo, (const char *const *)users.p, users.n, NULL, NULL, NULL,
+				 NULL);
+	}
+	return rc;
+}
+
+/* One record for all that came, with the places that imports were imported from. */
+static int keep_record(import *m)
+{
+	dv_autofree dv_run_path *outs = dv_calloc(m->outs.n + 1, sizeof(*outs));
+	dv_autofree dv_run_path *deps = dv_calloc(m->outs.n + 1, sizeof(*deps));
+	dv_autoptr(dv_run_context) c = NULL;
+	dv_run run = { .type = "import", .file = DV_DVC_FOLDER, .outs = outs, .deps = deps,
+		       .start_us = m->start, .origin = "dvc" };
+	dv_oid oid;
+	int rc;
+
+	if (!outs || !deps)
+		return DV_ERROR;
+	for (size_t i = 0; i < m->outs.n; i++) {
+		const dv_dvc_out *o = &m->outs.o[i];
+		const dv_output *was = dv_output_list_find(&m->known, o->path);
+
+		if (o->state != DV_DVC_DONE || (was && dv_oid_eq(&was->pointer.oid, &o->oid)))
+			continue;
+		outs[run.nouts++] = (dv_run_path){ .path = o->path, .is_dir = o->kind == 'd',
+						   .isexec = o->kind == 'x', .has_oid = true,
+						   .oid = o->oid, .size = o->size,
+						   .nfiles = o->kind == 'd' ? o->nfiles : 0 };
+		if (o->repo_url || o->source)
+			deps[run.ndeps++] = (dv_run_path){ .path = o->repo_url ? o->repo_url
+									       : o->source };
+	}
+	if (!run.nouts || !dv_config_bool(&m->repo->config, "lineage.add", true))
+		return 0;
+	run.end_us = dv_clock_wall_us();
+	if ((rc = dv_run_context_open_quick(&c, m->repo)) < 0 ||
+	    (rc = dv_run_record(c, m->writer, &run, &oid)) < 0 ||
+	    (rc = dv_writer_commit(m->writer, NULL, 0)) < 0)
+		return rc;
+	return dv_run_flush(c, true);
+}
+
+static int remove_file(import *m, const char *path)
+{
+	dv_autofree char *abs = dv_repo_abs(m->repo, path);
+	struct stat st;
+	int rc = 0;
+
+	if (!abs)
+		return dv_err_nomem();
+	if (lstat(abs, &st) < 0)
+		return 0;
+	if (dv_fs_unlinkat(AT_FDCWD, abs, 0))
+		rc = dv_err_sys("cannot remove '%s'", path);
+	if (rc == 0)
+		rc = dv_path_list_add(&m->drop, path);
+	return rc ? rc : tell(m, &(dv_takeover){ .kind = DV_TAKE_REMOVED, .from = path });
+}
+
+/* A pointer of DVC's goes when dv has everything that it names. */
+static bool is_complete(const import *m, const char *from)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < m->outs.n; i++)
+		if (!strcmp(m->outs.o[i].from, from)) {
+			any = true;
+			if (m->outs.o[i].state != DV_DVC_DONE)
+				return false;
+		}
+	return any;
+}
+
+/* What is left of DVC's own folder is its cache, with the file that hides it from git. */
+static int remove_dvc(import *m)
+{
+	static const char *const own[] = { ".dvc/config", ".dvc/config.local" };
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < m->found.pointers.n; i++)
+		if (is_complete(m, m->found.pointers.p[i]))
+			rc = remove_file(m, m->found.pointers.p[i]);
+	if (m->incomplete)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < m->found.pipelines.n; i++)
+		rc = remove_file(m, m->found.pipelines.p[i]);
+	for (size_t i = 0; rc == 0 && i < m->found.locks.n; i++)
+		rc = remove_file(m, m->found.locks.p[i]);
+	for (size_t i = 0; rc == 0 && i < m->found.ignores.n; i++)
+		rc = remove_file(m, m->found.ignores.p[i]);
+	for (size_t i = 0; rc == 0 && i < sizeof own / sizeof *own; i++)
+		rc = remove_file(m, own[i]);
+	return rc;
+}
+
+static int stage_all(import *m)
+{
+	dv_git *git;
+	int rc;
+
+	if (!dv_repo_autostage(m->repo, m->o->no_stage) || !(m->stage.n + m->drop.n))
+		return 0;
+	rc = dv_repo_git(m->repo, &git);
+	return rc ? rc : dv_git_stage(git, (const char *const *)m->stage.p, m->stage.n,
+				      (const char *const *)m->drop.p, m->drop.n);
+}
+
+static int take_all(import *m)
+{
+	int rc;
+
+	if ((rc = dv_scratch_open(&m->repo->scratch, m->repo->dvdir)) < 0 ||
+	    (rc = take_settings(m)) < 0 || (rc = take_all_patterns(m)) < 0 ||
+	    (rc = take_content(m)) < 0 || (rc = write_pointers(m)) < 0 ||
+	    (rc = take_pipelines(m)) < 0 || (rc = keep_record(m)) < 0)
+		return rc;
+	if (m->o->remove && (rc = remove_dvc(m)) < 0)
+		return rc;
+	rc = stage_all(m);
+	return rc ? rc : replace_links(m);
+}
+
+int dv_import_dvc(dv_repo *r, const dv_import_dvc_options *o, dv_takeover_cb cb, void *payload,
+		  dv_takeover_summary *out)
+{
+	dv_takeover_summary own = { 0 };
+	__attribute__((cleanup(import_release))) import m = {
+		.repo = r, .o = DV_OR_ZERO(o), .cb = cb, .payload = payload, .sum = &own,
+		.lock = DV_LOCK_INIT, .start = dv_clock_wall_us(),
+	};
+	int rc = m.o->dry ? 0 : dv_repo_lock(r, &m.lock);
+
+	if (rc == 0)
+		rc = read_all(&m);
+	if (rc == 0)
+		rc = m.o->dry ? plan(&m) : take_all(&m);
+	if (out)
+		*out = own;
+	if (rc == 0 && own.missing)
+		return dv_err_hint(dv_err(DV_EPARTIAL, "some of the content is not here"),
+				   "run 'dvc pull' where it can be had, or name DVC's remote with "
+				   "'--remote', and run this again");
+	return rc;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files at a place that is no store of dv's, such as a remote of DVC's, through the drivers of
+ * remotes. Only reads. What comes is hostile: whoever asks knows what it must be.
+ */
+#ifndef DV_TRANSFER_FOREIGN_H
+#define DV_TRANSFER_FOREIGN_H
+
+#include "transfer/transfer.h"
+
+typedef struct dv_foreign dv_foreign;
+/** Opens a place; of the options `create`, `anew` and `mirror_dir` are not looked at. */
+int dv_foreign_open(dv_foreign **out, const dv_remote_options *o) DV_MUST_CHECK;
+void dv_foreign_free(dv_foreign *f);
+DV_DEFINE_AUTOPTR(dv_foreign)
+/** The number of files that may be asked for at once. */
+int dv_foreign_jobs(const dv_foreign *f);
+/** Reads the file `name` ([a-z0-9/._-]) into `fd` from its position on, at most `max` bytes.
+ *  DV_ENOTFOUND. Any thread. */
+int dv_foreign_get(dv_foreign *f, const char *name, int fd, uint64_t max) DV_MUST_CHECK;
+
+#endif
