@@ -12,6 +12,7 @@
 #define NAME_MAX_LEN 200
 #define HASH_LEN 64
 #define LINES_DEFAULT 2
+#define JOBS_DEFAULT 16		/* calls at once: they share the connections, and most are short */
 /* A channel of OpenSSH has 2 MiB under way (channels.h, CHAN_SES_WINDOW_DEFAULT) and is idle for
  * the rest of a round trip, so that far away one connection moves little. */
 #define LINES_FAR 4
@@ -41,7 +42,7 @@ void dv_wired_init(dv_wired *d, int jobs)
 	pthread_cond_init(&d->changed, NULL);
 	d->fixed = jobs > 0;
 	d->max = jobs <= 0 ? LINES_DEFAULT : jobs < DV_LINES_MAX ? jobs : DV_LINES_MAX;
-	d->base.jobs = jobs > 0 ? jobs : 2 * LINES_DEFAULT;
+	d->base.jobs = jobs > 0 ? jobs : JOBS_DEFAULT;
 }
 
 static void free_wire(dv_wire *w)
