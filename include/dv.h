@@ -292,13 +292,15 @@ typedef struct dv_checkout_options {
 	bool relink;	/* make files anew that are not as cache.type asks */
 	const char *rev;	/* take pointers from this revision; NULL: the workspace */
 	bool glob;	/* targets are patterns over what is tracked */
+	bool wait;	/* for running stages that use what is to be changed */
 	int jobs;
 } dv_checkout_options;
 typedef struct dv_checkout_summary {
 	uint64_t added, modified, deleted, outputs, bytes;
 	uint64_t relinked;	/* files made anew with another link mode */
 } dv_checkout_summary;
-/** Makes the outputs equal to their pointers. Targets down to one file inside a directory. */
+/** Makes the outputs equal to their pointers. Targets down to one file inside a directory. What a
+ *  running stage reads or writes stays as it is: DV_ELOCKED when it ought to change. */
 DV_API int dv_checkout(dv_repo *r, const char *const *targets, size_t n,
 		       const dv_checkout_options *o, dv_change_cb cb, void *payload,
 		       dv_checkout_summary *out);
@@ -319,6 +321,7 @@ typedef struct dv_transfer_options {
 	bool glob;		/* targets are patterns over what is tracked */
 	bool force, relink;	/* pull: for its checkout; push with force: also to a place that
 				   was emptied or replaced since the last push */
+	bool wait;		/* pull: for its checkout */
 	uint64_t limit_rate;	/* bytes in a second at most; 0: what remote.NAME.limitrate says */
 } dv_transfer_options;
 typedef struct dv_transfer_summary {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 typedef struct checkout_args {
-	bool force, glob, relink, summary;
+	bool force, glob, relink, summary, wait;
 	const char *rev;
 	int jobs;
 } checkout_args;
@@ -21,6 +21,7 @@ static int checkout_run(dv_cli *cli, void *args, int argc, char **argv)
 		.relink = a->relink,
 		.rev = a->rev,
 		.glob = a->glob,
+		.wait = a->wait,
 		.jobs = a->jobs,
 	};
 	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
@@ -54,6 +55,7 @@ static const dv_opt checkout_opts[] = {
 	DV_OPT_FLAG(0, "relink", checkout_args, relink, "make every file anew, as cache.type asks"),
 	DV_OPT_FLAG(0, "summary", checkout_args, summary, "print only how many files changed"),
 	DV_OPT_STR(0, "rev", checkout_args, rev, "REV", "take the data of this revision"),
+	DV_OPT_FLAG(0, "wait", checkout_args, wait, "wait for stages that use what is to change"),
 	DV_OPT_COUNT('j', "jobs", checkout_args, jobs, "N", "number of threads"),
 	DV_OPT_END,
 };
@@ -62,7 +64,7 @@ const dv_cmd dv_cmd_checkout = {
 	.name = "checkout",
 	.group = DV_GROUP_TRACK,
 	.summary = "bring data back as its pointers say",
-	.synopsis = "[-f] [--rev REV] [--glob] [--summary] [--relink] [-j N] [TARGET...]",
+	.synopsis = "[-f] [--rev REV] [--glob] [--summary] [--relink] [--wait] [-j N] [TARGET...]",
 	.opts = checkout_opts,
 	.args_size = sizeof(checkout_args),
 	.run = checkout_run,

@@ -44,6 +44,7 @@ static const dv_opt pull_opts[] = {
 	DV_OPT_FLAG('f', "force", dv_cli_transfer, force, "overwrite work that is not recorded"),
 	DV_OPT_FLAG(0, "relink", dv_cli_transfer, relink,
 		    "make every file anew, as cache.type asks"),
+	DV_OPT_FLAG(0, "wait", dv_cli_transfer, wait, "wait for stages that use what is to change"),
 	DV_OPT_END,
 };
 
@@ -51,7 +52,7 @@ const dv_cmd dv_cmd_pull = {
 	.name = "pull",
 	.group = DV_GROUP_SHARE,
 	.summary = "bring data from a remote and check it out",
-	.synopsis = "[-r NAME] [-f] [-a] [-T] [-A] [--rev REV] [--glob] [--dry] [TARGET...]",
+	.synopsis = "[-r NAME] [-f] [-a] [-T] [-A] [--rev REV] [--glob] [--wait] [--dry] [TARGET...]",
 	.opts = pull_opts,
 	.args_size = sizeof(dv_cli_transfer),
 	.run = pull_run,

@@ -298,6 +298,7 @@ dv_transfer_options dv_cli_transfer_options(const dv_cli_transfer *a)
 		.glob = a->glob,
 		.force = a->force,
 		.relink = a->relink,
+		.wait = a->wait,
 		.limit_rate = a->limit_rate,
 	};
 }

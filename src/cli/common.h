@@ -125,7 +125,7 @@ typedef struct dv_cli_transfer {
 	const char *remote;
 	int jobs;
 	uint64_t limit_rate;
-	bool all_branches, all_tags, all_commits, dry, force, glob, relink;
+	bool all_branches, all_tags, all_commits, dry, force, glob, relink, wait;
 	dv_strlist revs;
 } dv_cli_transfer;
 

@@ -24,6 +24,7 @@ void dv_runner_release(dv_runner *r)
 	dv_writer_free(r->writer);
 	for (size_t i = 0; r->nodes && i < r->n; i++) {
 		free(r->nodes[i].dir);
+		free(r->nodes[i].who);
 		if (r->nodes[i].trace)
 			dv_fs_unlinkat(AT_FDCWD, r->nodes[i].trace, 0);
 		free(r->nodes[i].trace);
@@ -32,6 +33,7 @@ void dv_runner_release(dv_runner *r)
 	free(r->node_of);
 	free(r->ready);
 	free(r->pending);
+	free(r->blocker);
 	dv_states_release(&r->st);
 	dv_plan_release(&r->plan);
 	dv_path_list_release(&r->staged);
@@ -207,7 +209,8 @@ void dv_runner_look_for_cancel(dv_runner *r)
 static void unblock(dv_runner *r)
 {
 	if (r->nblocked && r->running == 0 && !r->waited) {
-		dv_warn("waiting for another process that runs stages here");
+		dv_warn("waiting for another process here: %s",
+			r->blocker ? r->blocker : "it uses the same paths");
 		r->waited = true;
 	}
 	for (size_t i = 0; r->nblocked && i < r->n; i++)

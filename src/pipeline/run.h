@@ -15,9 +15,9 @@
 #include "lineage/record.h"
 #include "pipeline/children.h"
 #include "pipeline/lockwrite.h"
-#include "pipeline/pathlock.h"
 #include "pipeline/plan.h"
 #include "pipeline/trace.h"
+#include "repo/pathlock.h"
 #include "repo/restore.h"
 
 #define DV_NO_NODE SIZE_MAX
@@ -44,6 +44,7 @@ typedef struct dv_node {
 	unsigned tries;
 	dv_locked_stage entry;	/* as it is to be written; of the states' arena */
 	dv_pathlock_path *paths;
+	char *who;		/* what others are told of it; owned */
 	size_t npaths;
 	const char **cmd;
 	size_t ncmd;
@@ -80,6 +81,7 @@ typedef struct dv_runner {
 	size_t *node_of;	/* of a stage, or DV_NO_NODE */
 	size_t *ready, nready, ready_at;	/* nodes, in order, from ready_at on */
 	size_t nblocked, running, left;
+	char *blocker;		/* what the last blocked stage waits for; owned */
 	size_t *pending, npending;	/* nodes whose entries wait for a commit */
 	int64_t pending_us;	/* since when */
 	int64_t commit_us;	/* what the last commit cost */

@@ -76,6 +76,8 @@ static int take_paths(dv_runner *r, dv_node *n)
 {
 	const dv_stage *s = n->s;
 
+	if (!n->who && !(n->who = dv_pathlock_stage(s->dir, s->file, s->name)))
+		return dv_err_nomem();
 	if (!n->paths) {
 		n->paths = dv_arena_alloc(&r->st.arena,
 					  (s->ndeps + s->nparams + s->nouts + 1) *
@@ -89,7 +91,9 @@ static int take_paths(dv_runner *r, dv_node *n)
 		for (size_t i = 0; i < s->nouts; i++)
 			n->paths[n->npaths++] = (dv_pathlock_path){ s->outs[i].path, true };
 	}
-	int rc = dv_pathlocks_try(r->paths, (size_t)(n - r->nodes), n->paths, n->npaths, NULL);
+	free(dv_steal(&r->blocker));
+	int rc = dv_pathlocks_try(r->paths, (size_t)(n - r->nodes), n->who, n->paths, n->npaths,
+				  &r->blocker);
 	n->held = rc == 1;
 	return rc;
 }

@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv_checkout: makes outputs equal to their pointers. In order, for each output: scan what stands
- * there; look at what differs, and refuse when something would be overwritten that the store does
- * not have, or when the store lacks something that is wanted; only then change the workspace. The
- * differences are found anew for each step, so that they are never all in memory. Every
- * file appears by rename once its bytes were verified against its oid, so a checkout that was cut
- * leaves old and new files, never half ones, and running it again completes it.
+ * Makes one output equal to its pointer. In order: scan what stands there; look at what differs,
+ * and refuse when something would be overwritten that the store does not have, or when the store
+ * lacks something that is wanted; only then change the workspace. The differences are found anew
+ * for each step, so that they are never all in memory. Every file appears by rename once its bytes
+ * were verified against its oid, so a checkout that was cut leaves old and new files, never half
+ * ones, and running it again completes it.
  */
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/progress.h"
 #include "repo/changes.h"
+#include "repo/checkout_impl.h"
 #include "repo/graft.h"
-#include "repo/links.h"
 #include "repo/record.h"
-#include "repo/restore.h"
-#include "repo/targets.h"
 #include "repo/workdir.h"
 
 #define BATCH_FILES 64
@@ -31,35 +28,7 @@
 #define NAMED_MAX 5
 #define WINDOW 32768	/* differences in work at once */
 
-typedef struct checkout {
-	dv_repo *repo;
-	dv_store *store;
-	dv_pool *pool;
-	dv_scan *scan;
-	dv_error failed;	/* the first failure of an output */
-	size_t nfailed;
-	dv_reader **readers;	/* one a worker, and one for the calling thread at the end */
-	int rootfd;
-	const dv_checkout_options *o;
-	dv_targets targets;
-	dv_checkout_summary *sum;
-	const dv_output *output;	/* in work */
-	bool parts;		/* not all of it is wanted */
-	dv_scanned now;		/* what stands there */
-	dv_deltas deltas;	/* in work, with root-relative paths */
-	dv_deltas folders;	/* to be removed, parents first */
-	struct stat *written;	/* by index of deltas */
-	dv_seen *seen;		/* likewise: what the scan saw there; NULL with force */
-	dv_buf lost, missing;	/* the first names of what would be lost, of what is missing */
-	size_t nlost, nmissing, nremovals, ndeltas;
-	uint64_t total, nfiles;	/* to be written */
-	dv_links links;
-	dv_writer *writer;	/* for whole files; NULL until the first */
-	bool probed;
-	_Atomic uint64_t bytes;
-} checkout;
-
-static void checkout_release(checkout *c)
+void dv_checkout_work_release(checkout *c)
 {
 	dv_scan_free(c->scan);
 	dv_writer_free(c->writer);
@@ -79,7 +48,7 @@ static void checkout_release(checkout *c)
 		close(c->rootfd);
 }
 
-static int checkout_open(checkout *c)
+int dv_checkout_work_open(checkout *c)
 {
 	int r;
 
@@ -98,7 +67,7 @@ static int checkout_open(checkout *c)
 	return c->rootfd < 0 ? dv_err_sys("cannot open the workspace '%s'", c->repo->root) : 0;
 }
 
-static dv_reader *own_reader(checkout *c)
+dv_reader *dv_checkout_work_reader(checkout *c)
 {
 	return c->readers[dv_pool_threads(c->pool)];
 }
@@ -527,8 +496,8 @@ static int over_deltas(checkout *c, step_fn fn)
 	const dv_output *o = c->output;
 	dv_tree_entry want = dv_pointer_entry(&o->pointer);
 	dv_tree_entry have = { .kind = c->now.kind, .oid = c->now.oid, .size = c->now.size };
-	pruned only = { own_reader(c), &c->targets, o->path };
-	dv_side cur = dv_scan_side(c->scan), all = { dv_list_stored, own_reader(c) };
+	pruned only = { dv_checkout_work_reader(c), &c->targets, o->path };
+	dv_side cur = dv_scan_side(c->scan), all = { dv_list_stored, dv_checkout_work_reader(c) };
 	dv_side some = { list_pruned, &only };
 	step s = { c, fn };
 	bool wd = want.kind == 'd', hd = have.kind == 'd';
@@ -619,8 +588,9 @@ static int put_link(checkout *c, const char *path, const dv_tree_entry *old,
 static int over_files(checkout *c, step_fn fn)
 {
 	dv_tree_entry want = dv_pointer_entry(&c->output->pointer);
-	pruned only = { own_reader(c), &c->targets, c->output->path };
-	dv_side all = { dv_list_stored, own_reader(c) }, some = { list_pruned, &only };
+	pruned only = { dv_checkout_work_reader(c), &c->targets, c->output->path };
+	dv_side all = { dv_list_stored, dv_checkout_work_reader(c) };
+	dv_side some = { list_pruned, &only };
 	const dv_side *stored = c->parts ? &some : &all;
 	step s = { c, fn };
 
@@ -647,8 +617,8 @@ static int relink_output(checkout *c)
 	return r < 0 ? r : flush(c);
 }
 
-static int checkout_output(checkout *c, const dv_output *o, bool parts, dv_change_cb cb,
-			   void *payload)
+int dv_checkout_work_output(checkout *c, const dv_output *o, bool parts, dv_change_cb cb,
+			    void *payload)
 {
 	int r;
 
@@ -667,122 +637,17 @@ static int checkout_output(checkout *c, const dv_output *o, bool parts, dv_chang
 	return r == 0 && c->o->relink ? relink_output(c) : r;
 }
 
-/* What concerns one output only stops that one: the first such failure is kept, the others are
- * warned of. */
-static int note_failure(checkout *c, int r)
+int dv_checkout_work_differs(checkout *c, const dv_output *o, bool parts, bool *yes)
 {
-	if (r != DV_ENOTFOUND && r != DV_EDIRTY && r != DV_ECORRUPT)
+	int r;
+
+	c->output = o;
+	c->parts = parts;
+	*yes = false;
+	if ((r = dv_scan_path(c->scan, o->path, &c->now)) < 0)
 		return r;
-	if (!c->nfailed++)
-		dv_error_take(&c->failed);
-	else
-		dv_warn("%s", dv_error_last()->message);
-	return 0;
-}
-
-/* Part of the outputs are as they should be: another code than for a failure of all. */
-static int finish(checkout *c, size_t wanted)
-{
-	if (!c->nfailed)
-		return 0;
-	if (c->nfailed < wanted)
-		c->failed.code = DV_EPARTIAL;
-	return dv_error_put(&c->failed);
-}
-
-int dv_checkout(dv_repo *r, const char *const *targets, size_t n, const dv_checkout_options *o,
-		dv_change_cb cb, void *payload, dv_checkout_summary *out)
-{
-	o = DV_OR_ZERO(o);
-	out = DV_OR_ZERO(out);
-	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
-	dv_auto(dv_lock) lock = DV_LOCK_INIT;
-	dv_auto(checkout) c = { .repo = r, .o = o, .sum = out, .rootfd = -1 };
-	dv_targets_scope scope = { .repo = r, .a = &l, .workspace = true };
-	const char *inner;
-	size_t wanted = 0;
-	int e;
-
-	memset(out, 0, sizeof(*out));
-	if ((e = dv_repo_lock(r, &lock)) < 0 ||
-	    (e = o->rev ? dv_repo_outputs_at(r, o->rev, &l) : dv_repo_outputs(r, &l)) < 0 ||
-	    (e = checkout_open(&c)) < 0)
-		return e;
-	scope.reader = own_reader(&c);
-	if ((e = dv_targets_tracked(&c.targets, r, &l, scope.reader, o->glob, targets, n)) < 0 ||
-	    (e = dv_targets_check(&c.targets, &scope)) < 0)
-		return e;
-	dv_progress_start("comparing", 0, 0);
-	for (size_t i = 0; e == 0 && i < l.n; i++) {
-		if (!dv_targets_want(&c.targets, &l.o[i], &inner) || (e = dv_check_cancel()) < 0)
-			continue;
-		wanted++;
-		e = checkout_output(&c, &l.o[i], inner != NULL, cb, payload);
-		if (e < 0)
-			e = note_failure(&c, e);
-	}
-	dv_progress_end();
-	out->bytes = c.bytes;
-	return e != 0 ? e : finish(&c, wanted);
-}
-
-/* -- single paths ------------------------------------------------------------------------------ */
-
-struct dv_restore {
-	checkout c;
-	dv_checkout_options o;
-	dv_checkout_summary sum;
-};
-
-int dv_restore_new(dv_restore **out, dv_repo *r, int jobs)
-{
-	dv_autoptr(dv_restore) x = dv_calloc(1, sizeof(*x));
-	int rc;
-
-	*out = NULL;
-	if (!x)
-		return DV_ERROR;
-	x->o = (dv_checkout_options){ .force = true, .jobs = jobs };
-	x->c = (checkout){ .repo = r, .o = &x->o, .sum = &x->sum, .rootfd = -1,
-			   .targets = DV_TARGETS_INIT };
-	if ((rc = checkout_open(&x->c)) < 0)
-		return rc;
-	*out = dv_steal(&x);
-	return 0;
-}
-
-void dv_restore_free(dv_restore *x)
-{
-	if (x)
-		checkout_release(&x->c);
-	free(x);
-}
-
-int dv_restore_path(dv_restore *x, const char *path, const dv_tree_entry *want, bool relink)
-{
-	dv_output o = { .path = (char *)(uintptr_t)path, .pointer_path = (char *)(uintptr_t)path };
-
-	o.pointer = (dv_pointer){ .oid = want->oid, .size = want->size, .nfiles = want->nfiles,
-				  .is_dir = want->kind == 'd', .isexec = want->kind == 'x' };
-	x->o.relink = relink;
-	return checkout_output(&x->c, &o, false, NULL, NULL);
-}
-
-int dv_restore_make_room(dv_restore *x, const char *path, bool keep)
-{
-	dv_autofree char *abs = dv_repo_abs(x->c.repo, path);
-	dv_autoclose int dir = -1;
-	const char *base;
-	int rc = abs ? dv_workdir_parent(&dir, &base, x->c.rootfd, path, true) : DV_ERROR;
-
-	return rc || keep ? rc : dv_fs_remove_tree(abs);
-}
-
-int dv_restore_put_aside(dv_restore *x, const char *path, char **saved)
-{
-	dv_autoclose int dir = -1;
-	const char *base;
-	int rc = dv_workdir_parent(&dir, &base, x->c.rootfd, path, true);
-
-	return rc ? rc : dv_saved_put(x->c.repo->dvdir, dir, base, saved);
+	plan_begin(c);
+	r = over_deltas(c, look_at);
+	*yes = c->ndeltas > 0;
+	return r;
 }

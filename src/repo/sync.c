@@ -642,7 +642,7 @@ int dv_pull(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_
 	o = DV_OR_ZERO(o);
 	out = DV_OR_ZERO(out);
 	dv_checkout_options co = { .force = o->force, .relink = o->relink, .glob = o->glob,
-				    .jobs = o->jobs };
+				    .wait = o->wait, .jobs = o->jobs };
 	int fetched = fetch(r, targets, n, o, true, out), rc;
 	dv_error first;
 

@@ -169,4 +169,70 @@ test_case 'a killed run of many stages loses nothing that was recorded' '
 	[ ! -s left ]
 '
 
+test_case 'checkout leaves alone what a running stage uses' '
+	fresh i
+	cat >dv.yaml <<EOF
+stages:
+  slow:
+    cmd: "cp in made; touch began; while [ ! -e go ]; do sleep 0.05; done; cat in >>made"
+    deps: [in]
+    outs: [made]
+EOF
+	echo 1 >in; echo x >other
+	$DV add -q in other
+	touch go; $DV repro -q; rm go began
+	cp in.dv old.txt; echo 2 >in; $DV add -q in
+	$DV repro -q >log 2>&1 & p=$!
+	for i in $(seq 400); do [ -e began ] && break; sleep 0.05; done
+	# The dependency is another one now, as after a change of branch.
+	sed "s/$(sed -n "s/.*sha256://p" in.dv)/$(sed -n "s/.*sha256://p" old.txt)/" in.dv >new.txt
+	cp in.dv in2.txt; cp new.txt in.dv; rm other
+	must_fail 3 $DV checkout 2>err
+	contains err "the stage ${q}slow${q} uses it"
+	[ "$(cat in)" = 2 ]; [ "$(cat made)" = 2 ]; [ "$(cat other)" = x ]
+	must_fail 11 $DV checkout made 2>err
+	must_fail 11 $DV checkout --force in 2>err
+	contains err "${q}in${q} stays as it is"
+	contains err "wait"
+	$DV checkout other
+	$DV checkout --wait in >log2 2>err2 & w=$!
+	sleep 0.3
+	kill -0 $w
+	[ "$(cat in)" = 2 ]
+	touch go
+	wait $p; wait $w
+	contains err2 "waiting: the stage ${q}slow${q} uses ${q}in${q}"
+	[ "$(cat in)" = 1 ]
+	[ "$(cat made)" = "2
+2" ]
+	$DV status made >out 2>&1; lacks out "modified: made"
+'
+
+test_case 'a stage waits for a checkout of what it uses' '
+	fresh j
+	echo 1 >in; $DV add -q in
+	echo "stages: {s: {cmd: cat in >out, deps: [in], outs: [out]}}" >dv.yaml
+	rm in
+	DV_FAULT=count:$PWD/count $DV checkout -q; rm in
+	# Stopped where it has the paths.
+	n=$(($(cat count) - 3))
+	DV_FAULT=stop:$n $DV checkout -q & c=$!
+	for i in $(seq 400); do grep -q "^State:[[:space:]]*T" /proc/$c/status && break; sleep 0.02; done
+	echo 2 >in
+	$DV repro >log 2>&1 & p=$!
+	for i in $(seq 100); do grep -q waiting log && break; sleep 0.05; done
+	kill -CONT $c
+	wait $c || true
+	wait $p
+	contains log "${q}dv checkout${q} uses ${q}in${q}"
+'
+
+test_case 'a command may check out what its own stage uses' '
+	fresh k
+	echo 1 >in; $DV add -q in
+	echo "stages: {s: {cmd: rm in && \$DV checkout -q in && cat in >out, deps: [in], outs: [out]}}" >dv.yaml
+	$DV repro
+	[ "$(cat out)" = 1 ]
+'
+
 done_testing

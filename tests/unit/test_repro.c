@@ -14,9 +14,9 @@
 #include "folder.h"
 #include "pipeline/children.h"
 #include "pipeline/lockwrite.h"
-#include "pipeline/pathlock.h"
 #include "pipeline/runcache.h"
 #include "pipeline/trace.h"
+#include "repo/pathlock.h"
 
 /* -- commands ---------------------------------------------------------------------------------- */
 
@@ -200,11 +200,12 @@ static void test_journal(void **state)
 
 static int try_one(dv_pathlocks *l, size_t owner, const dv_pathlock_path *p)
 {
-	dv_autofree char *blocker = NULL;
-	int rc = dv_pathlocks_try(l, owner, p, 1, &blocker);
+	dv_autofree char *blocker = NULL, *text = NULL;
+	int rc = dv_pathlocks_try(l, owner, "the stage 'me'", p, 1, &blocker);
 
 	ok(rc);
-	assert_true(rc == 1 || !strcmp(blocker, p->path));
+	assert_true(rc == 1 || asprintf(&text, "the stage 'me' uses '%s'", p->path) > 0);
+	assert_true(rc == 1 || !strcmp(blocker, text));
 	return rc;
 }
 
