@@ -23,6 +23,7 @@ void dv_runner_release(dv_runner *r)
 	dv_scan_free(r->scan);
 	dv_writer_free(r->writer);
 	for (size_t i = 0; r->nodes && i < r->n; i++) {
+		dv_aside_return(&r->nodes[i].aside);
 		free(r->nodes[i].dir);
 		free(r->nodes[i].who);
 		if (r->nodes[i].trace)

@@ -17,6 +17,7 @@
 #include "pipeline/lockwrite.h"
 #include "pipeline/plan.h"
 #include "pipeline/trace.h"
+#include "repo/aside.h"
 #include "repo/pathlock.h"
 #include "repo/restore.h"
 
@@ -50,6 +51,7 @@ typedef struct dv_node {
 	size_t ncmd;
 	char **env;
 	char *dir;		/* where it runs, absolute; owned */
+	dv_aside aside;		/* ignored files of its outputs, while it runs */
 	char *trace;		/* file of its trace, or NULL; owned */
 	int64_t start_us, end_us;
 	enum dv_stage_state how;	/* it ended */

@@ -53,6 +53,7 @@ int dv_node_fail(dv_runner *r, dv_node *n, int exit_code)
 	int rc;
 
 	dv_error_take(&why);
+	dv_aside_return(&n->aside);
 	n->how = DV_STAGE_FAILED;
 	r->sum->failed++;
 	rc = dv_node_tell(r, n, DV_STAGE_FAILED, NULL, exit_code, &why);
@@ -311,6 +312,8 @@ static int start_command(dv_runner *r, dv_node *n)
 	for (size_t i = 0; rc == 0 && i < s->nouts; i++) {
 		if (!s->outs[i].persist && n->tries == 0)
 			rc = dv_node_spare(r, n, &s->outs[i]);
+		if (rc == 0 && !s->outs[i].persist)
+			rc = dv_aside_take(&n->aside, r->repo, s->outs[i].path);
 		if (rc == 0)
 			rc = dv_restore_make_room(r->restore, s->outs[i].path,
 						  s->outs[i].persist);
@@ -635,6 +638,7 @@ int dv_node_end(dv_runner *r, dv_node *n, dv_child_end *end)
 
 	n->start_us = end->start_us;
 	n->end_us = end->end_us;
+	dv_aside_return(&n->aside);
 	dv_states_forget(&r->st, n->s);
 	if (end->error.code) {
 		dv_error_put(&end->error);

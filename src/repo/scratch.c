@@ -111,9 +111,17 @@ static void clean_name(const char *dvdir, int dir, const char *name)
 	dv_autofree char *saved = NULL;
 	struct stat st;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	if (strncmp(name, "at-", 3) == 0) {
+	if (strncmp(name, DV_SCRATCH_ASIDE, strlen(DV_SCRATCH_ASIDE)) == 0) {
+		if (dv_saved_put(dvdir, dir, name, &saved) < 0)
+			dv_error_clear();
+		else
+			dv_warn("files that .dvignore excludes, in an output that a killed run "
+				"was to make anew, are saved as '%s'", saved);
+	} else if (S_ISDIR(st.st_mode)) {
+		return;
+	} else if (strncmp(name, "at-", 3) == 0) {
 		if (clean_beside(dir, name))
 			dv_fs_unlinkat(dir, name, 0);
 	} else if (is_nobodys(name, &st)) {

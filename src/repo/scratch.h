@@ -17,6 +17,8 @@
 
 /** Prefix of temporary files beside their targets; scans skip them. */
 #define DV_TMP_PREFIX ".dv-tmp-"
+/** Prefix of what is to be put back into the workspace: saved when nobody does (aside.h). */
+#define DV_SCRATCH_ASIDE "aside-"
 
 /** What was seen under a name when the workspace was scanned. Whoever replaces or removes it makes
  *  sure that it is still that, so that what somebody wrote meanwhile is not lost. */

@@ -466,4 +466,63 @@ test_case 'what a failed command left is not' '
 	"$DV" repro && exit 1
 	[ "$(cat .git/dv/saved/*/part | tr "\n" " ")" = "part mine " ]'
 
+test_case 'ignored files inside an output outlive a run' '
+	fresh ignored
+	printf "*.tmp\n.cache/\n" >.dvignore
+	echo 1 >in
+	echo "stages: {s: {cmd: mkdir out && mkdir out/d out/.cache && cp in out/d/x && echo new >out/.cache/a, deps: [in], outs: [out]}}" >dv.yaml
+	$DV repro -q
+	oid=$(grep -m1 -A3 "path: out" dv.lock | grep oid)
+	echo mine >out/my.tmp; echo deep >out/d/my.tmp; echo old >out/.cache/a; echo b >out/.cache/b
+	mkdir out/mine; echo m >out/mine/m.tmp
+	$DV repro -q -f 2>err
+	[ "$(cat out/my.tmp)" = mine ]; [ "$(cat out/d/my.tmp)" = deep ]
+	[ "$(cat out/.cache/a)" = new ]; [ "$(cat out/.cache/b)" = b ]
+	contains err "out/mine/m.tmp"
+	[ "$(cat .git/dv/saved/*)" = m ]
+	[ "$(grep -m1 -A3 "path: out" dv.lock | grep oid)" = "$oid" ]
+	# Also when the command fails, and when dv is killed.
+	echo "stages: {s: {cmd: mkdir out && false, deps: [in], outs: [out]}}" >dv.yaml
+	must_fail 2 $DV repro -q 2>err
+	[ "$(cat out/my.tmp)" = mine ]; [ ! -e out/d ]
+	echo "stages: {s: {cmd: mkdir out && touch began && while [ ! -e stop ]; do sleep 0.05; done, deps: [in], outs: [out]}}" >dv.yaml
+	$DV repro -q 2>err & p=$!
+	for i in $(seq 200); do [ -e began ] && break; sleep 0.05; done
+	kill -KILL $p; wait $p || true
+	touch stop
+	rm -r .git/dv/saved
+	$DV checkout 2>err || true
+	contains err "dvignore excludes"
+	[ "$(cat .git/dv/saved/*/b 2>/dev/null)" = b ]
+	grep -qx mine .git/dv/saved/* 2>/dev/null
+'
+
+test_case 'an output that persists is there again before the run' '
+	fresh persisting
+	echo 1 >in
+	cat >dv.yaml <<EOF
+stages:
+  s:
+    cmd: cat in >>log.txt
+    deps: [in]
+    outs:
+    - log.txt: {persist: true}
+EOF
+	$DV repro -q
+	rm log.txt; echo 2 >in
+	$DV repro -q
+	[ "$(cat log.txt)" = "1
+2" ]
+	# Nothing else is to be done: it comes back without a run.
+	rm log.txt
+	$DV repro >out
+	lacks out running
+	[ "$(cat log.txt)" = "1
+2" ]
+	rm -rf log.txt .git/dv/cache; echo 3 >in
+	$DV repro -q 2>err
+	contains err "log.txt"
+	[ "$(cat log.txt)" = 3 ]
+'
+
 done_testing
