@@ -162,7 +162,7 @@ static int restore_outs(dv_runner *r, const dv_node *n, const dv_locked_stage *f
 		todo[i] = !is_right(&now, want);
 		if (todo[i])
 			rc = dv_sync_is_cached(r->st.reader, &want->oid, want->is_dir, &cached);
-		if (rc == 0 && (!cached || (todo[i] && s->outs[i].persist)))
+		if (rc == 0 && (!cached || (todo[i] && s->outs[i].persist && now.kind)))
 			return 0;
 	}
 	for (size_t i = 0; rc == 0 && i < s->nouts; i++) {
@@ -295,6 +295,48 @@ static int check_outs(dv_runner *r, const dv_node *n)
 	return rc;
 }
 
+/* The command goes on from what it left the last time, also in a clone that does not have it. */
+static int bring_kept(dv_runner *r, const dv_node *n, const dv_stage_out *o)
+{
+	const dv_locked_path *was;
+	dv_locked_stage *locked;
+	bool cached = false;
+	dv_content now;
+	dv_tree_entry e;
+	int rc;
+
+	if ((rc = dv_contents_get(r->st.contents, o->path, &now)) || now.kind ||
+	    (rc = dv_plan_locked(&r->plan, n->stage, &locked)) ||
+	    !(was = dv_locked_out(locked, o->written)) ||
+	    (rc = dv_sync_is_cached(r->st.reader, &was->oid, was->is_dir, &cached)))
+		return rc;
+	if (!cached) {
+		dv_warn("'%s' is not there and not in the cache: the stage '%s' begins without it",
+			o->path, n->s->name);
+		return 0;
+	}
+	e = dv_locked_path_entry(was);
+	return restore(r, o->path, &e);
+}
+
+static int make_place(dv_runner *r, dv_node *n, const dv_stage_out *o)
+{
+	int rc = 0;
+
+	if (o->persist && n->tries == 0)
+		rc = bring_kept(r, n, o);
+	if (!o->persist && n->tries == 0)
+		rc = dv_node_spare(r, n, o);
+	if (rc == 0 && !o->persist)
+		rc = dv_aside_take(&n->aside, r->repo, o->path);
+	if (rc == 0)
+		rc = dv_restore_make_room(r->restore, o->path, o->persist);
+	/* The command may write to what stays. */
+	if (rc == 0 && o->persist && r->links)
+		rc = dv_restore_unshare(r->repo, o->path);
+	return rc;
+}
+
 static int start_command(dv_runner *r, dv_node *n)
 {
 	const dv_stage *s = n->s;
@@ -309,18 +351,8 @@ static int start_command(dv_runner *r, dv_node *n)
 	if ((rc = check_outs(r, n)) || (rc = make_commands(r, n)) || (rc = make_env(r, n)) ||
 	    (rc = open_restore(r)) || (rc = start_trace(r, n)))
 		return rc;
-	for (size_t i = 0; rc == 0 && i < s->nouts; i++) {
-		if (!s->outs[i].persist && n->tries == 0)
-			rc = dv_node_spare(r, n, &s->outs[i]);
-		if (rc == 0 && !s->outs[i].persist)
-			rc = dv_aside_take(&n->aside, r->repo, s->outs[i].path);
-		if (rc == 0)
-			rc = dv_restore_make_room(r->restore, s->outs[i].path,
-						  s->outs[i].persist);
-		/* The command may write to what stays. */
-		if (rc == 0 && s->outs[i].persist && r->links)
-			rc = dv_restore_unshare(r->repo, s->outs[i].path);
-	}
+	for (size_t i = 0; rc == 0 && i < s->nouts; i++)
+		rc = make_place(r, n, &s->outs[i]);
 	dv_states_forget(&r->st, s);
 	if (rc)
 		return rc;
