@@ -40,6 +40,8 @@ typedef int (*dv_stage_cb)(const dv_stage_info *s, void *payload);
  *  Without targets those of the working folder's pipeline file, or of all files. */
 DV_API int dv_stage_list(dv_repo *r, const char *const *targets, size_t n, bool all,
 			 dv_stage_cb cb, void *payload);
+/** Which of the targets name stages: `yes` has a flag for each. */
+DV_API int dv_stage_targets(dv_repo *r, const char *const *targets, size_t n, bool *yes);
 
 enum dv_stage_out_type { DV_STAGE_OUT, DV_STAGE_METRIC, DV_STAGE_PLOT };
 typedef struct dv_stage_new_out {
@@ -139,7 +141,8 @@ typedef struct dv_stage_status_summary {
 	uint64_t stages, stale;
 } dv_stage_status_summary;
 /** The stages that the targets name (see dv_stage_list; none: all), each with the reasons why it is
- *  stale. Writes nothing but the stat cache. */
+ *  stale. Writes nothing but the stat cache. DV_EPARTIAL: something could not be looked at, which
+ *  makes its stage stale. */
 DV_API int dv_stage_status(dv_repo *r, const char *const *targets, size_t n, int jobs,
 			   dv_stage_event_cb cb, void *payload, dv_stage_status_summary *out);
 

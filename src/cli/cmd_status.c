@@ -140,6 +140,49 @@ static int status_json(json_t **list, json_t **stages, const dv_status_summary *
 	return dv_out_json(doc);
 }
 
+static void add_up(dv_status_summary *sum, const dv_status_summary *more)
+{
+	sum->outputs += more->outputs;
+	sum->changed += more->changed;
+	sum->not_in_cache += more->not_in_cache;
+	sum->not_in_remote += more->not_in_remote;
+	sum->pipelines = more->pipelines;
+}
+
+/* Targets that name stages concern their outputs, of which there may be none yet, and themselves:
+ * *n of them go to the end of argv. */
+static int look_at_data(dv_repo *r, char **argv, int argc, const dv_status_options *o,
+			status_state *s, dv_status_summary *sum, int *n)
+{
+	dv_cli_autofree bool *is_stage = calloc((size_t)argc + 1, sizeof(*is_stage));
+	dv_status_summary more = { 0 };
+	int rc = 0, paths = 0;
+
+	*n = 0;
+	/* Pipeline files that cannot be read matter to who asks for stages. */
+	if (!is_stage || !argc || o->glob ||
+	    dv_stage_targets(r, dv_cli_targets(argv), (size_t)argc, is_stage))
+		return dv_status(r, dv_cli_targets(argv), (size_t)argc, o, on_change, s, sum);
+	for (int i = 0; i < argc; i++) {
+		char *t = argv[i];
+
+		if (is_stage[i])
+			continue;
+		memmove(argv + paths + 1, argv + paths, (size_t)(i - paths) * sizeof(*argv));
+		argv[paths++] = t;
+	}
+	*n = argc - paths;
+	if (paths)
+		rc = dv_status(r, dv_cli_targets(argv), (size_t)paths, o, on_change, s, sum);
+	for (int i = paths; !rc && i < argc; i++) {
+		rc = dv_status(r, dv_cli_targets(argv + i), 1, o, on_change, s, &more);
+		add_up(sum, &more);
+		if (rc == DV_ENOTFOUND)
+			rc = 0;
+	}
+	return rc;
+}
+
 static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	const status_args *a = args;
@@ -157,17 +200,18 @@ static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_status_summary sum = { 0 };
 	dv_cli_autorepo dv_repo *r = NULL;
 	bool any;
-	int rc = dv_cli_open(&r);
+	int rc = dv_cli_open(&r), nstages;
 
 	if (rc)
 		return rc;
-	rc = dv_status(r, dv_cli_targets(argv), (size_t)argc, &o, on_change, &s, &sum);
+	rc = look_at_data(r, argv, argc, &o, &s, &sum, &nstages);
 	free(s.output);
 	if (rc && rc != DV_EPARTIAL)
 		return dv_out_fail(rc);
-	/* Stages are no data: with targets the question is another one. */
-	if (!rc && sum.pipelines && argc == 0) {
-		rc = dv_stage_status(r, NULL, 0, a->jobs, on_stage, &s, &stage_sum);
+	/* Stages are no data: with targets that name none the question is another one. */
+	if (!rc && sum.pipelines && (argc == 0 || nstages)) {
+		rc = dv_stage_status(r, dv_cli_targets(argv + argc - nstages), (size_t)nstages,
+				     a->jobs, on_stage, &s, &stage_sum);
 		if (rc)
 			return dv_out_fail(rc);
 	}

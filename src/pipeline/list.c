@@ -142,3 +142,22 @@ int dv_stage_list(dv_repo *r, const char *const *targets, size_t n, bool all, dv
 			rc = tell(&p.arena, &p.stages[i], cb, payload);
 	return rc;
 }
+
+int dv_stage_targets(dv_repo *r, const char *const *targets, size_t n, bool *yes)
+{
+	dv_auto(dv_output_list) outputs = DV_OUTPUT_LIST_INIT;
+	dv_auto(dv_pipeline) p = DV_PIPELINE_INIT;
+	dv_autofree bool *chosen = NULL;
+	int rc;
+
+	memset(yes, 0, n * sizeof(*yes));
+	if ((rc = dv_pipeline_load(&p, r, &outputs)))
+		return rc;
+	if (!(chosen = dv_calloc(p.n + 1, sizeof(*chosen))))
+		return DV_ERROR;
+	for (size_t i = 0; i < n; i++) {
+		yes[i] = select_target(r, &p, targets[i], chosen) == 0;
+		dv_error_clear();
+	}
+	return 0;
+}

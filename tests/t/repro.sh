@@ -525,4 +525,31 @@ EOF
 	[ "$(cat log.txt)" = 3 ]
 '
 
+test_case 'status of a stage tells whether it is stale' '
+	fresh asked
+	echo 1 >in; echo 1 >in2; echo d >data; $DV add -q data
+	cat >dv.yaml <<EOF
+stages:
+  a: {cmd: cp in x, deps: [in], outs: [x]}
+  b: {cmd: cp in2 y, deps: [in2], outs: [y]}
+  never: {cmd: cp in z, deps: [in], outs: [z]}
+EOF
+	$DV repro -q a b
+	$DV status a >out; contains out "up to date"
+	echo 2 >in
+	$DV status a >out; contains out "stage a: stale"; contains out "modified: in"; lacks out "stage b"
+	$DV status b >out; lacks out stale
+	must_fail 1 $DV status -q a; $DV status -q b
+	$DV status never >out; contains out "stage never: stale"
+	$DV status data never >out; contains out "stage never: stale"; lacks out "stage a"
+	$DV status dv.yaml >out; contains out "stage a: stale"; contains out "stage never: stale"
+	$DV status --json a >out
+	python3 -c "import json; d = json.load(open(\"out\")); assert [s[\"name\"] for s in d[\"stale\"]] == [\"a\"] and d[\"stages\"] == 1, d"
+	must_fail 2 $DV status nosuch
+	$DV status data >out; lacks out stale
+	# A folder of the same name is data.
+	mkdir a; echo 1 >a/f; $DV add -q a/f
+	$DV status a >out; contains out "stage a: stale"
+'
+
 done_testing
