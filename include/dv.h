@@ -135,6 +135,7 @@ typedef struct dv_output_event {
 	uint64_t stored;	/* bytes the store grew by in the whole call so far */
 	uint64_t nfiles_before;	/* recorded: files in the directory that its pointer named until
 				   then; 0 when it is new */
+	bool made;		/* by a stage, and recorded before: it was stored now */
 } dv_output_event;
 typedef int (*dv_output_cb)(const dv_output_event *e, void *payload);
 

@@ -208,7 +208,7 @@ int dv_cli_recorded(const dv_output_event *e, void *outputs)
 	if (o->quiet)
 		return 0;
 	dv_out_name(e->path);
-	if (!e->changed) {
+	if (!e->changed && !e->made) {
 		dv_out(": unchanged\n");
 		return 0;
 	}
@@ -218,8 +218,8 @@ int dv_cli_recorded(const dv_output_event *e, void *outputs)
 		       dv_out_plural(e->nfiles, "file", "files"));
 	if (e->is_dir && e->nfiles < e->nfiles_before)
 		dv_out("%s fewer than before, ", dv_cli_count(count, e->nfiles_before - e->nfiles));
-	dv_out("%s recorded (%s new in the cache)\n", dv_out_size(size, e->size),
-	       dv_out_size(more, grown));
+	dv_out("%s %s (%s new in the cache)\n", dv_out_size(size, e->size),
+	       e->made ? "stored" : "recorded", dv_out_size(more, grown));
 	return 0;
 }
 

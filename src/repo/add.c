@@ -154,10 +154,8 @@ int dv_repo_commit(dv_repo *r, const char *const *targets, size_t n, const dv_co
 
 		if (!dv_targets_want(&t, out, &inner) || (e = dv_check_cancel()) < 0)
 			continue;
-		/* What a stage made is recorded with what it was made from. */
 		if (out->stage) {
-			if (!o->glob && dv_targets_name(&t, out))
-				e = dv_record_refuse(&c, out, "record", out->path);
+			e = dv_record_made(&c, reader, out, !o->glob && dv_targets_name(&t, out));
 			continue;
 		}
 		dv_progress_more(i + 1 < c.outputs.n);

@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "repo/graft.h"
 #include "repo/kin.h"
+#include "repo/sync.h"
 
 #define KIN_MAX 4096u	/* outputs among which the kin of a new one is looked for */
 
@@ -48,6 +49,7 @@ int dv_record_open(dv_record *c, dv_repo *r, int jobs, bool no_stage)
 void dv_record_release(dv_record *c)
 {
 	dv_scan_free(c->scan);
+	dv_scan_free(c->look);
 	dv_writer_free(c->writer);
 	dv_pool_free(c->pool);
 	dv_output_list_release(&c->outputs);
@@ -147,8 +149,10 @@ static int publish(dv_record *c, const char *path, const char *pointer_path, con
 	    (a && (r = a->done(a->ctx)) < 0))
 		return r;
 	dv_oid_hex(hex, &p->oid);
-	dv_output_event e = { path, pointer_path, hex, p->is_dir, changed,
-			      p->size, p->is_dir ? p->nfiles : 1, stored, before };
+	const dv_output_event e = { .path = path, .pointer = pointer_path, .oid = hex,
+				    .is_dir = p->is_dir, .changed = changed, .size = p->size,
+				    .nfiles = p->is_dir ? p->nfiles : 1, .stored = stored,
+				    .nfiles_before = before };
 	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 
@@ -249,6 +253,47 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
 	uint64_t before = o->pointer.nfiles;
 	o->pointer.nfiles = g.nfiles;
 	return publish(c, o->path, o->pointer_path, &o->pointer, &old, before);
+}
+
+static bool is_as_recorded(const dv_scanned *now, const dv_pointer *p)
+{
+	return now->kind && now->kind != 'l' && (now->kind == 'd') == p->is_dir &&
+	       dv_oid_eq(&now->oid, &p->oid);
+}
+
+int dv_record_made(dv_record *c, dv_reader *reader, const dv_output *o, bool named)
+{
+	dv_root root = { .oid = o->pointer.oid, .is_tree = o->pointer.is_dir, .path = o->path,
+			 .project = c->repo->root };
+	char hex[DV_OID_HEX_SIZE + 1];
+	bool cached = false;
+	uint64_t stored;
+	dv_scanned now;
+	int r = dv_sync_is_cached(reader, &root.oid, root.is_tree, &cached);
+
+	if (r < 0 || (cached && !named) ||
+	    (!c->look && (r = dv_scan_new(&c->look, c->repo, c->pool, NULL)) < 0) ||
+	    (r = dv_scan_path(c->look, o->path, &now)) < 0)
+		return r;
+	if (!is_as_recorded(&now, &o->pointer))
+		return named ? dv_record_refuse(c, o, "record", o->path) : 0;
+	if (cached)
+		return 0;
+	dv_scan_before(c->scan, &root.oid);
+	if ((r = dv_scan_path(c->scan, o->path, &now)) < 0)
+		return r;
+	if (!is_as_recorded(&now, &o->pointer))
+		return dv_err(DV_EDIRTY, "'%s' changed while it was stored", o->path);
+	stored = dv_writer_bytes(c->writer);
+	if ((r = dv_writer_commit(c->writer, &root, 1)) < 0 ||
+	    (r = dv_scan_relink(c->scan)) < 0 || (r = dv_scan_remember(c->scan)) < 0)
+		return r;
+	dv_oid_hex(hex, &root.oid);
+	const dv_output_event e = { .path = o->path, .pointer = o->pointer_path, .oid = hex,
+				    .is_dir = root.is_tree, .made = true,
+				    .size = o->pointer.size, .stored = stored,
+				    .nfiles = root.is_tree ? o->pointer.nfiles : 1 };
+	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 
 int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, const char *path)

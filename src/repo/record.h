@@ -31,6 +31,7 @@ typedef struct dv_record {
 	dv_pool *pool;
 	dv_writer *writer;
 	dv_scan *scan;
+	dv_scan *look;			/* stores nothing; NULL until it is needed */
 	dv_output_list outputs;		/* as they were when the call began */
 	bool stage;
 	bool commit;			/* what is staged will be committed: set after the open */
@@ -50,6 +51,9 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 		     const dv_pointer *old) DV_MUST_CHECK;
 /** Records what stands at `inner` below the directory output `o`, or that nothing does. */
 int dv_record_inner(dv_record *c, dv_output *o, const char *inner) DV_MUST_CHECK;
+/** Stores what a stage made when it is what the lock file says and the store lacks it; other content
+ *  is left alone, since it is not what that run made, or refused when the output was `named`. */
+int dv_record_made(dv_record *c, dv_reader *reader, const dv_output *o, bool named) DV_MUST_CHECK;
 /** The failure of whoever wants to `what` ("track") the path, which is at or in the output of a
  *  stage: that is the pipeline's. */
 int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, const char *path);

@@ -175,7 +175,8 @@ static int remove_output(dv_record *c, const dv_output *o, const dv_remove_optio
 		return r;
 	dv_oid_hex(hex, &o->pointer.oid);
 	dv_output_event e = { o->path, o->pointer_path, hex, o->pointer.is_dir, true,
-			      o->pointer.size, o->pointer.is_dir ? o->pointer.nfiles : 1, 0, 0 };
+			      o->pointer.size, o->pointer.is_dir ? o->pointer.nfiles : 1, 0, 0,
+			      false };
 	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 
@@ -336,7 +337,7 @@ static int move_output(dv_record *c, dv_output *o, const char *to)
 	char hex[DV_OID_HEX_SIZE + 1];
 	dv_oid_hex(hex, &p.oid);
 	dv_output_event e = { to, rel_pointer.p, hex, p.is_dir, true, p.size,
-			      p.is_dir ? p.nfiles : 1, 0, 0 };
+			      p.is_dir ? p.nfiles : 1, 0, 0, false };
 	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 

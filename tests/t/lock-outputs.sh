@@ -348,4 +348,26 @@ EOF
 	dv gc -A && dv status -q
 '
 
+test_case 'commit stores what a run without it left' '
+	rm -rf ../late && mkdir ../late && cd ../late && git init -q . && $DV init -q
+	echo 1 >in
+	echo "stages: {s: {cmd: mkdir -p d && cp in d/x && echo y >y, deps: [in], outs: [d, y]}}" >dv.yaml
+	$DV repro -q --no-commit
+	$DV status >out; contains out "not in cache"
+	cp dv.lock before
+	$DV commit >out
+	contains out "d: 1 file, 2 B stored"; contains out "y: 2 B stored"; lacks out pointer
+	same dv.lock before
+	$DV status >out; lacks out "not in cache"
+	rm -r d y; $DV checkout -q; [ "$(cat d/x y)" = "1
+y" ]
+	# What another program wrote there is no run of the stage.
+	$DV commit y
+	echo 2 >y
+	$DV commit >out; same dv.lock before
+	must_fail 2 $DV commit y 2>err; contains err "makes it"
+	echo 3 >in; $DV repro -q --no-commit; echo 4 >y; $DV commit -q
+	$DV status >out; contains out "y: modified"; lacks out "not in cache"
+'
+
 done_testing
