@@ -200,7 +200,7 @@ static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_status_summary sum = { 0 };
 	dv_cli_autorepo dv_repo *r = NULL;
 	bool any;
-	int rc = dv_cli_open(&r), nstages;
+	int rc = dv_cli_open(&r), nstages, failed = DV_EXIT_OK;
 
 	if (rc)
 		return rc;
@@ -209,19 +209,23 @@ static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (rc && rc != DV_EPARTIAL)
 		return dv_out_fail(rc);
 	/* Stages are no data: with targets that name none the question is another one. */
-	if (!rc && sum.pipelines && (argc == 0 || nstages)) {
+	if (rc)
+		failed = dv_out_fail(rc);
+	if (sum.pipelines && (argc == 0 || nstages)) {
 		rc = dv_stage_status(r, dv_cli_targets(argv + argc - nstages), (size_t)nstages,
 				     a->jobs, on_stage, &s, &stage_sum);
 		if (rc)
-			return dv_out_fail(rc);
+			failed = dv_out_fail(rc);
+		if (rc && rc != DV_EPARTIAL)
+			return failed;
 	}
 	any = sum.changed || sum.not_in_cache || sum.not_in_remote || stage_sum.stale;
 	for (size_t i = DV_ADDED; i <= DV_NOT_IN_REMOTE; i++)
 		any |= s.n[i] != 0;
 	if (cli->json)
 		status_json(&list, &stages, &sum, &stage_sum);
-	if (rc)
-		return dv_out_fail(rc);
+	if (failed)
+		return failed;
 	if (cli->quiet)
 		return any ? DV_EXIT_NO : DV_EXIT_OK;
 	if (cli->json)

@@ -389,7 +389,11 @@ int dv_contents_learn(dv_contents *c, const char **paths, size_t n)
 	if (n)
 		qsort(paths, n, sizeof(*paths), by_path);
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		if ((rc = dv_check_cancel()) == 0)
-			rc = dv_contents_get(c, paths[i], &now);
+		if ((rc = dv_check_cancel()) == 0 &&
+		    (rc = dv_contents_get(c, paths[i], &now)) && rc != DV_ECANCELLED) {
+			/* Found again by who asks for this one. */
+			dv_error_clear();
+			rc = 0;
+		}
 	return rc ? rc : dv_contents_remember(c);
 }

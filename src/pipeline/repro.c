@@ -87,6 +87,7 @@ static int tell_plan(dv_runner *r)
 	dv_autofree dv_plan_verdict *v = NULL;
 	int rc = dv_states_open(&r->st, r->repo, 0);
 
+	r->st.looks_on = true;
 	if (rc == 0)
 		rc = dv_plan_look(&r->plan, &r->st, DV_PLAN_UPSTREAM |
 				  (r->o->force ? DV_PLAN_FORCE : 0), &v);
@@ -101,7 +102,7 @@ static int tell_plan(dv_runner *r)
 		*(v[i].runs ? &r->sum->ran : &r->sum->unchanged) += 1;
 		rc = r->cb ? r->cb(&e, r->payload) : 0;
 	}
-	return rc;
+	return rc ? rc : dv_states_unread(&r->st);
 }
 
 static int check_options(const dv_repro_options *o, size_t n)

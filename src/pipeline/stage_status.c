@@ -34,6 +34,7 @@ int dv_stage_status(dv_repo *r, const char *const *targets, size_t n, int jobs,
 	*out = (dv_stage_status_summary){ 0 };
 	if ((rc = dv_plan_open(&x, r)) || x.p.n == 0)
 		return rc;
+	st.looks_on = true;
 	dv_progress_start("comparing", 0, 0);
 	if ((rc = dv_plan_choose(&x, &t)) == 0 && (rc = dv_states_open(&st, r, jobs)) == 0)
 		rc = dv_plan_look(&x, &st, 0, &v);
@@ -43,5 +44,5 @@ int dv_stage_status(dv_repo *r, const char *const *targets, size_t n, int jobs,
 		out->stale += v[i].runs;
 		rc = tell(&x, &st, i, &v[i], cb, payload);
 	}
-	return rc;
+	return rc ? rc : dv_states_unread(&st);
 }

@@ -152,16 +152,49 @@ int dv_stage_check_add(dv_states *x, dv_stage_check *c, enum dv_why why, enum dv
 	return rc;
 }
 
+/* What stands at a path of the stage; 1: nobody can say, which is noted. */
+static int look_at(dv_states *x, const dv_stage *s, dv_stage_check *c, enum dv_why why,
+		   const char *path, const char *written, dv_content *now)
+{
+	int rc = dv_contents_get(x->contents, path, now);
+
+	if (rc == 0)
+		return 0;
+	dv_err_ctx(rc, "stage '%s'", s->name);
+	if (!x->looks_on || (rc != DV_ERROR && rc != DV_EUNSAFE && rc != DV_ETRANSIENT))
+		return rc;
+	if (x->nunread++) {
+		dv_warn("%s", dv_error_last()->message);
+		dv_error_clear();
+	} else {
+		dv_error_take(&x->unread);
+	}
+	rc = dv_stage_check_add(x, c, why, DV_MODIFIED, written, NULL);
+	return rc ? rc : 1;
+}
+
+int dv_states_unread(const dv_states *x)
+{
+	dv_error first = x->unread;
+
+	if (!x->nunread)
+		return 0;
+	first.code = DV_EPARTIAL;
+	return dv_error_put(&first);
+}
+
 static int look_at_deps(dv_states *x, const dv_stage *s, const dv_locked_stage *l,
 			dv_stage_check *c)
 {
 	for (size_t i = 0; i < s->ndeps; i++) {
 		const dv_locked_path *was = dv_locked_dep(l, s->deps[i].written);
 		dv_content now;
-		int rc = dv_contents_get(x->contents, s->deps[i].path, &now);
+		int rc = look_at(x, s, c, DV_WHY_DEP, s->deps[i].path, s->deps[i].written, &now);
 
-		if (rc)
-			return dv_err_ctx(rc, "stage '%s'", s->name);
+		if (rc < 0)
+			return rc;
+		if (rc > 0)
+			continue;
 		if (!now.kind && !(x->allow_missing && was))
 			rc = dv_stage_check_add(x, c, DV_WHY_DEP, DV_DELETED, s->deps[i].written,
 						NULL);
@@ -181,11 +214,11 @@ static int look_at_outs(dv_states *x, const dv_stage *s, const dv_locked_stage *
 		const dv_locked_path *was = dv_locked_out(l, s->outs[i].written);
 		bool cached = true;
 		dv_content now;
-		int rc = dv_contents_get(x->contents, s->outs[i].path, &now);
+		int rc = look_at(x, s, c, DV_WHY_OUT, s->outs[i].path, s->outs[i].written, &now);
 
-		if (rc)
-			return dv_err_ctx(rc, "stage '%s'", s->name);
-		if (!now.kind && was && x->allow_missing)
+		if (rc < 0)
+			return rc;
+		if (rc > 0 || (!now.kind && was && x->allow_missing))
 			continue;
 		if (!now.kind)
 			rc = dv_stage_check_add(x, c, DV_WHY_OUT, DV_DELETED, s->outs[i].written,

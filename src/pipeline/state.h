@@ -29,6 +29,10 @@ typedef struct dv_states {
 	dv_state_file *files;	/* of parameters */
 	size_t nfiles, files_cap;
 	bool allow_missing;	/* what is only missing makes no stage stale */
+	/* For who only looks: a path that cannot be read makes its stage stale. */
+	bool looks_on;
+	size_t nunread;
+	dv_error unread;	/* the first; the others are warned of */
 } dv_states;
 int dv_states_open(dv_states *x, dv_repo *r, int jobs) DV_MUST_CHECK;
 void dv_states_release(dv_states *x);
@@ -45,6 +49,8 @@ int dv_stage_look(dv_states *x, const dv_stage *s, const dv_locked_stage *locked
 		  dv_stage_check *out) DV_MUST_CHECK;
 int dv_stage_check_add(dv_states *x, dv_stage_check *c, enum dv_why why, enum dv_change_kind kind,
 		       const char *path, const char *key) DV_MUST_CHECK;
+/** What was wrong with paths, when something was: DV_EPARTIAL. */
+int dv_states_unread(const dv_states *x) DV_MUST_CHECK;
 /** Learns what stands at all paths of stages. */
 int dv_states_learn(dv_states *x, const dv_stage *const *stages, size_t n) DV_MUST_CHECK;
 /** The entry of a stage as it would be written now, without outputs; all of the arena. DV_ENOTFOUND

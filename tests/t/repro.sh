@@ -470,22 +470,35 @@ test_case 'ignored files inside an output outlive a run' '
 	fresh ignored
 	printf "*.tmp\n.cache/\n" >.dvignore
 	echo 1 >in
-	echo "stages: {s: {cmd: mkdir out && mkdir out/d out/.cache && cp in out/d/x && echo new >out/.cache/a, deps: [in], outs: [out]}}" >dv.yaml
+	cat >dv.yaml <<EOF
+stages:
+  s:
+    cmd:
+    - mkdir out && mkdir out/d out/.cache && cp in out/d/x && echo new >out/.cache/a
+    - test -e no || { mkdir out/e; echo >out/e/f; }
+    deps: [in]
+    outs: [out]
+EOF
 	$DV repro -q
-	oid=$(grep -m1 -A3 "path: out" dv.lock | grep oid)
 	echo mine >out/my.tmp; echo deep >out/d/my.tmp; echo old >out/.cache/a; echo b >out/.cache/b
-	mkdir out/mine; echo m >out/mine/m.tmp
+	echo m >out/e/m.tmp; touch no
 	$DV repro -q -f 2>err
 	[ "$(cat out/my.tmp)" = mine ]; [ "$(cat out/d/my.tmp)" = deep ]
 	[ "$(cat out/.cache/a)" = new ]; [ "$(cat out/.cache/b)" = b ]
-	contains err "out/mine/m.tmp"
+	contains err "out/e/m.tmp"
 	[ "$(cat .git/dv/saved/*)" = m ]
-	[ "$(grep -m1 -A3 "path: out" dv.lock | grep oid)" = "$oid" ]
+	$DV ls -R out >listing; lacks listing tmp; lacks listing /e
 	# Also when the command fails, and when dv is killed.
 	echo "stages: {s: {cmd: mkdir out && false, deps: [in], outs: [out]}}" >dv.yaml
 	must_fail 2 $DV repro -q 2>err
 	[ "$(cat out/my.tmp)" = mine ]; [ ! -e out/d ]
-	echo "stages: {s: {cmd: mkdir out && touch began && while [ ! -e stop ]; do sleep 0.05; done, deps: [in], outs: [out]}}" >dv.yaml
+	cat >dv.yaml <<EOF
+stages:
+  s:
+    cmd: mkdir out && touch began && while [ ! -e stop ]; do sleep 0.05; done
+    deps: [in]
+    outs: [out]
+EOF
 	$DV repro -q 2>err & p=$!
 	for i in $(seq 200); do [ -e began ] && break; sleep 0.05; done
 	kill -KILL $p; wait $p || true
@@ -537,7 +550,7 @@ EOF
 	$DV repro -q a b
 	$DV status a >out; contains out "up to date"
 	echo 2 >in
-	$DV status a >out; contains out "stage a: stale"; contains out "modified: in"; lacks out "stage b"
+	$DV status a >out; contains out "stage a: stale"; contains out "${q}in${q} changed"; lacks out "stage b"
 	$DV status b >out; lacks out stale
 	must_fail 1 $DV status -q a; $DV status -q b
 	$DV status never >out; contains out "stage never: stale"
@@ -550,6 +563,29 @@ EOF
 	# A folder of the same name is data.
 	mkdir a; echo 1 >a/f; $DV add -q a/f
 	$DV status a >out; contains out "stage a: stale"
+'
+
+test_case 'a link to somewhere else hides the state of its own stage alone' '
+	fresh linked
+	echo 1 >in
+	cat >dv.yaml <<EOF
+stages:
+  a: {cmd: mkdir x && cp in x/f, deps: [in], outs: [x]}
+  b: {cmd: cp in y, deps: [in], outs: [y]}
+  c: {cmd: cat x/f >z, deps: [x], outs: [z]}
+EOF
+	$DV repro -q
+	rm -r x; mkdir ../elsewhere; ln -s "$PWD/../elsewhere" x; echo 2 >y
+	must_fail 3 $DV status >out 2>err
+	contains err "outside the workspace"
+	contains out "stage a: stale"; contains out "stage b: stale"; contains out "y: modified"
+	must_fail 3 $DV repro --dry >out 2>err
+	contains out "b: would run"
+	must_fail 3 $DV status a >out 2>err; $DV status b >out
+	must_fail 3 $DV repro -k >out 2>err
+	contains err "outside the workspace"
+	[ "$(cat y)" = 1 ]
+	rm x; $DV repro -q; [ "$(cat x/f)" = 1 ]
 '
 
 done_testing
