@@ -52,7 +52,8 @@ const dv_cmd dv_cmd_pull = {
 	.name = "pull",
 	.group = DV_GROUP_SHARE,
 	.summary = "bring data from a remote and check it out",
-	.synopsis = "[-r NAME] [-f] [-a] [-T] [-A] [--rev REV] [--glob] [--wait] [--dry] [TARGET...]",
+	.synopsis = "[-r NAME] [-f] [-a] [-T] [-A] [--rev REV] [--glob] [--wait] [--dry] "
+		    "[TARGET...]",
 	.opts = pull_opts,
 	.args_size = sizeof(dv_cli_transfer),
 	.run = pull_run,

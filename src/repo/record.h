@@ -51,9 +51,10 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 		     const dv_pointer *old) DV_MUST_CHECK;
 /** Records what stands at `inner` below the directory output `o`, or that nothing does. */
 int dv_record_inner(dv_record *c, dv_output *o, const char *inner) DV_MUST_CHECK;
-/** Stores what a stage made when it is what the lock file says and the store lacks it; other content
- *  is left alone, since it is not what that run made, or refused when the output was `named`. */
-int dv_record_made(dv_record *c, dv_reader *reader, const dv_output *o, bool named) DV_MUST_CHECK;
+/** Stores what a stage made when it is what the lock file says and the store lacks it; other
+ *  content is left alone, as that run did not make it, or refused when the output was `named`. */
+int dv_record_made(dv_record *c, dv_reader *reader, const dv_output *o, bool named)
+	DV_MUST_CHECK;
 /** The failure of whoever wants to `what` ("track") the path, which is at or in the output of a
  *  stage: that is the pipeline's. */
 int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, const char *path);
