@@ -8,6 +8,8 @@
 const dv_cmd *const dv_commands[] = {
 	/* start */
 	&dv_cmd_init,
+	&dv_cmd_install,
+	&dv_cmd_uninstall,
 	/* track data */
 	&dv_cmd_add,
 	&dv_cmd_commit,
@@ -52,6 +54,7 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_config,
 	&dv_cmd_check_ignore,
 	&dv_cmd_root,
+	&dv_cmd_hook,
 	&dv_cmd_version,
 	&dv_cmd_help,
 	&dv_cmd_completion,

@@ -8,7 +8,7 @@
 #include "cli/cmd.h"
 
 /* start */
-extern const dv_cmd dv_cmd_init;
+extern const dv_cmd dv_cmd_init, dv_cmd_install, dv_cmd_uninstall;
 /* track data */
 extern const dv_cmd dv_cmd_add, dv_cmd_commit, dv_cmd_checkout, dv_cmd_remove, dv_cmd_move;
 /* see what there is */
@@ -24,7 +24,7 @@ extern const dv_cmd dv_cmd_lineage, dv_cmd_runs, dv_cmd_artifacts, dv_cmd_ctx, d
 /* keep it healthy */
 extern const dv_cmd dv_cmd_fsck, dv_cmd_gc, dv_cmd_doctor, dv_cmd_cache;
 /* settings and help */
-extern const dv_cmd dv_cmd_config, dv_cmd_check_ignore, dv_cmd_root;
+extern const dv_cmd dv_cmd_config, dv_cmd_check_ignore, dv_cmd_root, dv_cmd_hook;
 extern const dv_cmd dv_cmd_version, dv_cmd_help, dv_cmd_completion;
 
 #endif

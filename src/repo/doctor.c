@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
+#include "repo/hooks.h"
 #include "repo/sync.h"
 #include "repo/workdir.h"
 
@@ -264,6 +265,7 @@ int dv_doctor(dv_repo *r, dv_finding_cb cb, void *payload)
 	if (!r)
 		return tell(&d, "workspace", "not inside a dv repository", NULL, NULL);
 	if ((rc = check_folder(&d, "workspace", r->root)) != 0 || (rc = check_git(&d)) != 0 ||
+	    (r->has_git && (rc = dv_hooks_check(r, cb, payload)) != 0) ||
 	    (rc = check_outputs(&d)) != 0 || (rc = check_cache(&d)) != 0)
 		return rc;
 	return dv_remote_list(r, on_remote, &d);

@@ -131,6 +131,7 @@ typedef struct dv_git_scope {
 	size_t nrevs;
 	int last_n;		/* also the last n commits, along first parents, of each rev that
 				   is one commit (of HEAD when there are no revs); not with "^A" */
+	bool whole;		/* everything stands for its whole history, with "^A" or not */
 } dv_git_scope;
 typedef int (*dv_git_commit_cb)(const char *hex, void *payload);
 /** Every commit of the scope once. */
@@ -152,6 +153,24 @@ int dv_git_first_commit(dv_git *g, char hex[DV_GIT_HEX + 1]) DV_MUST_CHECK;
  *  still names. Pointers that lie in the folders of other work trees and were never staged are
  *  found by opening those (dv_git_worktrees). */
 int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload) DV_MUST_CHECK;
+
+/** The records of the commits that are reachable from `tips` and not from `known` (commits with "^"
+ *  before them), but for those that stand so already, at that path, in what these grew from. */
+int dv_git_pointers_new(dv_git *g, const char *const *tips, size_t ntips,
+			const char *const *known, size_t nknown, dv_git_pointer_cb cb,
+			void *payload) DV_MUST_CHECK;
+/** A record (pointer or lock file) that is not the same in two commits; `text` is what it was in
+ *  the old one, NULL when it was not there. Borrowed. */
+typedef int (*dv_git_changed_cb)(const char *path, const char *text, size_t n, void *payload);
+/** The records that differ between two commits (or trees). `old` NULL: there was nothing; `new_`
+ *  NULL: the index. Equal folders are not looked into. */
+int dv_git_changed_records(dv_git *g, const char *old, const char *new_, dv_git_changed_cb cb,
+			   void *payload) DV_MUST_CHECK;
+/** The files that are staged otherwise than HEAD has them, that the attribute "filter=dv" is for,
+ *  and that are not pointers of Git LFS: content that went by the filter. */
+int dv_git_staged_raw(dv_git *g, dv_git_file_cb cb, void *payload) DV_MUST_CHECK;
+/** Does any .gitattributes file of the work tree, or info/attributes, say "filter=dv"? */
+int dv_git_uses_filter(dv_git *g, bool *yes) DV_MUST_CHECK;
 
 typedef int (*dv_git_root_cb)(const char *root, void *payload);
 /** The roots of this workspace in every work tree of the repository (main and linked) that has a

@@ -260,7 +260,7 @@ static int history_run(struct history *h)
 struct scope {
 	const dv_git_scope *o;
 	dv_git_set set;
-	bool leaves_out;	/* there is a "^A" */
+	bool leaves_out;	/* there is a "^A", or histories are meant without one */
 };
 
 /* Where ".." stands in a revision that is a range, else NULL. */
@@ -453,7 +453,7 @@ static int check_scope(struct scope *s)
 		else
 			any = true;
 	}
-	s->leaves_out = out != NULL;
+	s->leaves_out = out != NULL || o->whole;
 	if (out && !any)
 		return dv_err_hint(dv_err(DV_EUSAGE, "'%s' tells what to leave out, and nothing "
 					  "tells what to take", out),

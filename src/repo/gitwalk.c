@@ -18,7 +18,7 @@
 
 struct walk {
 	dv_git *g;
-	dv_git_pointer_cb cb;
+	dv_git_pointer_cb cb;	/* NULL: what is met is only marked as seen */
 	void *payload;
 	dv_map *seen;		/* of id and path; NULL: everything is reported */
 	dv_ignore *ignore;	/* the revision's own rules; NULL: they do not count */
@@ -51,7 +51,7 @@ static int report(struct walk *w, const git_oid *id, const char *path)
 	bool fresh;
 	int rc = first_time(w, id, path, &fresh);
 
-	if (rc || !fresh)
+	if (rc || !fresh || !w->cb)
 		return rc;
 	int gc = git_repository_odb(&odb, w->g->repo);
 	if (!gc)
@@ -454,5 +454,90 @@ int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload)
 		rc = read_reflog(&h, g->repo, names.strings[i]);
 	git_strarray_dispose(&names);
 	dv_git_set_release(&h.s);
+	return rc;
+}
+
+/* -- what is new in commits -------------------------------------------------------------------- */
+
+struct fresh {
+	dv_git *g;
+	struct walk w;
+	dv_map seen, commits;	/* the commits that are new */
+	git_commit **list;
+	size_t n, cap;
+};
+
+static void fresh_release(struct fresh *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		git_commit_free(f->list[i]);
+	free(f->list);
+	dv_map_release(&f->seen);
+	dv_map_release(&f->commits);
+}
+
+static dv_oid commit_key(const git_oid *id)
+{
+	dv_oid key = { { 0 } };
+
+	memcpy(key.b, id->id, GIT_OID_RAWSZ);
+	return key;
+}
+
+static int keep_commit(git_commit *c, void *payload)
+{
+	struct fresh *f = payload;
+	const dv_oid key = commit_key(git_commit_id(c));
+	int rc = dv_grow(&f->list, &f->cap, f->n + 1, sizeof(*f->list));
+	int gc = rc ? 0 : git_commit_dup(&f->list[f->n], c);
+
+	if (rc || gc)
+		return rc ? rc : dv_git_fail(gc, "cannot read git's history");
+	f->n++;
+	return dv_map_put(&f->commits, &key, 1);
+}
+
+/* Marks what the parents that are not new have as seen. */
+static int see_parents(struct fresh *f, git_commit *c)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < git_commit_parentcount(c); i++) {
+		const dv_oid key = commit_key(git_commit_parent_id(c, i));
+		dv_autoptr(git_commit) parent = NULL;
+
+		if (dv_map_get(&f->commits, &key, NULL))
+			continue;
+		/* Behind the end of a shallow clone nothing is known. */
+		if (git_commit_parent(&parent, c, i)) {
+			git_error_clear();
+			continue;
+		}
+		rc = walk_commit(&f->w, parent);
+	}
+	return rc;
+}
+
+int dv_git_pointers_new(dv_git *g, const char *const *tips, size_t ntips,
+			const char *const *known, size_t nknown, dv_git_pointer_cb cb,
+			void *payload)
+{
+	__attribute__((cleanup(fresh_release))) struct fresh f = { .g = g };
+	dv_autofree const char **revs = dv_calloc(ntips + nknown + 1, sizeof(*revs));
+	int rc;
+
+	if (!revs)
+		return DV_ERROR;
+	memcpy(revs, tips, ntips * sizeof(*revs));
+	memcpy(revs + ntips, known, nknown * sizeof(*revs));
+	const dv_git_scope s = { .revs = revs, .nrevs = ntips + nknown, .whole = true };
+
+	f.w = (struct walk){ .g = g, .payload = payload, .seen = &f.seen };
+	rc = dv_git_each_commit(g, &s, keep_commit, &f);
+	for (size_t i = 0; !rc && i < f.n; i++)
+		rc = see_parents(&f, f.list[i]);
+	f.w.cb = cb;
+	for (size_t i = f.n; !rc && i-- > 0;)
+		rc = walk_commit(&f.w, f.list[i]);
 	return rc;
 }

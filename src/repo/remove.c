@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "repo/changes.h"
+#include "repo/follow.h"
 #include "repo/record.h"
 #include "repo/targets.h"
 #include "repo/workdir.h"
@@ -225,6 +226,37 @@ int dv_remove(dv_repo *r, const char *const *targets, size_t n, const dv_remove_
 					   out->path, inner);
 		}
 		e = remove_output(&c, out, o);
+	}
+	return e;
+}
+
+/* -- data without a record --------------------------------------------------------------------- */
+
+int dv_repo_drop_data(dv_repo *r, const dv_output_list *l, uint64_t *dropped)
+{
+	dv_auto(dv_record) c = { 0 };
+	int e = dv_record_open(&c, r, 0, true);
+
+	*dropped = 0;
+	for (size_t i = 0; e == 0 && i < l->n; i++) {
+		dv_autofree char *abs = dv_repo_abs(r, l->o[i].path);
+		struct stat st;
+
+		if (!abs)
+			return dv_err_nomem();
+		if (lstat(abs, &st) < 0)
+			continue;
+		e = check_kept(&c, &l->o[i]);
+		if (e == 0)
+			e = delete_data(&c, &l->o[i], false);
+		if (e == 0)
+			(*dropped)++;
+		if (e == DV_EDIRTY || e == DV_EUNSAFE) {
+			dv_warn("'%s' is no output any more, and stays: it is not as it was "
+				"recorded", l->o[i].path);
+			dv_error_clear();
+			e = 0;
+		}
 	}
 	return e;
 }

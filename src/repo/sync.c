@@ -134,20 +134,27 @@ static int add_output(sync_t *s, const dv_output *o)
 	return rc;
 }
 
-static int sync_open(sync_t *s, bool workspace)
+static int list_outputs(sync_t *s, bool workspace)
 {
 	const dv_transfer_options *o = s->o;
 	dv_git_scope scope = { .branches = o->all_branches, .tags = o->all_tags,
 			       .all_commits = o->all_commits, .revs = o->revs, .nrevs = o->nrevs };
-	dv_git *g = NULL;
 	int rc = 0;
 
-	memset(s->sum, 0, sizeof(*s->sum));
 	if (workspace || !has_revisions(o))
 		rc = dv_repo_outputs(s->repo, &s->outputs);
 	if (rc == 0 && has_revisions(o))
 		rc = dv_sync_outputs_in(s->repo, &scope, &s->outputs);
-	if (rc == 0 && s->repo->has_git && (rc = dv_repo_git(s->repo, &g)) == 0)
+	return rc;
+}
+
+static int sync_open(sync_t *s)
+{
+	dv_git *g = NULL;
+	int rc = 0;
+
+	memset(s->sum, 0, sizeof(*s->sum));
+	if (s->repo->has_git && (rc = dv_repo_git(s->repo, &g)) == 0)
 		rc = dv_git_head(g, s->commit);
 	if (rc == 0)
 		rc = dv_repo_store(s->repo, &s->store);
@@ -478,30 +485,54 @@ static bool has_default_remote(const sync_t *s)
 	return rc == 0;
 }
 
+/* Pushes the items, but for those that stay here, and run records. */
+static int push_items(sync_t *s)
+{
+	size_t kept = 0;
+	int rc = dv_repo_project(s->repo, &s->project);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->items[i].o->pointer.no_push)
+			s->items[kept++] = s->items[i];
+	s->n = kept;
+	s->runs_done = !shares_runs(s);
+	rc = by_remote(s, push_group);
+	if (rc == 0 && !s->runs_done && has_default_remote(s))
+		rc = note_failure(s, push_group(s, s->o->remote, NULL, 0));
+	return rc != 0 ? rc : finish(s);
+}
+
 int dv_push(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
 	    dv_transfer_summary *out)
 {
 	o = DV_OR_ZERO(o);
 	out = DV_OR_ZERO(out);
 	__attribute__((cleanup(sync_release))) sync_t s = { .repo = r, .o = o, .sum = out };
-	size_t kept = 0;
-	int rc = sync_open(&s, false);
+	int rc = list_outputs(&s, false);
 
 	if (rc == 0)
-		rc = choose(&s, targets, n, false);
+		rc = sync_open(&s);
 	if (rc == 0)
-		rc = dv_repo_project(r, &s.project);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < s.n; i++)
-		if (!s.items[i].o->pointer.no_push)
-			s.items[kept++] = s.items[i];
-	s.n = kept;
-	s.runs_done = !shares_runs(&s);
-	rc = by_remote(&s, push_group);
-	if (rc == 0 && !s.runs_done && has_default_remote(&s))
-		rc = note_failure(&s, push_group(&s, o->remote, NULL, 0));
-	return rc != 0 ? rc : finish(&s);
+		rc = choose(&s, targets, n, false);
+	return rc < 0 ? rc : push_items(&s);
+}
+
+int dv_sync_push(dv_repo *r, dv_output_list *l, const dv_transfer_options *o,
+		 dv_transfer_summary *out)
+{
+	o = DV_OR_ZERO(o);
+	out = DV_OR_ZERO(out);
+	__attribute__((cleanup(sync_release))) sync_t s = { .repo = r, .o = o, .sum = out,
+							    .targets = DV_TARGETS_INIT };
+	int rc = sync_open(&s);
+
+	s.outputs = *l;
+	*l = (dv_output_list)DV_OUTPUT_LIST_INIT;
+	for (size_t i = 0; rc == 0 && i < s.outputs.n; i++)
+		rc = add_item(&s, &s.outputs.o[i], NULL);
+	return rc < 0 ? rc : push_items(&s);
 }
 
 /* A path inside an output that is here must be in it. */
@@ -615,7 +646,9 @@ static int fetch(dv_repo *r, const char *const *targets, size_t n, const dv_tran
 	int rc = o->remote ? dv_config_remote(&r->config, r->root, o->remote, NULL, &url) : 0;
 
 	if (rc == 0)
-		rc = sync_open(&s, workspace);
+		rc = list_outputs(&s, workspace);
+	if (rc == 0)
+		rc = sync_open(&s);
 	if (rc == 0)
 		rc = choose(&s, targets, n, true);
 	if (rc == 0)

@@ -33,6 +33,10 @@ int dv_sync_bring(dv_repo *r, const dv_want *w, size_t n) DV_MUST_CHECK;
 int dv_sync_replica(dv_repo *r, const char *name, const char *dir, bool full) DV_MUST_CHECK;
 /** Is the object in the local store, with everything below it when it is a tree? */
 int dv_sync_is_cached(dv_reader *rd, const dv_oid *oid, bool is_tree, bool *yes) DV_MUST_CHECK;
+/** Pushes these outputs, which may come in any order and several times for one path, and nothing
+ *  else but run records. `l` is emptied. */
+int dv_sync_push(dv_repo *r, dv_output_list *l, const dv_transfer_options *o,
+		 dv_transfer_summary *out) DV_MUST_CHECK;
 /** Appends the outputs of every commit of the scope to `out`, which is not finished: one path may
  *  come several times. What cannot be read is passed over with a warning. */
 int dv_sync_outputs_in(dv_repo *r, const dv_git_scope *scope, dv_output_list *out) DV_MUST_CHECK;

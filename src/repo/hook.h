@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One call of a hook, for the files that do its work. */
+#ifndef DV_REPO_HOOK_H
+#define DV_REPO_HOOK_H
+
+#include "repo/repo.h"
+
+typedef struct dv_hook_call {
+	const char *const *args;
+	size_t nargs;
+	int in;			/* its input, */
+	dv_buf text;		/* and that, once it was read: for each workspace anew */
+	bool read;
+	dv_hook_cb cb;
+	void *payload;
+} dv_hook_call;
+void dv_hook_call_release(dv_hook_call *h);
+
+void dv_hook_say(const dv_hook_call *h, enum dv_hook_word kind, const char *fmt, ...)
+	DV_PRINTF(3, 4);
+/** Says the failure on record, with its hint, and forgets it. */
+void dv_hook_say_failure(const dv_hook_call *h);
+
+/** pre-push NAME URL: pushes the data of the commits that go, before they go. */
+int dv_hook_pre_push(dv_hook_call *h, dv_repo *r) DV_MUST_CHECK;
+
+#endif
