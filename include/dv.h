@@ -478,6 +478,7 @@ DV_API int dv_serve(const char *path, const dv_serve_options *o);
 
 /* The other parts. */
 #include <dv/git.h>
+#include <dv/foreign.h>
 #include <dv/lineage.h>
 #include <dv/pipeline.h>
 #include <dv/takeover.h>

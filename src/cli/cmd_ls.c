@@ -2,7 +2,8 @@
 /*
  * dv ls: lists what is tracked, in the workspace's pointers or in a revision.
  *
- * One operand is a path when something of that name is tracked, else a revision.
+ * One operand is a path when something of that name is tracked, else a revision. The first may be
+ * the address of another repository.
  */
 #include "cli/commands.h"
 #include "cli/common.h"
@@ -10,7 +11,8 @@
 #include <inttypes.h>
 
 typedef struct ls_args {
-	bool recursive, sizes, oids;
+	bool recursive, sizes, oids, outputs_only;
+	const char *rev;
 } ls_args;
 
 typedef struct ls_state {
@@ -55,17 +57,43 @@ static int on_entry(const dv_entry *e, void *payload)
 	return dv_out_broken() ? DV_ECANCELLED : 0;
 }
 
+/* Another repository, with what git has there. */
+static int ls_url(ls_state *s, const char *url, const char *path)
+{
+	const dv_ls_url_options o = { .recursive = s->args->recursive,
+				      .outputs_only = s->args->outputs_only };
+	int rc = dv_ls_url(url, s->args->rev, path, &o, on_entry, s);
+
+	if (rc) {
+		json_decref(s->list);
+		return dv_out_fail(rc);
+	}
+	return s->list ? dv_out_json(s->list) : DV_EXIT_OK;
+}
+
 static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	const ls_args *a = args;
 	const char *rev = NULL, *path = NULL;
 	ls_state s = { .args = a };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_begin(cli, argc, 0, 2, &r);
+	int rc = dv_out_operands(cli, argc, 0, 2);
 
 	if (rc)
 		return rc;
-	if (argc == 2) {
+	if (argc > 0 && dv_cli_is_address(argv[0])) {
+		if (cli->json)
+			s.list = json_array();
+		return ls_url(&s, argv[0], argc > 1 ? argv[1] : NULL);
+	}
+	if (a->rev && argc > 1)
+		return dv_out_usage("a revision is given twice, or '%s' is no repository", argv[0]);
+	if ((rc = dv_cli_open(&r)))
+		return rc;
+	if (a->rev) {
+		rev = a->rev;
+		path = argv[0];
+	} else if (argc == 2) {
 		rev = argv[0];
 		path = argv[1];
 	} else if (argc == 1) {
@@ -74,13 +102,13 @@ static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (cli->json)
 		s.list = json_array();
 	rc = dv_ls(r, rev, path, a->recursive, on_entry, &s);
-	if ((rc == DV_ENOTFOUND || rc == DV_EUSAGE) && argc == 1 && cli->before_dashes != 0 &&
-	    !s.any) {
+	if ((rc == DV_ENOTFOUND || rc == DV_EUSAGE) && argc == 1 && !a->rev &&
+	    cli->before_dashes != 0 && !s.any) {
 		rev = argv[0];
 		rc = dv_ls(r, rev, NULL, a->recursive, on_entry, &s);
 	}
 	if (rc) {
-		bool unknown = rc == DV_ENOTFOUND && argc == 1 && rev;
+		bool unknown = rc == DV_ENOTFOUND && argc == 1 && rev && !a->rev;
 
 		json_decref(s.list);
 		if (!unknown)
@@ -94,8 +122,10 @@ static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 
 static const dv_opt ls_opts[] = {
 	DV_OPT_FLAG('R', "recursive", ls_args, recursive, "list what is in directories too"),
+	DV_OPT_STR(0, "rev", ls_args, rev, "REV", "of this revision"),
 	DV_OPT_FLAG('l', "long", ls_args, sizes, "show kinds and sizes in bytes"),
 	DV_OPT_FLAG(0, "oid", ls_args, oids, "show the identity of the content"),
+	DV_OPT_FLAG(0, "dv-only", ls_args, outputs_only, "of a repository, leave out what git has"),
 	DV_OPT_END,
 };
 
@@ -103,7 +133,7 @@ const dv_cmd dv_cmd_ls = {
 	.name = "ls",
 	.group = DV_GROUP_LOOK,
 	.summary = "list what is tracked",
-	.synopsis = "[-R] [-l] [--oid] [REV] [PATH]",
+	.synopsis = "[-R] [-l] [--oid] [--rev REV] [--dv-only] [REV|URL] [PATH]",
 	.opts = ls_opts,
 	.args_size = sizeof(ls_args),
 	.run = ls_run,

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int dv_cli_open(dv_repo **out)
@@ -20,6 +21,37 @@ int dv_cli_begin(const dv_cli *cli, int argc, int min, int max, dv_repo **out)
 	int rc = dv_out_operands(cli, argc, min, max);
 
 	return rc ? rc : dv_cli_open(out);
+}
+
+static bool has_name(const char *dir, const char *name)
+{
+	struct stat st;
+	char path[4096];
+
+	return (size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) < sizeof(path) &&
+	       stat(path, &st) == 0;
+}
+
+/* Is the folder the root of the workspace that we are in? */
+static bool is_workspace(const char *dir)
+{
+	dv_cli_autorepo dv_repo *r = NULL;
+	dv_cli_autofree char *real = realpath(dir, NULL);
+
+	return real && dv_repo_open(&r, NULL) == 0 && strcmp(real, dv_repo_root(r)) == 0;
+}
+
+bool dv_cli_is_address(const char *name)
+{
+	const char *at = strchr(name, '@'), *colon = strchr(name, ':'), *slash = strchr(name, '/');
+	struct stat st;
+
+	if (strstr(name, "://") || (colon && colon[1] == ':'))
+		return true;
+	if (at && colon && at < colon && (!slash || colon < slash) && stat(name, &st))
+		return true;
+	return (has_name(name, ".git") && !is_workspace(name)) ||
+	       (has_name(name, "HEAD") && has_name(name, "objects") && has_name(name, "refs"));
 }
 
 bool dv_cli_in_git(dv_repo *r)

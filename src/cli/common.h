@@ -45,6 +45,10 @@ int dv_cli_open(dv_repo **out);
  * counted. */
 int dv_cli_begin(const dv_cli *cli, int argc, int min, int max, dv_repo **out);
 
+/* Is that the address of another repository: a URL, "host:path" with a user, or the folder of one
+ * that is not the workspace of the working folder? */
+bool dv_cli_is_address(const char *name);
+
 /* Does a git work tree hold the root of the workspace? */
 bool dv_cli_in_git(dv_repo *r);
 

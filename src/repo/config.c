@@ -32,7 +32,7 @@ struct loading {
 	const char *name;
 };
 
-static int add_entry(dv_config *c, const char *key, const char *value, enum dv_config_level level)
+int dv_config_put(dv_config *c, const char *key, const char *value, enum dv_config_level level)
 {
 	dv_config_entry e = { .key = dv_strdup(key), .value = dv_strdup(value ? value : "true"),
 			      .level = level };
@@ -65,7 +65,7 @@ static int on_setting(const char *key, const char *value, size_t begin, size_t e
 			"'dv config --local %s VALUE'", key, l->name, key);
 		return 0;
 	}
-	return add_entry(l->c, key, value, l->level);
+	return dv_config_put(l->c, key, value, l->level);
 }
 
 static int load_level(dv_config *c, enum dv_config_level level)
@@ -198,6 +198,14 @@ static int make_url(const char *root, const char *value, char **url)
 	else
 		*url = joined ? dv_path_normal(joined) : NULL;
 	return *url ? 0 : dv_err_nomem();
+}
+
+bool dv_config_is_relative(const char *key, const char *value)
+{
+	size_t n = strlen(key);
+
+	return n > 4 && !strcmp(key + n - 4, ".url") && !dv_url_scheme(value) && *value != '/' &&
+	       strncmp(value, "~/", 2) != 0 && !dv_path_is_scp(value);
 }
 
 static int no_default(const dv_config *c)

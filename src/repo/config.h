@@ -36,6 +36,12 @@ void dv_config_release(dv_config *c);
  *  warning; an include there is DV_EUNSAFE. */
 int dv_config_load(dv_config *c, const char *root, const char *local) DV_MUST_CHECK;
 
+/** Adds a setting, stronger than all before. */
+int dv_config_put(dv_config *c, const char *key, const char *value, enum dv_config_level level)
+	DV_MUST_CHECK;
+/** Is this the address of a remote, and a folder relative to the workspace? */
+bool dv_config_is_relative(const char *key, const char *value);
+
 /** The strongest value of a normal key, or NULL. Borrowed; *level may be NULL. */
 const char *dv_config_string(const dv_config *c, const char *key, enum dv_config_level *level);
 /** A boolean as git reads it (true/yes/on/1, false/no/off/0, a bare key is true); `dflt` when

@@ -13,9 +13,15 @@
 
 static int started;
 
+/* What these extensions change is none of our business: settings of single work trees, and objects
+ * that may be elsewhere. */
 static void start(void)
 {
+	static const char *const known[] = { "partialclone", "worktreeconfig" };
+
 	started = git_libgit2_init();
+	if (started >= 0)
+		git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, known, sizeof known / sizeof *known);
 }
 
 int dv_git_start(void)
@@ -88,14 +94,35 @@ static bool trusts_all(void)
 	return seen[0] && !seen[1];
 }
 
-static int open_failed(int gc, const dv_git_dirs *d)
+static int open_failed(int gc, const char *path)
 {
 	if (is_anothers(gc))
 		return dv_err_hint(dv_err(DV_EUNSAFE, "the git repository '%s' belongs to another "
-					  "user", d->workdir),
+					  "user", path),
 				   "if you trust it, run 'git config --global --add "
-				   "safe.directory %s'", d->workdir);
-	return dv_git_fail(gc, "cannot open the git repository '%s'", d->workdir);
+				   "safe.directory %s'", path);
+	return dv_git_fail(gc, "cannot open the git repository '%s'", path);
+}
+
+static int open_ext(git_repository **out, const char *path)
+{
+	unsigned flags = GIT_REPOSITORY_OPEN_NO_SEARCH;
+	int gc = git_repository_open_ext(out, path, flags, NULL);
+
+	if (is_anothers(gc) && trusts_all()) {
+		git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+		gc = git_repository_open_ext(out, path, flags, NULL);
+	}
+	return gc;
+}
+
+int dv_git_open_path(git_repository **out, const char *path)
+{
+	int gc = open_ext(out, path);
+
+	if (gc == GIT_ENOTFOUND)
+		return dv_err(DV_ENOTFOUND, "there is no git repository in '%s'", path);
+	return gc ? open_failed(gc, path) : 0;
 }
 
 static bool same_folder(const char *a, const char *b)
@@ -108,12 +135,8 @@ static bool same_folder(const char *a, const char *b)
 static int open_repository(git_repository **out, const dv_git_dirs *d)
 {
 	unsigned flags = GIT_REPOSITORY_OPEN_NO_SEARCH;
-	int gc = git_repository_open_ext(out, d->workdir, flags, NULL);
+	int gc = open_ext(out, d->workdir);
 
-	if (is_anothers(gc) && trusts_all()) {
-		git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
-		gc = git_repository_open_ext(out, d->workdir, flags, NULL);
-	}
 	/* GIT_DIR may name another repository than the one that lies in the work tree. */
 	if (!gc && !same_folder(git_repository_path(*out), d->gitdir)) {
 		git_repository_free(*out);
@@ -127,7 +150,7 @@ static int open_repository(git_repository **out, const dv_git_dirs *d)
 			gc = git_repository_set_workdir(*out, d->workdir, 0);
 	}
 	if (gc)
-		return open_failed(gc, d);
+		return open_failed(gc, d->workdir);
 	if (git_repository_is_bare(*out))
 		return dv_err_hint(dv_err(DV_ERROR, "'%s' is a bare git repository", d->gitdir),
 				   "run dv in a work tree");
@@ -315,6 +338,22 @@ int dv_git_config(dv_git *g, const char *key, dv_buf *out)
 		dv_buf_add(out, value.ptr, value.size);
 	git_buf_dispose(&value);
 	git_config_free(config);
+	return out->err;
+}
+
+int dv_git_user_config(const char *key, dv_buf *out)
+{
+	git_config *config = NULL;
+	git_buf value = GIT_BUF_INIT;
+	int rc = dv_git_start();
+
+	if (rc)
+		return rc;
+	if (!git_config_open_default(&config) && !git_config_get_string_buf(&value, config, key))
+		dv_buf_add(out, value.ptr, value.size);
+	git_buf_dispose(&value);
+	git_config_free(config);
+	git_error_clear();
 	return out->err;
 }
 

@@ -46,6 +46,9 @@ DV_DEFINE_AUTOPTR(dv_git)
  *  set. */
 int dv_git_config(dv_git *g, const char *key, dv_buf *out) DV_MUST_CHECK;
 
+/** As above from the settings of the user and the system alone. */
+int dv_git_user_config(const char *key, dv_buf *out) DV_MUST_CHECK;
+
 /* -- index and commits ------------------------------------------------------------------------- */
 
 /** Puts the files `add` as they are now into the index, and takes the paths `drop` out of it (those

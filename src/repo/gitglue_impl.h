@@ -33,6 +33,9 @@ DV_DEFINE_AUTOPTR(git_worktree)
 
 /** Starts libgit2 where that was not done; before anything else is asked of it. */
 int dv_git_start(void) DV_MUST_CHECK;
+/** Opens the repository at `path`, a work tree's root or a bare one, with what the user trusts.
+ *  DV_ENOTFOUND. */
+int dv_git_open_path(git_repository **out, const char *path) DV_MUST_CHECK;
 /** Records libgit2's last failure `gc` behind "WHAT: " and returns our code for it. */
 int dv_git_fail(int gc, const char *fmt, ...) DV_PRINTF(2, 3);
 /** "PREFIXpath", owned. */

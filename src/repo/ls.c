@@ -72,6 +72,15 @@ static int load_listing(dv_reader *rd, dv_remote_store *from, const dv_oid *oid,
 	return rc ? rc : dv_tree_parse(out, dv_buf_str(&text), text.n);
 }
 
+/* In a repository of somebody else's. */
+static int no_source(const char *path)
+{
+	return dv_err_hint(dv_err(DV_ERROR, "nothing in that repository tells where the data of "
+				  "'%s' is: it names no remote at this revision", path),
+			   "its owner adds one with 'dv remote add -d NAME URL', and commits "
+			   ".dv/config");
+}
+
 /* Opens the remote of the output. Without one, why the cache did not do is the answer. */
 static int ask_remote(listing *l, const char *path)
 {
@@ -86,6 +95,8 @@ static int ask_remote(listing *l, const char *path)
 	if (name && !l->from_name)
 		return DV_ERROR;
 	int rc = dv_repo_remote_open(l->repo, name, false, &l->from, NULL);
+	if ((rc == DV_ENOTFOUND || rc == DV_EUSAGE) && l->repo->guest)
+		return no_source(path);
 	if (rc == DV_ENOTFOUND || rc == DV_EUSAGE)
 		return dv_err_hint(dv_err(DV_ERROR, "the listing of '%s' is not in the cache",
 					  path), "run 'dv fetch %s'", path);
@@ -232,33 +243,67 @@ static int find_anywhere(dv_reader *rd, dv_remote_store *from, const dv_output *
 	return 0;
 }
 
+/* What is at `rest` of the output l->of, wherever its listings are. */
+static int find_entry(listing *l, const char *rest, dv_tree_entry *at)
+{
+	bool lacking;
+	int rc = find_anywhere(l->reader, NULL, l->of, rest, at, &lacking);
+
+	if (lacking && (rc = ask_remote(l, l->of->path)) == 0)
+		rc = find_anywhere(l->reader, l->from, l->of, rest, at, &lacking);
+	return rc && lacking && l->from ? nowhere(rc, l->of->path) : rc;
+}
+
+int dv_output_entry(dv_repo *r, const dv_output_list *all, const char *rel, dv_tree_entry *out)
+{
+	dv_autoptr(dv_reader) reader = NULL;
+	dv_auto(listing) l = { .repo = r };
+	const char *rest = "";
+	dv_store *s;
+	int rc;
+
+	*out = (dv_tree_entry){ .kind = 0 };
+	if (!(l.of = dv_output_list_holding(all, rel, &rest)))
+		return dv_err(DV_ENOTFOUND, "'%s' is not tracked by dv", rel);
+	if ((rc = dv_repo_store_look(r, &s)) || (rc = dv_reader_new(&reader, s)))
+		return rc;
+	l.reader = reader;
+	return find_entry(&l, rest, out);
+}
+
+int dv_output_ls(dv_repo *r, const dv_output_list *all, const char *rel, bool recursive,
+		 dv_entry_cb cb, void *payload)
+{
+	dv_auto(listing) l = { .repo = r, .cb = cb, .payload = payload, .recursive = recursive };
+	dv_autoptr(dv_reader) reader = NULL;
+	const char *rest = "";
+	dv_tree_entry at;
+	dv_store *s;
+	int rc = dv_repo_store_look(r, &s);
+
+	if (rc || (rc = dv_reader_new(&reader, s)))
+		return rc;
+	l.reader = reader;
+	l.of = *rel ? dv_output_list_holding(all, rel, &rest) : NULL;
+	if (!l.of)
+		return list_folder(&l, all, rel);
+	if ((rc = find_entry(&l, rest, &at)))
+		return rc;
+	if (at.kind == 'd')
+		return list_inside(&l, &at.oid, rel, 0);
+	return tell(&l, rel, &at, *rest ? NULL : l.of);
+}
+
 int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entry_cb cb,
 	  void *payload)
 {
 	dv_auto(dv_output_list) all = DV_OUTPUT_LIST_INIT;
-	dv_autoptr(dv_reader) reader = NULL;
-	dv_auto(listing) l = { .repo = r, .cb = cb, .payload = payload, .recursive = recursive };
 	dv_autofree char *rel = NULL;
-	const char *rest = "";
-	dv_tree_entry at;
-	bool lacking;
-	dv_store *s;
-	int rc = look(r, rev, path, &rel, &all, &s, &reader);
+	int rc = user_rel(r, path, &rel);
 
-	if (rc < 0)
-		return rc;
-	l.reader = reader;
-	l.of = *rel ? dv_output_list_holding(&all, rel, &rest) : NULL;
-	if (!l.of)
-		return list_folder(&l, &all, rel);
-	rc = find_anywhere(reader, NULL, l.of, rest, &at, &lacking);
-	if (lacking && (rc = ask_remote(&l, l.of->path)) == 0)
-		rc = find_anywhere(reader, l.from, l.of, rest, &at, &lacking);
-	if (rc < 0)
-		return lacking && l.from ? nowhere(rc, l.of->path) : rc;
-	if (at.kind == 'd')
-		return list_inside(&l, &at.oid, rel, 0);
-	return tell(&l, rel, &at, *rest ? NULL : l.of);
+	if (!rc)
+		rc = load_outputs(r, rev, &all);
+	return rc ? rc : dv_output_ls(r, &all, rel, recursive, cb, payload);
 }
 
 static int is_directory(const char *rel)
@@ -285,6 +330,8 @@ static int cat_remote(dv_repo *r, dv_reader *reader, const dv_output *o, const c
 
 	dv_error_take(&here);
 	int rc = dv_repo_remote_open(r, o->pointer.remote, false, &from, NULL);
+	if ((rc == DV_ENOTFOUND || rc == DV_EUSAGE) && r->guest)
+		return no_source(o->path);
 	if (rc == DV_ENOTFOUND || rc == DV_EUSAGE)
 		return dv_error_put(&here);
 	if (rc == 0)

@@ -243,7 +243,7 @@ int dv_repo_store(dv_repo *r, dv_store **out)
 		r->store = NULL;
 	}
 	rc = r->store ? dv_store_lock(r->store, false, -1) : open_store(r, DV_STORE_CREATE);
-	if (!rc)
+	if (!rc && !r->guest)
 		rc = register_in_cache(r);
 	*out = rc ? NULL : r->store;
 	return rc;

@@ -13,7 +13,7 @@
 #include "repo/pointer.h"
 #include "repo/scratch.h"
 #include "repo/statcache.h"
-#include "store/store.h"
+#include "store/tree.h"
 
 /** What a caller of the public API left out: zeros stand for it until the function ends. */
 #define DV_OR_ZERO(p) ((p) ? (p) : &(__typeof__(*(p))){ 0 })
@@ -21,6 +21,7 @@
 struct dv_repo {
 	char *root;		/* absolute, normal, links resolved */
 	bool has_git;		/* git is used: dirs are set */
+	bool guest;		/* of somebody else (repo/guest.h): only to be read */
 	dv_git_dirs dirs;
 	char *dvdir;		/* <commondir>/dv, or <root>/.dv without git; may not exist yet */
 	char *cache_dir;	/* absolute; may not exist yet */
@@ -112,6 +113,14 @@ int dv_output_list_finish(dv_output_list *l) DV_MUST_CHECK;
 /** Streams bytes of the file `rel` of an output, or inside one, as dv_cat does. */
 int dv_output_stream(dv_repo *r, const dv_output_list *all, dv_reader *reader, const char *rel,
 		     uint64_t offset, uint64_t length, dv_data_cb cb, void *payload) DV_MUST_CHECK;
+
+/** What is at the path `rel`, an output or inside one; listings that the cache lacks come from the
+ *  output's remote. DV_ENOTFOUND. */
+int dv_output_entry(dv_repo *r, const dv_output_list *all, const char *rel, dv_tree_entry *out)
+	DV_MUST_CHECK;
+/** dv_ls over outputs that are known; `rel` is relative to the root. */
+int dv_output_ls(dv_repo *r, const dv_output_list *all, const char *rel, bool recursive,
+		 dv_entry_cb cb, void *payload) DV_MUST_CHECK;
 
 /** Paths relative to the root. */
 typedef struct dv_path_list {

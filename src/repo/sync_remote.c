@@ -42,6 +42,10 @@ static const char *ssh_of_git(remote_settings *s)
 	dv_buf_clear(&s->ssh);
 	if (env && *env) {
 		dv_buf_adds(&s->ssh, env);
+	} else if (s->repo->guest) {
+		/* What somebody else's repository says about it does not count. */
+		if (dv_git_user_config("core.sshCommand", &s->ssh))
+			dv_error_clear();
 	} else if (!s->repo->has_git || dv_repo_git(s->repo, &g) ||
 		   dv_git_config(g, "core.sshCommand", &s->ssh)) {
 		dv_error_clear();
