@@ -20,7 +20,6 @@
 
 #define REPLANS 8
 #define LIVE_PERCENT 60		/* a pack of which less is needed is rewritten */
-#define ATTEMPTS 10000
 #define ORPHAN_AGE ((uint64_t)14 * 24 * 60 * 60)
 #define ORPHANS_MAX ((size_t)64 << 20)	/* bytes of the file that remembers them */
 
@@ -541,40 +540,42 @@ static int kept_roots(const collecting *c, dv_log_entry *e)
 	return 0;
 }
 
+typedef struct condemning {
+	collecting *c;
+	dv_collect_stats *st;
+	bool again;
+} condemning;
+
+static int choose(dv_log_entry *e, bool *stop, void *payload)
+{
+	condemning *x = payload;
+	int rc = victims(x->c, e, x->st);
+
+	if (rc == 0)
+		rc = kept_roots(x->c, e);
+	*stop = e->npacks == 0 || x->c->o->dry;
+	return rc;
+}
+
+static int came(const dv_log_entry *other, bool *stop, void *payload)
+{
+	condemning *x = payload;
+
+	/* Who merges segments chooses among copies, perhaps not those that were marked. */
+	*stop = x->again = other->kind == DV_LOG_CONDEMN || other->nseg_drop;
+	return !*stop && other->kind == DV_LOG_COMMIT ? look_again(x->c, other) : 0;
+}
+
 /* *again: somebody else condemned packs meanwhile, and all has to be looked at anew. */
 static int condemn(collecting *c, dv_collect_stats *st, dv_log_entry *e, bool *again)
 {
-	dv_remote_store *r = c->r;
-	int rc = dv_random(e->nonce, sizeof e->nonce);
+	condemning x = { .c = c, .st = st };
+	bool stopped;
 
 	e->time = c->now;
-	for (int i = 0; rc == 0 && i < ATTEMPTS; i++) {
-		dv_auto(dv_log_entry) other = DV_LOG_ENTRY_INIT;
-		uint64_t number = r->state.head + 1;
-		dv_oid print;
-
-		if ((rc = victims(c, e, st)) || (rc = kept_roots(c, e)) || e->npacks == 0 ||
-		    c->o->dry)
-			return rc;
-		e->base = r->state.head;
-		rc = dv_remote_log_create(r, number, e, &print);
-		if (rc == 0)
-			return dv_remote_log_apply(r, number, e, &print);
-		if (rc != DV_EEXISTS)
-			return rc;
-		if ((rc = dv_check_cancel()) ||
-		    (rc = dv_remote_log_read(r, number, &other, &print)) ||
-		    (rc = dv_remote_log_apply(r, number, &other, &print)))
-			return rc;
-		/* Who merges segments chooses among copies, perhaps not those that were marked. */
-		if (other.kind == DV_LOG_CONDEMN || other.nseg_drop) {
-			*again = true;
-			return 0;
-		}
-		if (other.kind == DV_LOG_COMMIT)
-			rc = look_again(c, &other);
-	}
-	return rc ? rc : dv_err(DV_ETRANSIENT, "remote '%s' is too busy", r->name);
+	int rc = dv_remote_log_append(c->r, e, &(dv_log_appending){ choose, came, &x }, &stopped);
+	*again = *again || x.again;
+	return rc;
 }
 
 /* -- removing ---------------------------------------------------------------------------------- */

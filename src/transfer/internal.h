@@ -75,6 +75,16 @@ int dv_mirror_save(dv_remote_store *r) DV_MUST_CHECK;
 /** Applies entry `number` of the remote's log, which was read or created. */
 int dv_remote_log_apply(dv_remote_store *r, uint64_t number, const dv_log_entry *e,
 			const dv_oid *print) DV_MUST_CHECK;
+/** Appends `e` with a number nobody has taken, and applies it. Before each try prepare (NULL: there
+ *  is nothing to) may change `e`, or set *stop, and then nothing is created; after an entry of
+ *  somebody else's, which was applied, came may set *stop. */
+typedef struct dv_log_appending {
+	int (*prepare)(dv_log_entry *e, bool *stop, void *payload);
+	int (*came)(const dv_log_entry *other, bool *stop, void *payload);
+	void *payload;
+} dv_log_appending;
+int dv_remote_log_append(dv_remote_store *r, dv_log_entry *e, const dv_log_appending *with,
+			 bool *stopped) DV_MUST_CHECK;
 /** Finds the newest entry and applies all that are new. */
 int dv_remote_log_replay(dv_remote_store *r) DV_MUST_CHECK;
 /** Forgets the mirror when the remote's log is not the one that it was made from. */
@@ -221,6 +231,9 @@ void dv_pushing_end(dv_pushing *p);
 /** Sends what the walk found: whole packs and collected ones. Fills p->sent and p->index. */
 int dv_pushing_send(dv_pushing *p) DV_MUST_CHECK;
 
+/** Notes a pack that is on the remote now, and its entries. One thread at a time. */
+int dv_pushing_note_sent(dv_pushing *p, const dv_container *c, const dv_pack_footer *f)
+	DV_MUST_CHECK;
 /** Commits what was sent: the segment, then the entry `e`, which gets packs and segment. *again: a
  *  collection came between, nothing was committed, and all has to be planned anew. */
 int dv_pushing_commit(dv_pushing *p, dv_log_entry *e, bool *again) DV_MUST_CHECK;

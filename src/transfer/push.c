@@ -13,7 +13,6 @@
 #include "transfer/internal.h"
 
 #define REPLANS 8
-#define ATTEMPTS 10000		/* numbers that others may take in a row */
 #define SEGMENTS_MAX 16
 #define LOCK_WAIT_MS 60000
 
@@ -169,35 +168,19 @@ static int send_segment(dv_pushing *p, dv_log_entry *e)
 /* -- log --------------------------------------------------------------------------------------- */
 
 /* Creates the entry under the first free number. *again: it has to be planned anew. */
+/* Beside the packs that go a collection drops from the index what is not needed in others, and
+ * deltas may have been turned round. */
+static int came(const dv_log_entry *other, bool *stop, void *unused)
+{
+	(void)unused;
+	*stop = other->kind == DV_LOG_CONDEMN;
+	return 0;
+}
+
+/* *again: a collection came between. */
 static int append(dv_pushing *p, dv_log_entry *e, bool *again)
 {
-	dv_remote_store *r = p->r;
-	int rc = dv_random(e->nonce, sizeof e->nonce);
-
-	*again = false;
-	for (int i = 0; rc == 0 && i < ATTEMPTS; i++) {
-		dv_auto(dv_log_entry) other = DV_LOG_ENTRY_INIT;
-		uint64_t number = r->state.head + 1;
-		dv_oid print;
-
-		e->base = r->state.head;
-		rc = dv_remote_log_create(r, number, e, &print);
-		if (rc == 0)
-			return dv_remote_log_apply(r, number, e, &print);
-		if (rc != DV_EEXISTS)
-			return rc;
-		if ((rc = dv_check_cancel()) ||
-		    (rc = dv_remote_log_read(r, number, &other, &print)) ||
-		    (rc = dv_remote_log_apply(r, number, &other, &print)))
-			return rc;
-		/* Beside the packs that go it drops from the index what is not needed in others,
-		 * and deltas may have been turned round. */
-		if (other.kind == DV_LOG_CONDEMN) {
-			*again = true;
-			return 0;
-		}
-	}
-	return rc ? rc : dv_err(DV_ETRANSIENT, "remote '%s' is too busy", r->name);
+	return dv_remote_log_append(p->r, e, &(dv_log_appending){ .came = came }, again);
 }
 
 /* Lets later readers start here. Losing the race for the number does no harm. */

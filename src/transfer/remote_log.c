@@ -21,6 +21,7 @@
 #define STATE_HEADER 168u
 #define SETTLE_MS 1000u		/* at least so long an entry stands alone before it counts */
 #define SETTLE_MAX_MS 10000u
+#define ATTEMPTS 10000		/* numbers that others may take in a row */
 #define FEW 3			/* entries that are read one by one before more are looked for */
 #define WINDOW 64		/* entries that are read at once */
 #define WINDOW_BYTES ((uint64_t)16 << 20)
@@ -135,6 +136,36 @@ int dv_remote_log_apply(dv_remote_store *r, uint64_t number, const dv_log_entry 
 		return bad_entry(rc, number, r);
 	r->head_print = *print;
 	return 0;
+}
+
+int dv_remote_log_append(dv_remote_store *r, dv_log_entry *e, const dv_log_appending *with,
+			 bool *stopped)
+{
+	int rc = dv_random(e->nonce, sizeof e->nonce);
+
+	*stopped = false;
+	for (int i = 0; rc == 0 && i < ATTEMPTS; i++) {
+		dv_auto(dv_log_entry) other = DV_LOG_ENTRY_INIT;
+		uint64_t number = r->state.head + 1;
+		dv_oid print;
+
+		if (with->prepare && (rc = with->prepare(e, stopped, with->payload)))
+			return rc;
+		if (*stopped)
+			return 0;
+		e->base = r->state.head;
+		rc = dv_remote_log_create(r, number, e, &print);
+		if (rc == 0)
+			return dv_remote_log_apply(r, number, e, &print);
+		if (rc != DV_EEXISTS)
+			return rc;
+		if ((rc = dv_check_cancel()) ||
+		    (rc = dv_remote_log_read(r, number, &other, &print)) ||
+		    (rc = dv_remote_log_apply(r, number, &other, &print)) ||
+		    (rc = with->came(&other, stopped, with->payload)) || *stopped)
+			return rc;
+	}
+	return rc ? rc : dv_err(DV_ETRANSIENT, "remote '%s' is too busy", r->name);
 }
 
 /* -- finding what is new ----------------------------------------------------------------------- */

@@ -161,20 +161,6 @@ static int take_all(rewriting *w, dv_packer *k, const dv_need *needs, size_t n)
 	return rc;
 }
 
-static int note_sent(dv_pushing *p, const dv_container *c, const dv_pack_footer *f)
-{
-	const dv_segment *spilled;
-	int rc = dv_grow(&p->sent, &p->sent_cap, p->nsent + 1, sizeof *p->sent);
-
-	if (rc == 0)
-		rc = dv_segment_builder_add(p->index, c, f);
-	if (rc == 0)
-		rc = dv_segment_builder_spill(p->index, p->spill, &spilled);
-	if (rc == 0)
-		p->sent[p->nsent++] = *c;
-	return rc;
-}
-
 static int make_pack(rewriting *w, const dv_need *needs, size_t n)
 {
 	dv_auto(dv_packer) k = DV_PACKER_INIT;
@@ -188,7 +174,8 @@ static int make_pack(rewriting *w, const dv_need *needs, size_t n)
 		return rc;
 	dv_remote_container_name(name, &c);
 	rc = w->r->r->driver->put(w->r->r, name, k.fd, c.size);
-	return rc ? dv_err_ctx(rc, "remote '%s'", w->r->name) : note_sent(&w->p, &c, &k.f);
+	return rc ? dv_err_ctx(rc, "remote '%s'", w->r->name) :
+		    dv_pushing_note_sent(&w->p, &c, &k.f);
 }
 
 static int compare_needs(const void *a, const void *b)

@@ -79,19 +79,24 @@ static void sender_free(sender *s)
 }
 DV_DEFINE_AUTOPTR(sender)
 
-static int note_sent(sender *s, const dv_container *c, const dv_pack_footer *f)
+int dv_pushing_note_sent(dv_pushing *p, const dv_container *c, const dv_pack_footer *f)
 {
-	dv_pushing *p = s->p;
 	const dv_segment *spilled;
-
-	pthread_mutex_lock(&s->lock);
 	int rc = dv_grow(&p->sent, &p->sent_cap, p->nsent + 1, sizeof *p->sent);
+
 	if (rc == 0)
 		rc = dv_segment_builder_add(p->index, c, f);
 	if (rc == 0)
 		rc = dv_segment_builder_spill(p->index, p->spill, &spilled);
 	if (rc == 0)
 		p->sent[p->nsent++] = *c;
+	return rc;
+}
+
+static int note_sent(sender *s, const dv_container *c, const dv_pack_footer *f)
+{
+	pthread_mutex_lock(&s->lock);
+	int rc = dv_pushing_note_sent(s->p, c, f);
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
