@@ -306,6 +306,17 @@ DV_API int dv_checkout(dv_repo *r, const char *const *targets, size_t n,
 		       const dv_checkout_options *o, dv_change_cb cb, void *payload,
 		       dv_checkout_summary *out);
 
+/* -- git's filter ------------------------------------------------------------------------------ */
+
+typedef struct dv_filter_options {
+	int in, out;	/* pipes to git; they stay the caller's */
+} dv_filter_options;
+/** Speaks git's long-running filter protocol until git closes the pipe: content of files with the
+ *  attribute "filter=dv" goes to the store of the repository around the working folder, and git
+ *  gets pointers; and back. What was answered is durable when it returns; large files are written
+ *  to the work tree before that. */
+DV_API int dv_filter_process(const dv_filter_options *o);
+
 /* -- moving between stores --------------------------------------------------------------------- */
 
 typedef struct dv_transfer_options {

@@ -16,6 +16,7 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_checkout,
 	&dv_cmd_remove,
 	&dv_cmd_move,
+	&dv_cmd_filter_process,
 	/* see what there is */
 	&dv_cmd_status,
 	&dv_cmd_diff,

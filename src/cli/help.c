@@ -88,7 +88,7 @@ static void print_section(const char *title)
 
 static void print_row(const char *name, const char *text)
 {
-	dv_out("  %-14s", name);
+	dv_out("  %-15s", name);
 	fold(text, 16, 16);
 }
 

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
+#include "repo/gitindex.h"
 #include "repo/lockfile.h"
 
 void dv_repo_free(dv_repo *r)
@@ -88,6 +89,42 @@ static int find_root(char **root, const char *path)
 			   "run 'dv init' at the root of your project");
 }
 
+static int find_settings(const dv_gitindex_entry *e, void *payload)
+{
+	bool *there = payload;
+	int c = strcmp(e->path, ".dv/config");
+
+	*there |= c == 0 && e->skip_worktree;
+	return c >= 0;
+}
+
+/* A sparse checkout may leave out the folder .dv: git's index knows that the root of the work tree
+ * is one of a dv repository. Its own settings count, then, those of the folder do not. */
+static int find_sparse_root(char **root, const char *path)
+{
+	dv_auto(dv_git_dirs) d = DV_GIT_DIRS_INIT;
+	dv_auto(dv_gitindex) x = DV_GITINDEX_INIT;
+	dv_autofree char *dir = realpath(path ? path : ".", NULL);
+	dv_autofree char *index = NULL;
+	bool there = false;
+	dv_error first;
+
+	dv_error_take(&first);
+	if (dir && !dv_git_discover(&d, dir) && d.workdir &&
+	    (index = dv_path_join(d.gitdir, "info/sparse-checkout")) && !access(index, F_OK)) {
+		free(index);
+		index = dv_path_join(d.gitdir, "index");
+		if (index && !dv_gitindex_read(&x, index) &&
+		    dv_gitindex_each(&x, find_settings, &there) >= 0 && there)
+			*root = dv_strdup(d.workdir);
+	}
+	if (*root) {
+		dv_error_clear();
+		return 0;
+	}
+	return dv_error_put(&first);
+}
+
 static int set_dirs(dv_repo *r)
 {
 	dv_auto(dv_git_dirs) d = DV_GIT_DIRS_INIT;
@@ -152,6 +189,8 @@ int dv_repo_open(dv_repo **out, const char *path)
 		return DV_ERROR;
 	r->scratch = (dv_scratch)DV_SCRATCH_INIT;
 	int rc = find_root(&r->root, path);
+	if (rc == DV_ENOREPO)
+		rc = find_sparse_root(&r->root, path);
 	if (!rc)
 		rc = set_dirs(r);
 	if (!rc)

@@ -106,20 +106,23 @@ int dv_newfile_open(dv_newfile *f, dv_scratch *s, int dirfd)
 
 /* Sets the time of the last change a little back, before anybody knows the file: whoever writes to
  * it under its name gives it another, so that the stat cache may trust it at once. Best effort. */
-static void date_back(int fd)
+static void date_back(const dv_newfile *f)
 {
 	int64_t past = dv_now_ns() - DV_DATED_BACK_NS;
+
+	if (f->began_ns && f->began_ns < past)
+		past = f->began_ns;
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
 				     { past / 1000000000, (long)(past % 1000000000) } };
 
-	(void)dv_fs_futimens(fd, times);
+	(void)dv_fs_futimens(f->fd, times);
 }
 
 /* The last that is done to a file before it gets its name. */
 static int dress(const dv_newfile *f, const char *name, mode_t mode)
 {
 	if (f->fd >= 0 && f->date_back)
-		date_back(f->fd);
+		date_back(f);
 	if (f->fd >= 0 && dv_fs_fchmod(f->fd, mode) < 0)
 		return dv_err_sys("cannot set the mode of '%s'", name);
 	return 0;
@@ -144,7 +147,7 @@ static int move_beside(dv_newfile *f)
 		    dv_fs_fchmod(f->fd, st.st_mode & 07777) < 0)
 			r = dv_err_sys("cannot create a file in the workspace");
 		else if (f->date_back)
-			date_back(f->fd);
+			date_back(f);
 	} else if (r == 0) {
 		ssize_t n = readlinkat(from.dir, from.name, target, sizeof(target) - 1);
 

@@ -8,6 +8,7 @@
 #define DV_REPO_WORKDIR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include "base/buf.h"
@@ -28,6 +29,7 @@ typedef struct dv_newfile {
 	int fd;		/* -1 for a link */
 	dv_tmp tmp;	/* what it is called until then */
 	bool date_back;	/* see dv_stat_is_dated_back */
+	int64_t began_ns;	/* then to this time, when it is earlier */
 } dv_newfile;
 #define DV_NEWFILE_INIT { .dirfd = -1, .fd = -1 }
 /** `s` is where it lies while it is written; NULL: beside its place. */

@@ -76,6 +76,21 @@ typedef struct dv_witness {
 /** Shows `w` (copied; NULL: nobody) what `worker`, or with -1 the pool's owner, stores from now on.
  *  A file that must be read again is shown again: say it anew before. */
 void dv_ingest_witness(dv_ingest *in, int worker, const dv_witness *w);
+/** Stores the content of a small file that is in memory; from pool workers. `name` tells what sort
+ *  of file it is. */
+int dv_ingest_content(dv_ingest *in, int worker, const void *p, size_t n, const char *name,
+		      const dv_oid *before, dv_oid *oid) DV_MUST_CHECK;
+/** Stores a stream of more than DV_INGEST_SMALL bytes and of unknown length, using the whole pool;
+ *  from the thread that owns the pool, one at a time, with nothing else in the pool. `name` is
+ *  borrowed until the end. After a failure nothing but the next begin may follow. */
+int dv_ingest_stream_begin(dv_ingest *in, const char *name, const dv_oid *before) DV_MUST_CHECK;
+/** Where the next bytes go, at least one; may wait for work that is behind. */
+int dv_ingest_stream_room(dv_ingest *in, uint8_t **p, size_t *n) DV_MUST_CHECK;
+/** So many were put there. */
+int dv_ingest_stream_took(dv_ingest *in, size_t n) DV_MUST_CHECK;
+int dv_ingest_stream_end(dv_ingest *in, dv_oid *oid, uint64_t *size) DV_MUST_CHECK;
+/** Forgets a stream that was begun and not ended. Keeps the error's record. */
+void dv_ingest_stream_drop(dv_ingest *in);
 /** Only hashes: the oid a file would get. Any thread. */
 int dv_hash_file(int fd, const char *name, dv_oid *oid, struct stat *st) DV_MUST_CHECK;
 

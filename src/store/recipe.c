@@ -228,6 +228,12 @@ void dv_recipe_append(dv_buf *b, const dv_oid *id, size_t len)
 	dv_buf_add_u32(b, (uint32_t)len);
 }
 
+void dv_recipe_resize(dv_buf *b, uint64_t size)
+{
+	if (!b->err)
+		dv_put_u64(b->p + sizeof(recipe_magic) + 8, size);
+}
+
 int dv_recipe_put(dv_writer *w, dv_encoder *enc, const dv_oid *oid, const dv_buf *level0)
 {
 	dv_auto(dv_buf) own = DV_BUF_INIT, next = DV_BUF_INIT;

@@ -13,6 +13,8 @@
 int dv_recipe_begin(dv_buf *b, uint8_t level, uint8_t chunker, uint64_t size) DV_MUST_CHECK;
 /** Appends a chunk; failures stay in b->err. */
 void dv_recipe_append(dv_buf *b, const dv_oid *id, size_t len);
+/** Says anew how large the object is. */
+void dv_recipe_resize(dv_buf *b, uint64_t size);
 /** Stores a recipe of level 0 as the one of `oid`, through more levels when it is long. */
 int dv_recipe_put(dv_writer *w, dv_encoder *enc, const dv_oid *oid, const dv_buf *level0)
 	DV_MUST_CHECK;

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pointers in the work tree, and the content that takes their place. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "base/progress.h"
+#include "repo/filtered.h"
+#include "repo/gitindex.h"
+#include "repo/record.h"
+#include "repo/workdir.h"
+#include "store/object.h"
+
+#define WAIT_FOR_INDEX_MS 2000
+
+typedef struct bring {
+	dv_repo *repo;
+	dv_store *store;
+	dv_pool *pool;
+	dv_reader **readers;	/* one a worker, and one for the calling thread */
+	int rootfd;
+	dv_filtered_file *f;
+	size_t n;
+} bring;
+
+static void bring_release(bring *b)
+{
+	for (int i = 0; b->readers && i <= dv_pool_threads(b->pool); i++)
+		dv_reader_free(b->readers[i]);
+	free(b->readers);
+	dv_pool_free(b->pool);
+	if (b->rootfd >= 0)
+		close(b->rootfd);
+}
+
+static int bring_open(bring *b, int jobs)
+{
+	int rc = dv_repo_store(b->repo, &b->store);
+
+	if (!rc)
+		rc = dv_repo_pool(&b->pool, b->repo, jobs);
+	if (rc)
+		return rc;
+	b->readers = dv_calloc((size_t)dv_pool_threads(b->pool) + 1, sizeof(*b->readers));
+	if (!b->readers)
+		return DV_ERROR;
+	for (int i = 0; !rc && i <= dv_pool_threads(b->pool); i++)
+		rc = dv_reader_new(&b->readers[i], b->store);
+	b->rootfd = rc ? -1 : dv_fs_openat(AT_FDCWD, b->repo->root, O_RDONLY | O_DIRECTORY, 0);
+	return rc || b->rootfd >= 0 ? rc
+				    : dv_err_sys("cannot open the workspace '%s'", b->repo->root);
+}
+
+/* Is the file the pointer and nothing else? *was is what was looked at. */
+static int holds_pointer(const dv_filtered_file *f, int dir, const char *name, dv_seen *was,
+			 bool *yes)
+{
+	char want[DV_LFS_POINTER_MAX + 1], have[DV_LFS_POINTER_MAX + 1];
+	size_t n = dv_lfs_pointer_print(want, &f->p), got = 0;
+	dv_autoclose int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	*yes = false;
+	*was = (dv_seen){ 0 };
+	if (fd < 0 && errno == ENOENT) {
+		*yes = f->create;
+		return 0;
+	}
+	if (fd < 0 && (errno == ELOOP || errno == EACCES))
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0 ||
+	    (S_ISREG(st.st_mode) && dv_fs_pread_all(fd, have, sizeof(have), 0, &got) < 0))
+		return dv_err_sys("cannot read '%s'", f->path);
+	if (!S_ISREG(st.st_mode) || st.st_size != (off_t)n || got != n || memcmp(want, have, n))
+		return 0;
+	*was = (dv_seen){ .kind = dv_stat_kind(&st), .dev = st.st_dev, .ino = st.st_ino,
+			  .size = (uint64_t)st.st_size,
+			  .mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) +
+				      st.st_mtim.tv_nsec };
+	*yes = true;
+	return 0;
+}
+
+static int write_content(bring *b, dv_filtered_file *f, int dir, const char *name,
+			 const dv_seen *was, int worker)
+{
+	dv_auto(dv_newfile) out = DV_NEWFILE_INIT;
+	bool exec = was->kind ? was->kind == 'x' : f->exec;
+	int rc = dv_newfile_open(&out, &b->repo->scratch, dir);
+
+	if (rc)
+		return rc;
+	/* Git compares whole seconds: what is as young as its index is read again. */
+	out.date_back = true;
+	out.began_ns = dv_now_ns();
+	if (f->p.size > DV_INGEST_SMALL && worker == dv_pool_threads(b->pool))
+		rc = dv_object_write_large(b->store, b->pool, &f->p.oid, f->p.size, out.fd);
+	else
+		rc = dv_object_write(b->readers[worker], &f->p.oid, f->p.size, out.fd);
+	if (!rc)
+		rc = dv_newfile_replace(&out, name, dv_workdir_mode(exec), was);
+	if (!rc && fstat(out.fd, &f->st) < 0)
+		rc = dv_err_sys("cannot look at '%s'", f->path);
+	f->done = rc == 0;
+	return rc;
+}
+
+static int bring_one(bring *b, dv_filtered_file *f, int worker)
+{
+	dv_autoclose int dir = -1;
+	const char *name;
+	dv_seen was;
+	bool yes = true;
+	int rc;
+
+	f->done = false;
+	f->missing = f->p.size && !dv_store_has_object(b->store, &f->p.oid);
+	if (f->missing)
+		return 0;
+	rc = dv_workdir_parent(&dir, &name, b->rootfd, f->path, f->create);
+	if (rc == DV_ENOTFOUND || rc == DV_EUNSAFE) {
+		dv_error_clear();
+		return 0;
+	}
+	if (!rc && !f->was)
+		rc = holds_pointer(f, dir, name, &was, &yes);
+	if (!rc && yes)
+		rc = write_content(b, f, dir, name, f->was ? f->was : &was, worker);
+	dv_progress_add(0, 1);
+	if (rc == DV_EDIRTY || rc == DV_ENOTFOUND || rc == DV_ECORRUPT) {
+		/* Somebody has other plans with it, or its content is damaged: that stops only this
+		 * file. */
+		dv_warn("'%s': %s", f->path, dv_error_last()->message);
+		f->missing = rc != DV_EDIRTY;
+		dv_error_clear();
+		return 0;
+	}
+	return rc ? dv_err_ctx(rc, "'%s'", f->path) : 0;
+}
+
+typedef struct job {
+	bring *b;
+	size_t from, to;
+} job;
+#define JOB_FILES 64
+
+static bool is_small(const dv_filtered_file *f)
+{
+	return f->p.size <= DV_INGEST_SMALL;
+}
+
+static int run_job(void *arg, int worker)
+{
+	const job *j = arg;
+	int rc = 0;
+
+	for (size_t i = j->from; !rc && i < j->to && !dv_pool_stopping(j->b->pool); i++)
+		if (is_small(&j->b->f[i]))
+			rc = bring_one(j->b, &j->b->f[i], worker);
+	return rc;
+}
+
+static int bring_all(bring *b)
+{
+	dv_autofree job *jobs = dv_calloc(b->n / JOB_FILES + 1, sizeof(*jobs));
+	size_t k = 0;
+	int rc;
+
+	if (!jobs)
+		return DV_ERROR;
+	for (size_t i = 0; i < b->n; i += JOB_FILES) {
+		jobs[k] = (job){ b, i, i + JOB_FILES < b->n ? i + JOB_FILES : b->n };
+		if (dv_pool_submit(b->pool, run_job, &jobs[k++]) < 0)
+			break;	/* wait tells what failed */
+	}
+	rc = dv_pool_wait(b->pool);
+	for (size_t i = 0; !rc && i < b->n; i++)
+		if (!is_small(&b->f[i]) && !(rc = dv_check_cancel()))
+			rc = bring_one(b, &b->f[i], dv_pool_threads(b->pool));
+	return rc;
+}
+
+/* -- git's index ------------------------------------------------------------------------------- */
+
+typedef struct texts {
+	dv_gitindex_fresh *f;
+	char (*text)[DV_LFS_POINTER_MAX + 1];
+	char **paths;
+	size_t n;
+} texts;
+
+static void texts_release(texts *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		free(t->paths[i]);
+	free(t->paths);
+	free(t->f);
+	free(t->text);
+}
+
+/* Without it git only has more to do. */
+static int tell_index(const bring *b)
+{
+	dv_auto(texts) t = { .f = dv_calloc(b->n + 1, sizeof(*t.f)),
+			     .text = dv_calloc(b->n + 1, sizeof(*t.text)),
+			     .paths = dv_calloc(b->n + 1, sizeof(*t.paths)) };
+	dv_autofree char *index = dv_path_join(b->repo->dirs.gitdir, "index");
+	const char *prefix = NULL;
+
+	if (!t.f || !t.text || !t.paths || !index)
+		return DV_ERROR;
+	if (!dv_path_below(b->repo->root, b->repo->dirs.workdir, &prefix))
+		return 0;
+	for (size_t i = 0; i < b->n; i++) {
+		const dv_filtered_file *f = &b->f[i];
+
+		if (!f->done)
+			continue;
+		t.paths[t.n] = dv_path_join(prefix, f->path);
+		if (!t.paths[t.n])
+			return DV_ERROR;
+		t.f[t.n] = (dv_gitindex_fresh){ .path = t.paths[t.n], .text = t.text[t.n],
+						.n = dv_lfs_pointer_print(t.text[t.n], &f->p),
+						.st = f->st };
+		t.n++;
+	}
+	if (dv_gitindex_freshen(index, t.f, t.n, WAIT_FOR_INDEX_MS) < 0)
+		dv_error_clear();
+	return 0;
+}
+
+int dv_filtered_bring(dv_repo *r, dv_filtered_file *f, size_t n, int jobs)
+{
+	dv_auto(bring) b = { .repo = r, .f = f, .n = n, .rootfd = -1 };
+	uint64_t bytes = 0;
+	int rc = n ? bring_open(&b, jobs) : 0;
+
+	if (rc || !n)
+		return rc;
+	for (size_t i = 0; i < n; i++)
+		bytes += f[i].p.size;
+	dv_progress_start("checking out", bytes, n);
+	rc = bring_all(&b);
+	dv_progress_end();
+	int e = r->has_git ? tell_index(&b) : 0;
+	return rc ? rc : e;
+}
