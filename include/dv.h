@@ -491,6 +491,7 @@ DV_API int dv_serve(const char *path, const dv_serve_options *o);
 #include <dv/git.h>
 #include <dv/foreign.h>
 #include <dv/lineage.h>
+#include <dv/merge.h>
 #include <dv/pipeline.h>
 #include <dv/takeover.h>
 

@@ -17,6 +17,9 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_remove,
 	&dv_cmd_move,
 	&dv_cmd_filter_process,
+	&dv_cmd_resolve,
+	&dv_cmd_merge_driver,
+	&dv_cmd_textconv,
 	/* see what there is */
 	&dv_cmd_status,
 	&dv_cmd_diff,

@@ -123,6 +123,13 @@ int dv_cli_stage_changed(const char *file, const char *name, bool changed, void 
 /* Ends such a command: the failure, the JSON document or the hint about git. An exit code. */
 int dv_cli_stages_end(dv_repo *r, dv_cli_stages *s, int rc, bool no_stage);
 
+/* -- conflicts --------------------------------------------------------------------------------- */
+
+typedef char dv_cli_conflict_line[4608];
+/* "data/a.csv: changed on both sides" */
+void dv_cli_conflict_text(dv_cli_conflict_line out, const dv_conflict *c);
+json_t *dv_cli_conflict_json(const dv_conflict *c);
+
 /* -- transfer ---------------------------------------------------------------------------------- */
 
 typedef struct dv_cli_transfer {

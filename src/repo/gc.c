@@ -15,6 +15,8 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "repo/conflict.h"
+#include "repo/lockfile.h"
 #include "repo/versions.h"
 #include "repo/links.h"
 #include "repo/record.h"
@@ -192,14 +194,38 @@ static int keep_runs(gc *g, const dv_repo *r)
 	return rc;
 }
 
+/* Records of another work tree that cannot be read. In the middle of a merge there is nothing wrong
+ * with that: both sides stay. Otherwise what they need is not known, which fails as reading them
+ * does; what they mention stays in any case. */
+static int keep_damaged(gc *g, dv_repo *r, const dv_path_list *damaged)
+{
+	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
+	bool merging = r != g->repo;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < damaged->n; i++) {
+		dv_autofree char *path = dv_repo_abs(r, damaged->p[i]);
+		dv_auto(dv_buf) text = DV_BUF_INIT;
+
+		rc = path ? dv_fs_read_file(&text, path, DV_LOCKFILE_MAX) : dv_err_nomem();
+		if (rc == 0)
+			rc = keep_mentioned(g, dv_buf_str(&text), text.n);
+		merging = merging && rc == 0 && dv_conflict_has(dv_buf_str(&text), text.n);
+	}
+	return rc || merging || !damaged->n ? rc : dv_repo_outputs(r, &l);
+}
+
 static int keep_repo(gc *g, dv_repo *r, const dv_git_scope *scope)
 {
 	dv_auto(dv_output_list) l = DV_OUTPUT_LIST_INIT;
+	dv_auto(dv_path_list) damaged = DV_PATH_LIST_INIT;
 	dv_git *git = NULL;
-	int rc = dv_repo_outputs(r, &l);
+	int rc = dv_repo_outputs_and_damaged(r, &l, &damaged);
 
 	if (rc == 0)
 		rc = keep_outputs(g, &l);
+	if (rc == 0)
+		rc = keep_damaged(g, r, &damaged);
 	if (rc == 0)
 		rc = keep_links(g, r, &l);
 	if (rc == 0)

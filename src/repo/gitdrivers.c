@@ -42,6 +42,7 @@ static const char *const sections[] = { "[filter \"dv\"]", "[merge \"dv\"]", "[d
 static const char *const lines[] = {
 	"# from 'dv install': how git merges and shows pointers and lock files",
 	"*.dv diff=dv merge=dv",
+	".gitignore merge=dv",
 	"dv.lock merge=dv",
 };
 #define NLINES (sizeof(lines) / sizeof(*lines))

@@ -14,7 +14,8 @@ enum dv_driver {
 	DV_DRIVER_FILTER = 1u << 0,	/* filter.dv: files that git keeps as LFS pointers */
 	DV_DRIVER_MERGE = 1u << 1,	/* merge.dv */
 	DV_DRIVER_DIFF = 1u << 2,	/* diff.dv */
-	DV_DRIVER_ATTRIBUTES = 1u << 3,	/* "*.dv diff=dv merge=dv", "dv.lock merge=dv" */
+	DV_DRIVER_ATTRIBUTES = 1u << 3,	/* "*.dv diff=dv merge=dv", "dv.lock merge=dv",
+					   ".gitignore merge=dv" */
 	DV_DRIVERS_ALL = (1u << 4) - 1
 };
 

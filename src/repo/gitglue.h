@@ -152,9 +152,10 @@ int dv_git_pointers_by_age(dv_git *g, dv_git_pointer_cb cb, void *payload) DV_MU
  *  none, or the clone is too shallow to tell. */
 int dv_git_first_commit(dv_git *g, char hex[DV_GIT_HEX + 1]) DV_MUST_CHECK;
 /** What gc must keep beside commits: the pointers in the indexes of all work trees, in their HEADs,
- *  in all stashes, and in all commits that a reflog (of any reference, of HEAD of any work tree)
- *  still names. Pointers that lie in the folders of other work trees and were never staged are
- *  found by opening those (dv_git_worktrees). */
+ *  in all stashes, in all commits that a reflog (of any reference, of HEAD of any work tree)
+ *  still names, and in those that a merge, rebase or the like under way works with. Pointers that
+ *  lie in the folders of other work trees and were never staged are found by opening those
+ *  (dv_git_worktrees). */
 int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload) DV_MUST_CHECK;
 
 /** The records of the commits that are reachable from `tips` and not from `known` (commits with "^"
@@ -179,6 +180,26 @@ typedef int (*dv_git_root_cb)(const char *root, void *payload);
 /** The roots of this workspace in every work tree of the repository (main and linked) that has a
  *  folder, absolute. */
 int dv_git_worktrees(dv_git *g, dv_git_root_cb cb, void *payload) DV_MUST_CHECK;
+
+/* -- merges ------------------------------------------------------------------------------------ */
+
+/** A path in conflict: what git's index has of the common ancestor, of ours and of theirs. */
+typedef struct dv_git_conflict {
+	const char *path;		/* borrowed */
+	char id[3][DV_GIT_HEX + 1];	/* "": that side has no such file */
+	unsigned mode[3];
+} dv_git_conflict;
+typedef int (*dv_git_conflict_cb)(const dv_git_conflict *c, void *payload);
+/** The paths of the workspace that are in conflict, in order. */
+int dv_git_conflicts(dv_git *g, dv_git_conflict_cb cb, void *payload) DV_MUST_CHECK;
+/** Puts a blob that git has into the index at `path`, which is no longer in conflict then. */
+int dv_git_settle(dv_git *g, const char *path, const char *id, unsigned mode) DV_MUST_CHECK;
+
+#define DV_GIT_MERGE_UNION 1u	/* both sides' lines where they are in conflict */
+/** Merges lines of text as git does: of ancestor, ours and theirs. `marker`: length of its
+ *  markers, 0: the usual. out is appended to. */
+int dv_git_merge_lines(dv_git *g, const dv_buf text[3], unsigned flags, int marker, dv_buf *out,
+		       bool *clean) DV_MUST_CHECK;
 
 /** "1.5.1", the libgit2 that runs. */
 void dv_git_version(char *out, size_t n);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "base/map.h"
 #include "base/path.h"
 #include "base/sha256.h"
@@ -13,6 +14,7 @@
 #include "repo/repo.h"
 
 #define TREE_DEPTH_MAX 256
+#define OPERATION_MAX ((size_t)16 << 20)
 
 /* -- one tree ---------------------------------------------------------------------------------- */
 
@@ -429,6 +431,51 @@ static int read_indexes(struct hidden *h, git_repository *repo)
 	return rc || !own ? rc : read_index(h, own);
 }
 
+/* Every commit that the text names by its whole id. */
+static int read_ids(struct hidden *h, const char *text)
+{
+	static const char hex[] = "0123456789abcdef";
+	int rc = 0;
+
+	for (const char *p = text; !rc && *p;) {
+		size_t n = strspn(p, hex);
+		git_oid id;
+
+		if (n == DV_GIT_HEX && !git_oid_fromstrn(&id, p, n))
+			rc = commit_by_id(h, &id, true);
+		p += n ? n : strcspn(p, hex);
+	}
+	return rc;
+}
+
+/* A merge, rebase, cherry-pick or the like that is not finished: what it takes part of, and what it
+ * has still to do. */
+static int read_operation(struct hidden *h, git_repository *repo)
+{
+	static const char *const names[] = {
+		"MERGE_HEAD", "MERGE_AUTOSTASH", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD",
+		"ORIG_HEAD", "FETCH_HEAD", "rebase-merge/orig-head", "rebase-merge/onto",
+		"rebase-merge/autostash", "rebase-merge/git-rebase-todo", "rebase-merge/done",
+		"rebase-merge/stopped-sha", "rebase-apply/orig-head", "rebase-apply/onto",
+		"rebase-apply/autostash", "rebase-apply/abort-safety", "sequencer/head",
+		"sequencer/todo",
+	};
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sizeof(names) / sizeof(*names); i++) {
+		dv_autofree char *path = dv_path_join(git_repository_path(repo), names[i]);
+		dv_auto(dv_buf) text = DV_BUF_INIT;
+
+		if (!path)
+			return dv_err_nomem();
+		if (dv_fs_read_file(&text, path, OPERATION_MAX) == 0)
+			rc = read_ids(h, dv_buf_str(&text));
+		else
+			dv_error_clear();
+	}
+	return rc;
+}
+
 static int read_worktree(git_repository *repo, void *payload)
 {
 	struct hidden *h = payload;
@@ -436,6 +483,8 @@ static int read_worktree(git_repository *repo, void *payload)
 
 	if (!rc)
 		rc = dv_git_set_add_head(&h->s, repo);
+	if (!rc)
+		rc = read_operation(h, repo);
 	return rc ? rc : read_reflog(h, repo, "HEAD");
 }
 

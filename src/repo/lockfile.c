@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "base/yaml_block.h"
+#include "repo/conflict.h"
 #include "repo/repo.h"
 
 #define SCHEMA "dv 1"
@@ -301,10 +302,9 @@ static int parse(dv_lockfile *out, const char *text, size_t n, const char *dir, 
 	dv_value *root;
 
 	*out = (dv_lockfile)DV_LOCKFILE_INIT;
-	if ((n > 8 && !memcmp(text, "<<<<<<< ", 8)) || memmem(text, n, "\n<<<<<<< ", 9))
-		return dv_err_hint(dv_err(DV_ECORRUPT, "'%s' has conflict markers of git", name),
-				   "take one side, for example with 'git checkout --ours %s', and "
-				   "run 'dv repro'", name);
+	if (dv_conflict_has(text, n))
+		return dv_conflict_hint(dv_err(DV_ECORRUPT, "'%s' has conflict markers of git",
+					       name), name);
 	size_t head = head_comment(text, n);
 	if (head && is_clean(text, head) && !(l.comment = dv_arena_strndup(&l.arena, text, head)))
 		return DV_ERROR;

@@ -229,6 +229,7 @@ struct walk {
 	dv_lockjournal journal;	/* what runs have not put into lock files */
 	dv_map met;		/* hashes of the paths of lock files; only with a journal */
 	dv_path_list damaged;	/* records that cannot be read */
+	bool tolerate;		/* none of them fails the call */
 	dv_map made;		/* hashes of the paths of outputs, which are not gone into */
 	char **todo;		/* folders that are still to be read, owned */
 	size_t n, cap;
@@ -397,7 +398,7 @@ static int visit(struct walk *w, dv_path_list *l, const char *dir, const char *n
 	int rc = pipeline ? note_pipeline(w, rel, name) :
 		 dv_ignore_match_here(w->r->ignore, rel, false, NULL) ? 0 : read_record(w, rel);
 	/* It counts for nothing when it turns out to lie in what a stage makes. */
-	if (rc < 0 && rc != DV_ECANCELLED && record && *dir) {
+	if (rc < 0 && rc != DV_ECANCELLED && record && (*dir || w->tolerate)) {
 		dv_error_clear();
 		rc = dv_path_list_add(&w->damaged, rel);
 	}
@@ -469,9 +470,11 @@ int dv_repo_outputs(dv_repo *r, dv_output_list *out)
 	return dv_repo_outputs_and_pipelines(r, out, NULL);
 }
 
-int dv_repo_outputs_and_pipelines(dv_repo *r, dv_output_list *out, dv_path_list *pipelines)
+static int find_outputs(dv_repo *r, dv_output_list *out, dv_path_list *pipelines,
+			dv_path_list *damaged)
 {
-	struct walk w = { .r = r, .out = out, .pipelines = pipelines };
+	struct walk w = { .r = r, .out = out, .pipelines = pipelines,
+			  .tolerate = damaged != NULL };
 	int rc = dv_lockjournal_read(&w.journal, r);
 
 	if (!rc)
@@ -491,13 +494,26 @@ int dv_repo_outputs_and_pipelines(dv_repo *r, dv_output_list *out, dv_path_list 
 		rc = read_unwritten(&w);
 	if (!rc)
 		rc = dv_output_list_finish(out);
-	if (!rc)
+	if (!rc && !damaged)
 		rc = tell_damage(&w);
+	for (size_t i = 0; !rc && damaged && i < w.damaged.n; i++)
+		if (!around(out, w.damaged.p[i]))
+			rc = dv_path_list_add(damaged, w.damaged.p[i]);
 	dv_lockjournal_release(&w.journal);
 	dv_map_release(&w.met);
 	dv_map_release(&w.made);
 	dv_path_list_release(&w.damaged);
 	return rc;
+}
+
+int dv_repo_outputs_and_pipelines(dv_repo *r, dv_output_list *out, dv_path_list *pipelines)
+{
+	return find_outputs(r, out, pipelines, NULL);
+}
+
+int dv_repo_outputs_and_damaged(dv_repo *r, dv_output_list *out, dv_path_list *damaged)
+{
+	return find_outputs(r, out, NULL, damaged);
 }
 
 /* -- a revision -------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/value.h"
+#include "repo/conflict.h"
 
 #define POINTER_VERSION 1
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
@@ -241,12 +242,6 @@ static char *head_comment(const char *text, size_t n)
 	return at ? dv_strndup(text, at) : NULL;
 }
 
-/* Does the text hold any merge-conflict marker of git? They deserve words of their own. */
-static bool has_conflict(const char *text, size_t n)
-{
-	return (n > 8 && !memcmp(text, "<<<<<<< ", 8)) || memmem(text, n, "\n<<<<<<< ", 9);
-}
-
 /*
  * Only clean UTF-8 without control bytes and directives reaches the YAML parser: there is nothing
  * else in a pointer.
@@ -299,9 +294,9 @@ int dv_pointer_parse(dv_pointer *out, const char *text, size_t n, const char *na
 	*out = (dv_pointer)DV_POINTER_INIT;
 	if (n > DV_POINTER_MAX)
 		return dv_err(DV_ECORRUPT, "'%s' is too large for a pointer", name);
-	if (has_conflict(text, n))
-		return dv_err_hint(dv_err(DV_ECORRUPT, "'%s' has conflict markers of git", name),
-				   "resolve the conflict, for example with 'git checkout --ours'");
+	if (dv_conflict_has(text, n))
+		return dv_conflict_hint(dv_err(DV_ECORRUPT, "'%s' has conflict markers of git",
+					       name), name);
 	if (memchr(text, 0, n))
 		return dv_err(DV_ECORRUPT, "'%s' is no pointer: it has a NUL byte", name);
 	int rc = check_text(text, n, name);

@@ -148,6 +148,10 @@ int dv_repo_outputs(dv_repo *r, dv_output_list *out) DV_MUST_CHECK;
  *  dv.yaml, sorted. */
 int dv_repo_outputs_and_pipelines(dv_repo *r, dv_output_list *out, dv_path_list *pipelines)
 	DV_MUST_CHECK;
+/** As dv_repo_outputs; pointers and lock files that cannot be read are appended to `damaged` and do
+ *  not fail the call. */
+int dv_repo_outputs_and_damaged(dv_repo *r, dv_output_list *out, dv_path_list *damaged)
+	DV_MUST_CHECK;
 /** Those of a revision, by the same rules: its own .dvignore files count. Pointers and lock files
  *  that are damaged fail the call. */
 int dv_repo_outputs_at(dv_repo *r, const char *rev, dv_output_list *out) DV_MUST_CHECK;
