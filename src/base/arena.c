@@ -10,7 +10,9 @@
 
 #include "base/alloc.h"
 
-#define BLOCK ((size_t)64 << 10)
+/* Blocks grow: most arenas stay small, and what is not used need not be cleared. */
+#define BLOCK_MIN ((size_t)2 << 10)
+#define BLOCK_MAX ((size_t)64 << 10)
 
 struct dv_arena_block {
 	struct dv_arena_block *next;
@@ -54,14 +56,17 @@ void *dv_arena_alloc(dv_arena *a, size_t n)
 	}
 	n = (n + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 	if (!b || b->size - b->used < n) {
-		size_t size = n > BLOCK ? n : BLOCK;
+		size_t size = b ? 2 * b->size : BLOCK_MIN;
+
+		size = size > BLOCK_MAX ? BLOCK_MAX : size;
+		size = size < n ? n : size;
 
 		b = dv_calloc(1, sizeof(*b) + size);
 		if (!b)
 			return NULL;
 		b->size = size;
 		/* A block for one large thing goes behind the one that is being filled. */
-		if (a->blocks && n > BLOCK / 2) {
+		if (a->blocks && n > BLOCK_MAX / 2) {
 			b->next = a->blocks->next;
 			a->blocks->next = b;
 		} else {

@@ -367,17 +367,15 @@ int dv_fs_clone(int in, int out)
 
 /* -- recorded calls ---------------------------------------------------------------------------- */
 
-int dv_fs_read_fd(dv_buf *out, int fd, const char *name, size_t max)
+static int read_all(dv_buf *out, int fd, const struct stat *st, const char *name, size_t max)
 {
-	struct stat st;
 	size_t guess = 4095;
 
-	dv_buf_clear(out);
 	/* The size is only a first guess: the file may grow, and some claim 0. */
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
-		if ((uint64_t)st.st_size > max)
+	if (S_ISREG(st->st_mode) && st->st_size > 0) {
+		if ((uint64_t)st->st_size > max)
 			return dv_err(DV_ERROR, "'%s' is larger than %zu bytes", name, max);
-		guess = (size_t)st.st_size + 1;
+		guess = (size_t)st->st_size + 1;
 	}
 	while (out->n <= max) {
 		size_t room;
@@ -403,6 +401,16 @@ int dv_fs_read_fd(dv_buf *out, int fd, const char *name, size_t max)
 	return dv_err(DV_ERROR, "'%s' is larger than %zu bytes", name, max);
 }
 
+int dv_fs_read_fd(dv_buf *out, int fd, const char *name, size_t max)
+{
+	struct stat st;
+
+	dv_buf_clear(out);
+	if (fstat(fd, &st))
+		st = (struct stat){ 0 };
+	return read_all(out, fd, &st, name, max);
+}
+
 int dv_fs_read_file(dv_buf *out, const char *path, size_t max)
 {
 	struct stat st;
@@ -422,7 +430,7 @@ int dv_fs_read_file(dv_buf *out, const char *path, size_t max)
 		return dv_err(DV_ERROR, "'%s' is a directory", path);
 	if (!S_ISREG(st.st_mode))
 		return dv_err(DV_ERROR, "'%s' is not a regular file", path);
-	return dv_fs_read_fd(out, fd, path, max);
+	return read_all(out, fd, &st, path, max);
 }
 
 int dv_fs_sync_dir(const char *path)

@@ -6,11 +6,9 @@
  * somebody says what was forgotten; before a push the data goes ahead.
  */
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/path.h"
@@ -20,8 +18,6 @@
 
 #define LOG_TAIL 8192
 #define TODO_MAX ((size_t)16 << 20)
-#define NAMED_MAX 5
-#define LOOK_SECONDS 3	/* so long, at most, a commit waits for a look at the data */
 
 void dv_hook_say(const dv_hook_call *h, enum dv_hook_word kind, const char *fmt, ...)
 {
@@ -223,147 +219,6 @@ static int post_commit(dv_hook_call *h, dv_repo *r)
 	return follow(h, r, is_zero(old.p) ? NULL : old.p, new_.p);
 }
 
-/* -- before a commit --------------------------------------------------------------------------- */
-
-/* Names of which the first few are told. */
-typedef struct names {
-	dv_buf text;
-	size_t n;
-	char *last;
-} names;
-
-static void names_release(names *l)
-{
-	dv_buf_release(&l->text);
-	free(l->last);
-}
-
-static int add_name(names *l, const char *name)
-{
-	if (l->last && strcmp(l->last, name) == 0)
-		return 0;
-	free(l->last);
-	if (!(l->last = dv_strdup(name)))
-		return DV_ERROR;
-	if (l->n++ < NAMED_MAX)
-		dv_buf_addf(&l->text, "%s '%s'", l->n > 1 ? "," : "", name);
-	return l->text.err;
-}
-
-static void say_names(const dv_hook_call *h, const names *l, const char *what)
-{
-	if (l->n > NAMED_MAX)
-		dv_hook_say(h, DV_HOOK_WARNING, "%s:%s and %zu more", what, dv_buf_str(&l->text),
-			    l->n - NAMED_MAX);
-	else
-		dv_hook_say(h, DV_HOOK_WARNING, "%s:%s", what, dv_buf_str(&l->text));
-}
-
-static int on_raw(const char *path, void *payload)
-{
-	return add_name(payload, path);
-}
-
-/* Data that was not brought yet is no change of the user's. */
-static int on_change(const dv_change *c, void *payload)
-{
-	bool whole = strcmp(c->path, c->output) == 0;
-
-	if (c->kind == DV_UNCHANGED || c->kind == DV_NOT_IN_CACHE || c->kind == DV_NOT_IN_REMOTE ||
-	    (c->kind == DV_DELETED && whole))
-		return 0;
-	return add_name(payload, c->output);
-}
-
-/* Has the library stop when its time is up. */
-typedef struct timer {
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool running, over, fired;
-} timer;
-
-static void *timer_main(void *arg)
-{
-	timer *t = arg;
-	struct timespec end;
-	int e = 0;
-
-	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec += LOOK_SECONDS;
-	pthread_mutex_lock(&t->lock);
-	while (!t->over && e == 0)
-		e = pthread_cond_timedwait(&t->done, &t->lock, &end);
-	if (!t->over && !dv_cancel_requested()) {
-		t->fired = true;
-		dv_cancel();
-	}
-	pthread_mutex_unlock(&t->lock);
-	return NULL;
-}
-
-static void timer_start(timer *t)
-{
-	*t = (timer){ .lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
-	t->running = pthread_create(&t->thread, NULL, timer_main, t) == 0;
-}
-
-/* True when the time was up. */
-static bool timer_stop(timer *t)
-{
-	if (!t->running)
-		return false;
-	pthread_mutex_lock(&t->lock);
-	t->over = true;
-	pthread_cond_signal(&t->done);
-	pthread_mutex_unlock(&t->lock);
-	pthread_join(t->thread, NULL);
-	if (t->fired)
-		dv_cancel_reset();
-	return t->fired;
-}
-
-static int warn_of_changes(dv_hook_call *h, dv_repo *r)
-{
-	dv_auto(names) l = { .n = 0 };
-	timer t;
-	bool late;
-	int rc;
-
-	timer_start(&t);
-	rc = dv_status(r, NULL, 0, NULL, on_change, &l, NULL);
-	late = timer_stop(&t);
-	if (l.n) {
-		say_names(h, &l, "not recorded: changes of");
-		dv_hook_say(h, DV_HOOK_HINT, "'dv status' shows them, 'dv commit' records them; "
-			    "then commit the pointers as well");
-	}
-	if (late && rc == DV_ECANCELLED) {
-		dv_error_clear();
-		if (!l.n)
-			dv_hook_say(h, DV_HOOK_NOTE, "there is too much data to look for changes "
-				    "in %d seconds; 'dv status' takes its time", LOOK_SECONDS);
-		return 0;
-	}
-	return rc;
-}
-
-static int pre_commit(dv_hook_call *h, dv_repo *r)
-{
-	dv_auto(names) raw = { .n = 0 };
-	dv_git *g = NULL;
-	int rc = dv_repo_git(r, &g);
-
-	if (rc == 0)
-		rc = dv_git_staged_raw(g, on_raw, &raw);
-	if (raw.n) {
-		say_names(h, &raw, "staged past the filter, so git would hold all of");
-		dv_hook_say(h, DV_HOOK_HINT, "run 'dv install', then 'git add --renormalize' for "
-			    "these files");
-	}
-	return rc < 0 ? rc : warn_of_changes(h, r);
-}
-
 /* -- calling ----------------------------------------------------------------------------------- */
 
 static const struct {
@@ -376,7 +231,7 @@ static const struct {
 	{ "post-commit", NULL, post_commit, false },
 	{ "post-merge", NULL, post_merge, false },
 	{ "post-rewrite", post_rewrite_wanted, post_rewrite, false },
-	{ "pre-commit", NULL, pre_commit, false },
+	{ "pre-commit", NULL, dv_hook_pre_commit, false },
 	{ "pre-push", NULL, dv_hook_pre_push, true },
 };
 #define NHOOKS (sizeof(hooks) / sizeof(*hooks))

@@ -21,6 +21,8 @@ void dv_hook_say(const dv_hook_call *h, enum dv_hook_word kind, const char *fmt,
 /** Says the failure on record, with its hint, and forgets it. */
 void dv_hook_say_failure(const dv_hook_call *h);
 
+/** Warns of what was not recorded, and of data that went past the filter. */
+int dv_hook_pre_commit(dv_hook_call *h, dv_repo *r) DV_MUST_CHECK;
 /** pre-push NAME URL: pushes the data of the commits that go, before they go. */
 int dv_hook_pre_push(dv_hook_call *h, dv_repo *r) DV_MUST_CHECK;
 

@@ -60,7 +60,7 @@ static int encoder(dv_scan *s, int worker, dv_encoder **out)
 	return r;
 }
 
-int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer)
+static int scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer, bool alone)
 {
 	dv_autoptr(dv_scan) s = dv_calloc(1, sizeof(*s));
 	int r;
@@ -73,7 +73,7 @@ int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer)
 	s->pool = pool;
 	s->writer = writer;
 	if ((r = dv_repo_statcache(repo, &s->cache)) < 0 ||
-	    (r = (writer ? dv_repo_store : dv_repo_store_look)(repo, &s->store)) < 0)
+	    (!alone && (r = (writer ? dv_repo_store : dv_repo_store_look)(repo, &s->store)) < 0))
 		return r;
 	dv_links_init(&s->links, repo, s->store);
 	if (writer && ((r = dv_ingest_new(&s->ingest, writer, pool)) < 0 ||
@@ -87,6 +87,16 @@ int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer)
 		return dv_err_sys("cannot open the workspace '%s'", repo->root);
 	*out = dv_steal(&s);
 	return 0;
+}
+
+int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer)
+{
+	return scan_new(out, repo, pool, writer, false);
+}
+
+int dv_scan_new_alone(dv_scan **out, dv_repo *repo, dv_pool *pool)
+{
+	return scan_new(out, repo, pool, NULL, true);
 }
 
 void dv_scan_free(dv_scan *s)
@@ -291,32 +301,6 @@ static int forget_gone(node *d, entry *e, int r)
 	return 0;
 }
 
-/* A symbolic link to a whole file of the cache is that file. False: it is a link like others. */
-static bool look_through(dv_scan *s, int dirfd, entry *e)
-{
-	dv_autofree char *path = NULL;
-	struct stat st;
-
-	if (!dv_links_points_in(s->store, dirfd, e->f.name, &e->f.oid) ||
-	    !(path = dv_store_whole_path(s->store, &e->f.oid)) || lstat(path, &st) < 0 ||
-	    !S_ISREG(st.st_mode))
-		return false;
-	e->linked = true;
-	dv_scan_set_file(&e->f, &st, dv_now_ns());
-	e->f.ino = 0;
-	e->nfiles = 1;
-	e->todo = !dv_store_has_whole(s->store, &e->f.oid, NULL);
-	return true;
-}
-
-/* The file differs from what is remembered. When that was written through a link to the cache, the
- * store says so. */
-static void look_behind(dv_scan *s, const dv_cached_file *old, const struct stat *st)
-{
-	if (old && old->kind != 'l' && old->kind != 'd' && st->st_nlink > 1)
-		(void)dv_store_has_whole(s->store, &old->oid, NULL);
-}
-
 /* Decides about one entry: directory, link, remembered file, or file to read. */
 static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row,
 		   const dv_cached_file *old, int worker)
@@ -333,7 +317,7 @@ static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row
 		dv_autofree char *path = dv_path_join(d->path, e->f.name);
 		return refuse_special(path ? path : e->f.name, st.st_mode);
 	}
-	if (e->f.kind == 'l' && look_through(s, fd, e)) {
+	if (e->f.kind == 'l' && dv_scan_look_through(s, fd, e)) {
 		if (e->todo || !old || old->kind != e->f.kind ||
 		    !dv_oid_eq(&old->oid, &e->f.oid))
 			d->dirty = true;
@@ -357,7 +341,7 @@ static int look_at(dv_scan *s, node *d, int fd, size_t i, const dv_dircache *row
 	d->dirty = true;
 	if (e->f.kind == 'l')
 		return forget_gone(d, e, read_link(s, fd, d->path, e, worker));
-	look_behind(s, old, &st);
+	dv_scan_look_behind(s, old, &st);
 	if (e->f.size > DV_INGEST_SMALL)
 		return note_large(s, d, i);
 	e->todo = true;
@@ -736,16 +720,15 @@ static int scan_dir(dv_scan *s, const char *path, dv_scanned *out)
 }
 
 /* An output that is a single file: a cache row of its own, under its path, with one entry. */
-static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_scanned *out)
+static int scan_file(dv_scan *s, const char *path, int fd, const struct stat *st, dv_scanned *out)
 {
 	dv_auto(dv_dircache) old = DV_DIRCACHE_INIT;
-	dv_autoclose int fd = -1;
-	const char *name;
+	const char *name = dv_path_base(path);
 	node *d = NULL;
-	int r = dv_workdir_parent(&fd, &name, s->rootfd, path, false);
+	int r;
 
 	dv_statcache_preload(s->cache, path);
-	if (r < 0 || (r = new_node(s, dv_strdup(path), NULL, 0, &d)) < 0 ||
+	if ((r = new_node(s, dv_strdup(path), NULL, 0, &d)) < 0 ||
 	    (r = add_name(d, name, DT_REG)) < 0)
 		return r;
 	index_names(d);
@@ -755,7 +738,7 @@ static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_sca
 	if (!e->f.kind)
 		return refuse_special(path, st->st_mode);
 	bool known = dv_statcache_get(s->cache, path, &old) && old.n == 1 && !old.has_tree;
-	bool through = e->f.kind == 'l' && look_through(s, fd, e);
+	bool through = e->f.kind == 'l' && dv_scan_look_through(s, fd, e);
 	bool as_known = !through && known && remembered(s, &old, &old.files[0], e, st);
 	if (!through && !as_known && !e->had && e->f.kind != 'l' && !dv_oid_is_zero(&s->before)) {
 		e->f.oid = s->before;
@@ -769,7 +752,7 @@ static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_sca
 			return dv_err_nomem();
 		if (*dir)
 			dir[strlen(dir) - 1] = '\0';
-		look_behind(s, known ? &old.files[0] : NULL, st);
+		dv_scan_look_behind(s, known ? &old.files[0] : NULL, st);
 		dv_progress_ahead(e->f.kind == 'l' ? 0 : e->f.size, 1);
 		/* Not in a pool worker, so also a small file takes the way of large ones. */
 		r = e->f.kind == 'l' ? read_link(s, fd, dir, e, -1)
@@ -783,18 +766,22 @@ static int scan_file(dv_scan *s, const char *path, const struct stat *st, dv_sca
 
 int dv_scan_path(dv_scan *s, const char *path, dv_scanned *out)
 {
+	dv_autoclose int fd = -1;
+	const char *name;
 	struct stat st;
 
 	forget_nodes(s);
 	memset(out, 0, sizeof(*out));
 	if (!(s->base = dv_strdup(path)))
 		return dv_err_nomem();
-	int r = dv_workdir_stat(&st, s->rootfd, path);
+	int r = dv_workdir_parent(&fd, &name, s->rootfd, path, false);
+	if (r == 0 && fstatat(fd, *name ? name : ".", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		r = dv_err_sys("cannot look at '%s'", path);
 	if (r == DV_ENOTFOUND) {
 		dv_error_clear();
 		return 0;
 	}
 	if (r < 0)
 		return r;
-	return S_ISDIR(st.st_mode) ? scan_dir(s, path, out) : scan_file(s, path, &st, out);
+	return S_ISDIR(st.st_mode) ? scan_dir(s, path, out) : scan_file(s, path, fd, &st, out);
 }

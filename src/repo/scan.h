@@ -20,6 +20,9 @@ typedef struct dv_scan dv_scan;
 
 /** writer NULL: only hash. With one, content that its store lacks is stored, trees too. */
 int dv_scan_new(dv_scan **out, dv_repo *repo, dv_pool *pool, dv_writer *writer) DV_MUST_CHECK;
+/** One that only hashes and does not open the store, which takes time: there a link to a file of
+ *  the cache counts as a link. */
+int dv_scan_new_alone(dv_scan **out, dv_repo *repo, dv_pool *pool) DV_MUST_CHECK;
 void dv_scan_free(dv_scan *s);
 DV_DEFINE_AUTOPTR(dv_scan)
 

@@ -107,6 +107,11 @@ struct dv_scan {
 /** Fills all but name and oid, which is known or zero. `since`: when (CLOCK_REALTIME, ns) reading
  *  began; what changed shortly before may change again, behind the reader, with the same times. */
 void dv_scan_set_file(dv_cached_file *f, const struct stat *st, int64_t since);
+/** A symbolic link to a whole file of the cache is that file. False: it is a link like others. */
+bool dv_scan_look_through(dv_scan *s, int dirfd, entry *e);
+/** The file differs from what is remembered. When that was written through a link to the cache, the
+ *  store says so. */
+void dv_scan_look_behind(dv_scan *s, const dv_cached_file *old, const struct stat *st);
 /** Notes that the entry, whose content is stored, is to become a link. `dirfd` is its folder. */
 int dv_scan_note_relink(dv_scan *s, const node *d, const entry *e, int dirfd) DV_MUST_CHECK;
 void dv_scan_forget_relinks(dv_scan *s);

@@ -198,6 +198,29 @@ int dv_scan_note_relink(dv_scan *s, const node *d, const entry *e, int dirfd)
 	return r;
 }
 
+bool dv_scan_look_through(dv_scan *s, int dirfd, entry *e)
+{
+	dv_autofree char *path = NULL;
+	struct stat st;
+
+	if (!s->store || !dv_links_points_in(s->store, dirfd, e->f.name, &e->f.oid) ||
+	    !(path = dv_store_whole_path(s->store, &e->f.oid)) || lstat(path, &st) < 0 ||
+	    !S_ISREG(st.st_mode))
+		return false;
+	e->linked = true;
+	dv_scan_set_file(&e->f, &st, dv_now_ns());
+	e->f.ino = 0;
+	e->nfiles = 1;
+	e->todo = !dv_store_has_whole(s->store, &e->f.oid, NULL);
+	return true;
+}
+
+void dv_scan_look_behind(dv_scan *s, const dv_cached_file *old, const struct stat *st)
+{
+	if (s->store && old && old->kind != 'l' && old->kind != 'd' && st->st_nlink > 1)
+		(void)dv_store_has_whole(s->store, &old->oid, NULL);
+}
+
 /* Replaces one file by a link, unless something else stands there by now. */
 static int make_link(dv_scan *s, const relink *x)
 {

@@ -35,10 +35,8 @@ static int open_component(int *out, int dirfd, const char *name, const char *pat
 
 int dv_workdir_open(int *out, int rootfd, const char *path, bool create)
 {
-	dv_autoclose int at = dv_fs_openat(rootfd, ".", DIR_FLAGS, 0);
+	dv_autoclose int at = -1;
 
-	if (at < 0)
-		return dv_err_sys("cannot open the workspace");
 	for (const char *p = path; *p;) {
 		size_t n = strcspn(p, "/");
 		char name[NAME_MAX + 1];
@@ -53,12 +51,15 @@ int dv_workdir_open(int *out, int rootfd, const char *path, bool create)
 			continue;
 		if (strcmp(name, "..") == 0)
 			return dv_err(DV_EUNSAFE, "'%s' leads out of the workspace", path);
-		int r = open_component(&next, at, name, path, create);
+		int r = open_component(&next, at < 0 ? rootfd : at, name, path, create);
 		if (r < 0)
 			return r;
-		close(at);
+		if (at >= 0)
+			close(at);
 		at = next;
 	}
+	if (at < 0 && (at = dv_fs_openat(rootfd, ".", DIR_FLAGS, 0)) < 0)
+		return dv_err_sys("cannot open the workspace");
 	*out = dv_steal_fd(&at);
 	return 0;
 }
