@@ -42,6 +42,35 @@ DV_API int dv_ls_url(const char *url, const char *rev, const char *path,
 DV_API int dv_cat_url(const char *url, const char *rev, const char *path, uint64_t offset,
 		      uint64_t length, dv_data_cb cb, void *payload);
 
+/* -- imports ----------------------------------------------------------------------------------- */
+
+typedef struct dv_import_options {
+	const char *rev;	/* of a repository; NULL: its HEAD */
+	const char *out;	/* as cp takes it; NULL: the last part of the path */
+	bool force;		/* replace what is there */
+	bool no_download;	/* write the pointer only; dv_pull or dv_update bring the data */
+	bool no_stage;
+	int jobs;
+} dv_import_options;
+/** Makes an output of a file or directory of another repository. Its pointer says where it came
+ *  from, and at which commit; it is not pushed, and pull brings it from there. */
+DV_API int dv_import(dv_repo *r, const char *url, const char *path, const dv_import_options *o,
+		     dv_output_cb cb, void *payload);
+
+typedef struct dv_update_options {
+	const char *rev;	/* of repositories: from now on this one */
+	bool force;		/* drop what was changed here */
+	bool no_download;
+	bool no_stage;
+	int jobs;
+} dv_update_options;
+typedef struct dv_update_summary {
+	uint64_t imports, changed;
+} dv_update_summary;
+/** Takes imports (all of them when n is 0) as they are now where they came from. */
+DV_API int dv_update(dv_repo *r, const char *const *targets, size_t n, const dv_update_options *o,
+		     dv_output_cb cb, void *payload, dv_update_summary *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,6 +4,7 @@
  * It is stored with the same commit as the content, so it costs no wait for the disk of its own.
  */
 #include "lineage/record.h"
+#include "repo/import.h"
 #include "base/clock.h"
 #include "repo/record.h"
 
@@ -23,7 +24,22 @@ static int stored(void *ctx, dv_writer *w, const char *path, const char *pointer
 	dv_run run = { .type = a->type, .file = pointer_path, .outs = &out, .nouts = 1,
 		       .start_us = a->start, .end_us = dv_clock_wall_us() };
 	int rc = a->context ? 0 : dv_run_context_open_quick(&a->context, a->repo);
+	dv_auto(dv_buf) from = DV_BUF_INIT;
+	dv_run_path dep = out;
 	dv_oid oid;
+
+	if (p->source) {
+		const dv_source *s = p->source;
+
+		dv_buf_adds(&from, s->url);
+		if (s->is_repo)
+			dv_buf_addf(&from, "#%s:%s", s->rev_lock, s->path);
+		if (from.err)
+			return from.err;
+		dep.path = from.p;
+		run.deps = &dep;
+		run.ndeps = 1;
+	}
 
 	a->start = run.end_us;
 	return rc < 0 ? rc : dv_run_record(a->context, w, &run, &oid);
@@ -67,4 +83,22 @@ int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_
 	dv_accountant who;
 
 	return dv_repo_commit(r, targets, n, o, accountant(&who, &a), cb, payload);
+}
+
+int dv_import(dv_repo *r, const char *url, const char *path, const dv_import_options *o,
+	      dv_output_cb cb, void *payload)
+{
+	dv_auto(account) a = { .repo = r, .type = "import" };
+	dv_accountant who;
+
+	return dv_repo_import(r, url, path, o, accountant(&who, &a), cb, payload);
+}
+
+int dv_update(dv_repo *r, const char *const *targets, size_t n, const dv_update_options *o,
+	      dv_output_cb cb, void *payload, dv_update_summary *out)
+{
+	dv_auto(account) a = { .repo = r, .type = "import" };
+	dv_accountant who;
+
+	return dv_repo_update(r, targets, n, o, accountant(&who, &a), cb, payload, out);
 }

@@ -12,7 +12,7 @@
 #include "repo/workdir.h"
 
 /* What a new output may not be: each refusal names the way out. */
-static int check_new(dv_record *c, const char *rel)
+int dv_record_check_new(dv_record *c, const char *rel)
 {
 	const char *base = dv_path_base(rel), *rest;
 	bool tracked = false;
@@ -72,7 +72,7 @@ static int add_one(dv_record *c, const char *rel)
 		return dv_record_output(c, o->path, o->pointer_path, &o->pointer);
 
 	dv_auto(dv_buf) pointer = DV_BUF_INIT;
-	int r = check_new(c, rel);
+	int r = dv_record_check_new(c, rel);
 	if (r < 0)
 		return r;
 	if ((r = dv_buf_addf(&pointer, "%s" DV_POINTER_SUFFIX, rel)) < 0)

@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/progress.h"
 #include "repo/changes.h"
+#include "repo/record.h"
 #include "repo/restore.h"
 #include "repo/workdir.h"
 
@@ -233,4 +234,78 @@ int dv_fill_put(dv_fill *p, dv_repo *r, const char *path, int jobs)
 			rc = put_part(p, x, r, rootfd, &p->p[i], full);
 	}
 	return rc;
+}
+
+/* -- into the store ---------------------------------------------------------------------------- */
+
+bool dv_fill_is_output(const dv_fill *p)
+{
+	return p->n == 1 && p->p[0].entry.kind && !*p->p[0].path;
+}
+
+int dv_fill_around(dv_repo **out, const char *root, const char *dvdir, const char *cache_dir)
+{
+	dv_autoptr(dv_repo) r = dv_calloc(1, sizeof *r);
+	int rc;
+
+	*out = NULL;
+	if (!r)
+		return DV_ERROR;
+	r->scratch = (dv_scratch)DV_SCRATCH_INIT;
+	r->guest = true;
+	r->root = dv_strdup(root);
+	r->dvdir = dv_strdup(dvdir);
+	r->cache_dir = dv_strdup(cache_dir);
+	if (!r->root || !r->dvdir || !r->cache_dir)
+		return dv_err_nomem();
+	if ((rc = dv_ignore_new(&r->ignore, NULL)) || (rc = dv_scratch_open(&r->scratch, r->dvdir)))
+		return rc;
+	*out = dv_steal(&r);
+	return 0;
+}
+
+/* Files of git, which have to be read to be known: put into a folder, scanned and stored. */
+static int store_files(dv_fill *p, dv_repo *around, int jobs, dv_tree_entry *out,
+		       dv_move_stats *moved)
+{
+	dv_autoptr(dv_writer) writer = NULL;
+	dv_autoptr(dv_pool) pool = NULL;
+	dv_autoptr(dv_scan) scan = NULL;
+	dv_store *s;
+	dv_scanned now;
+	int rc;
+
+	if ((rc = dv_repo_store(around, &s)) || (rc = dv_fill_fetch(p, s, jobs, moved)) ||
+	    (rc = dv_fill_put(p, around, "x", jobs)) || (rc = dv_pool_new(&pool, jobs, 1024)) ||
+	    (rc = dv_writer_new(&writer, s, dv_repo_compression(around))) ||
+	    (rc = dv_scan_new(&scan, around, pool, writer)) ||
+	    (rc = dv_scan_path(scan, "x", &now)) || (rc = dv_writer_commit(writer, NULL, 0)))
+		return rc;
+	*out = (dv_tree_entry){ .kind = now.kind, .oid = now.oid, .size = now.size,
+				.nfiles = now.nfiles };
+	return 0;
+}
+
+int dv_fill_bring(dv_fill *p, dv_repo *r, int jobs, dv_tree_entry *out, dv_move_stats *moved)
+{
+	dv_autofree char *work = dv_path_join(p->f->dir, "get");
+	dv_autofree char *root = work ? dv_path_join(work, "files") : NULL;
+	dv_autoptr(dv_repo) around = NULL;
+	dv_store *own;
+	int rc = dv_repo_store(r, &own);
+
+	if (rc || !root)
+		return rc ? rc : dv_err_nomem();
+	if (dv_fill_is_output(p)) {
+		*out = p->p[0].entry;
+		return dv_fill_fetch(p, own, jobs, moved);
+	}
+	if ((rc = dv_fs_remove_tree(work)) || (rc = dv_fs_mkdirs(root)) ||
+	    (rc = dv_fill_around(&around, root, work, r->cache_dir)))
+		return rc;
+	rc = store_files(p, around, jobs, out, moved);
+	dv_repo_free(dv_steal(&around));
+	if (dv_fs_remove_tree(work))
+		dv_error_clear();
+	return rc ? rc : dv_store_refresh(own);
 }

@@ -32,4 +32,14 @@ int dv_fill_fetch(dv_fill *p, dv_store *into, int jobs, dv_move_stats *moved) DV
  *  outputs need) what was planned. What stood there is replaced. */
 int dv_fill_put(dv_fill *p, dv_repo *r, const char *path, int jobs) DV_MUST_CHECK;
 
+/** Is it one output, or one thing in an output, so that its oid is known? */
+bool dv_fill_is_output(const dv_fill *p);
+/** Brings all of it into the store of `r`; *out is what it is. Files of git are read for it. */
+int dv_fill_bring(dv_fill *p, dv_repo *r, int jobs, dv_tree_entry *out, dv_move_stats *moved)
+	DV_MUST_CHECK;
+/** A repository around a folder, with a store, for what is on its way; its scratch folder is
+ *  open. */
+int dv_fill_around(dv_repo **out, const char *root, const char *dvdir, const char *cache_dir)
+	DV_MUST_CHECK;
+
 #endif

@@ -125,27 +125,6 @@ static int take_place(place *p)
 
 /* -- getting ----------------------------------------------------------------------------------- */
 
-/* A repository around the folder for what is on its way, with the store that has it. */
-static int open_around(dv_repo **out, const dv_guest *f, const char *root, const char *store)
-{
-	dv_autoptr(dv_repo) r = dv_calloc(1, sizeof *r);
-	int rc;
-
-	if (!r)
-		return DV_ERROR;
-	r->scratch = (dv_scratch)DV_SCRATCH_INIT;
-	r->guest = true;
-	r->root = dv_strdup(root);
-	r->dvdir = dv_path_join(f->dir, "get");
-	r->cache_dir = dv_strdup(store);
-	if (!r->root || !r->dvdir || !r->cache_dir)
-		return dv_err_nomem();
-	if ((rc = dv_ignore_new(&r->ignore, NULL)) || (rc = dv_scratch_open(&r->scratch, r->dvdir)))
-		return rc;
-	*out = dv_steal(&r);
-	return 0;
-}
-
 /* Is everything in the cache of the repository, on this machine? */
 static bool is_at_hand(const dv_fill *p)
 {
@@ -171,7 +150,7 @@ static int fill_place(dv_fill *p, const place *at, int jobs)
 	if (!spare)
 		return dv_err_nomem();
 	bool at_hand = is_at_hand(p);
-	if ((rc = open_around(&r, f, at->tmp, at_hand ? f->repo->cache_dir : spare)) ||
+	if ((rc = dv_fill_around(&r, at->tmp, work, at_hand ? f->repo->cache_dir : spare)) ||
 	    (rc = at_hand ? dv_repo_store_look(r, &s) : dv_repo_store(r, &s)))
 		return rc;
 	if (!at_hand && (rc = dv_fill_fetch(p, s, jobs, NULL)))

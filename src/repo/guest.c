@@ -308,7 +308,7 @@ int dv_guest_open(dv_guest **out, const dv_guest_options *o)
 	if ((rc = dv_git_check_url(o->url)))
 		return rc;
 	if (o->rev && (*o->rev == '-' || !*o->rev))
-		return dv_err(DV_EUSAGE, "'%s' is no revision", o->rev);
+		return dv_err(DV_EUNSAFE, "refused '%s' as a revision", o->rev);
 	f->url = dv_strdup(o->url);
 	f->shown = dv_url_redact(o->url);
 	if (!f->url || !f->shown)

@@ -22,6 +22,7 @@ void dv_pointer_release(dv_pointer *p)
 	free(p->comment);
 	free(p->extra_out);
 	free(p->extra_top);
+	dv_source_free(p->source);
 	*p = (dv_pointer)DV_POINTER_INIT;
 }
 
@@ -43,6 +44,9 @@ int dv_pointer_copy(dv_pointer *out, const dv_pointer *p)
 	dv_auto(dv_pointer) c = *p;
 
 	c.path = c.remote = c.comment = c.extra_out = c.extra_top = NULL;
+	c.source = NULL;
+	if (p->source && !(c.source = dv_source_copy(p->source)))
+		return DV_ERROR;
 	if (dup_field(&c.path, p->path) || dup_field(&c.remote, p->remote) ||
 	    dup_field(&c.comment, p->comment) || dup_field(&c.extra_out, p->extra_out) ||
 	    dup_field(&c.extra_top, p->extra_top))
@@ -165,7 +169,9 @@ static int parse_out(struct fields *f, const dv_value *out)
 		if (rc)
 			return rc;
 	}
-	if (!f->p.path || !f->has_oid || !f->has_size)
+	/* What is somewhere else and was not brought yet. */
+	f->p.is_pending = f->p.source && !f->p.source->is_repo && !f->has_oid && !f->has_size;
+	if (!f->p.path || ((!f->has_oid || !f->has_size) && !f->p.is_pending))
 		return dv_err(DV_ECORRUPT, "'%s' is no pointer: it lacks '%s'", f->name,
 			      !f->p.path ? "path" : !f->has_oid ? "oid" : "size");
 	if (f->p.is_dir && f->p.isexec)
@@ -191,10 +197,15 @@ static int parse_version(const char *name, const dv_value *version)
 	return 0;
 }
 
+static int keep_top(const struct fields *f, dv_buf *top, const dv_value *root, const dv_member *m)
+{
+	if (strcmp(m->key, "desc") != 0 && strcmp(m->key, "meta") != 0)
+		dv_warn("'%s' has the unknown key '%s', which is kept", f->name, m->key);
+	return keep(top, root, m);
+}
+
 static int parse_top(struct fields *f, const dv_value *root, const dv_value **out, dv_buf *top)
 {
-	static const char *const quiet[] = { "desc", "meta", NULL };
-
 	for (size_t i = 0; i < root->n; i++) {
 		const dv_member *m = &root->members[i];
 		int rc = 0;
@@ -207,10 +218,10 @@ static int parse_top(struct fields *f, const dv_value *root, const dv_value **ou
 					      f->name);
 			*out = m->value->items[0];
 		} else {
-			if (!one_of(m->key, quiet))
-				dv_warn("'%s' has the unknown key '%s', which is kept", f->name,
-					m->key);
-			rc = keep(top, root, m);
+			if (!strcmp(m->key, "deps") && !f->p.source)
+				rc = dv_source_parse(&f->p.source, m->value, f->name);
+			if (!rc && !(f->p.source && !strcmp(m->key, "deps")))
+				rc = keep_top(f, top, root, m);
 		}
 		if (rc)
 			return rc;

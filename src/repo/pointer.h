@@ -9,6 +9,7 @@
  *     nfiles: 4               directories only: its presence says that the oid is a tree's
  *     isexec: true            executable files only
  *     desc, remote, push, meta and unknown keys follow, kept as they are
+ *   deps:                     of what was taken from elsewhere: see pointer_source.h
  *
  * A path that is not UTF-8, or has control bytes, stands as path_hex. A pointer has one output,
  * beside it. Text from outside is hostile: sizes, depth and aliases are bounded.
@@ -22,6 +23,7 @@
 
 #include "base/buf.h"
 #include "base/oid.h"
+#include "repo/pointer_source.h"
 #include "repo/scratch.h"
 
 #define DV_POINTER_SUFFIX ".dv"
@@ -35,6 +37,8 @@ typedef struct dv_pointer {
 	bool is_dir, isexec;
 	char *remote;		/* NULL, or the remote this output prefers */
 	bool no_push;		/* push: false */
+	bool is_pending;	/* its content was never seen: oid, size and kind are not known */
+	dv_source *source;	/* where it was taken from, or NULL */
 	char *comment;		/* comment lines at the top, or NULL */
 	char *extra_out;	/* kept keys of the output, ready to be written, or NULL */
 	char *extra_top;	/* kept keys of the file, likewise */
@@ -54,6 +58,8 @@ int dv_pointer_print(dv_buf *out, const dv_pointer *p) DV_MUST_CHECK;
  *  already (*changed may be NULL). */
 int dv_pointer_write(const dv_pointer *p, const dv_scratch *s, const char *path, bool *changed)
 	DV_MUST_CHECK;
+/** Appends "KEY: TEXT" and a newline, or "KEY_hex: …" for what YAML cannot show. */
+void dv_pointer_print_text(dv_buf *out, const char *key, const char *text);
 /** A copy of all fields. */
 int dv_pointer_copy(dv_pointer *out, const dv_pointer *p) DV_MUST_CHECK;
 /** Is this name one of a pointer: "x.dv" with a non-empty x? */

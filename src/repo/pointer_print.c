@@ -21,7 +21,7 @@ static bool is_plain(const char *s)
 	       0;
 }
 
-static void print_text(dv_buf *out, const char *key, const char *s)
+void dv_pointer_print_text(dv_buf *out, const char *key, const char *s)
 {
 	size_t k;
 
@@ -64,19 +64,23 @@ int dv_pointer_print(dv_buf *out, const dv_pointer *p)
 	dv_oid_hex(hex, &p->oid);
 	print_lines(out, p->comment, "");
 	dv_buf_adds(out, "outs:\n- ");
-	print_text(out, "path", p->path);
-	dv_buf_addf(out, "  oid: sha256:%s\n  size: %llu\n", hex, (unsigned long long)p->size);
+	dv_pointer_print_text(out, "path", p->path);
+	if (!p->is_pending)
+		dv_buf_addf(out, "  oid: sha256:%s\n  size: %llu\n", hex,
+			    (unsigned long long)p->size);
 	if (p->is_dir)
 		dv_buf_addf(out, "  nfiles: %llu\n", (unsigned long long)p->nfiles);
 	if (p->isexec && !p->is_dir)
 		dv_buf_adds(out, "  isexec: true\n");
 	if (p->remote) {
 		dv_buf_adds(out, "  ");
-		print_text(out, "remote", p->remote);
+		dv_pointer_print_text(out, "remote", p->remote);
 	}
 	if (p->no_push)
 		dv_buf_adds(out, "  push: false\n");
 	print_lines(out, p->extra_out, "  ");
+	if (p->source)
+		dv_source_print(out, p->source);
 	print_lines(out, p->extra_top, "");
 	return out->err;
 }

@@ -128,7 +128,7 @@ static int ignore_in_git(dv_record *c, const char *path)
 /* Makes the content durable, then the pointer, then the rest. `old`: what the pointer named so far,
  * or NULL; `before`: how many files that had. */
 static int publish(dv_record *c, const char *path, const char *pointer_path, const dv_pointer *p,
-		   const dv_oid *old, uint64_t before)
+		   const dv_oid *old, uint64_t before, bool absent)
 {
 	const dv_accountant *a = old && dv_oid_eq(old, &p->oid) ? NULL : c->accountant;
 	dv_root root = { .oid = p->oid, .is_tree = p->is_dir, .path = (char *)(uintptr_t)path,
@@ -141,12 +141,13 @@ static int publish(dv_record *c, const char *path, const char *pointer_path, con
 
 	if (!file)
 		return dv_err_nomem();
-	if ((a && (r = a->stored(a->ctx, c->writer, path, pointer_path, p)) < 0) ||
-	    (r = dv_writer_commit(c->writer, &root, 1)) < 0 ||
-	    (r = dv_pointer_write(p, &c->repo->scratch, file, &changed)) < 0 ||
+	if (!absent && ((a && (r = a->stored(a->ctx, c->writer, path, pointer_path, p)) < 0) ||
+			(r = dv_writer_commit(c->writer, &root, 1)) < 0))
+		return r;
+	if ((r = dv_pointer_write(p, &c->repo->scratch, file, &changed)) < 0 ||
 	    (r = dv_scan_relink(c->scan)) < 0 ||
 	    (r = ignore_in_git(c, path)) < 0 || (r = dv_record_stage(c, pointer_path)) < 0 ||
-	    (a && (r = a->done(a->ctx)) < 0))
+	    (a && !absent && (r = a->done(a->ctx)) < 0))
 		return r;
 	dv_oid_hex(hex, &p->oid);
 	const dv_output_event e = { .path = path, .pointer = pointer_path, .oid = hex,
@@ -154,6 +155,24 @@ static int publish(dv_record *c, const char *path, const char *pointer_path, con
 				    .nfiles = p->is_dir ? p->nfiles : 1, .stored = stored,
 				    .nfiles_before = before };
 	return c->cb ? c->cb(&e, c->payload) : 0;
+}
+
+int dv_record_known(dv_record *c, const char *path, const char *pointer_path, const dv_pointer *p,
+		    const dv_pointer *old, bool absent)
+{
+	return publish(c, path, pointer_path, p, old ? &old->oid : NULL,
+		       old && p->is_dir ? old->nfiles : 0, absent);
+}
+
+/* What was changed here is no longer what it was taken from elsewhere as. */
+static void make_own(dv_pointer *p, const char *path)
+{
+	if (!p->source)
+		return;
+	dv_warn("'%s' was changed here: it is not taken for an import any more", path);
+	p->no_push = p->no_push && !p->source->is_repo;
+	dv_source_free(p->source);
+	p->source = NULL;
 }
 
 static int not_there(const char *path, bool tracked)
@@ -205,13 +224,16 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 		return r;
 	if (!p.path && !(p.path = dv_strdup(dv_path_base(path))))
 		return dv_err_nomem();
+	if (!dv_oid_eq(&p.oid, &now.oid))
+		make_own(&p, path);
+	p.is_pending = false;
 	p.oid = now.oid;
 	p.size = now.size;
 	p.is_dir = now.kind == 'd';
 	p.nfiles = p.is_dir ? now.nfiles : 0;
 	p.isexec = now.kind == 'x';
 	if ((r = publish(c, path, pointer_path, &p, old ? &old->oid : NULL,
-			 old && p.is_dir ? old->nfiles : 0)) < 0)
+			 old && p.is_dir ? old->nfiles : 0, false)) < 0)
 		return r;
 	return dv_scan_remember(c->scan);
 }
@@ -248,11 +270,13 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
 	if (r < 0)
 		return r;
 	dv_oid old = o->pointer.oid;
+	if (!dv_oid_eq(&old, &g.oid))
+		make_own(&o->pointer, o->path);
 	o->pointer.oid = g.oid;
 	o->pointer.size = g.size;
 	uint64_t before = o->pointer.nfiles;
 	o->pointer.nfiles = g.nfiles;
-	return publish(c, o->path, o->pointer_path, &o->pointer, &old, before);
+	return publish(c, o->path, o->pointer_path, &o->pointer, &old, before, false);
 }
 
 static bool is_as_recorded(const dv_scanned *now, const dv_pointer *p)

@@ -55,6 +55,12 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner) DV_MUST_CHECK
  *  content is left alone, as that run did not make it, or refused when the output was `named`. */
 int dv_record_made(dv_record *c, dv_reader *reader, const dv_output *o, bool named)
 	DV_MUST_CHECK;
+/** Publishes an output whose content the store has, or, when `absent`, is to have later: pointer,
+ *  ignore line, git's index. `old`: its pointer so far, or NULL. */
+int dv_record_known(dv_record *c, const char *path, const char *pointer_path, const dv_pointer *p,
+		    const dv_pointer *old, bool absent) DV_MUST_CHECK;
+/** May there be a new output at the path? Refuses with a hint. */
+int dv_record_check_new(dv_record *c, const char *path) DV_MUST_CHECK;
 /** The failure of whoever wants to `what` ("track") the path, which is at or in the output of a
  *  stage: that is the pipeline's. */
 int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, const char *path);

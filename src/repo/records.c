@@ -225,7 +225,7 @@ int dv_output_list_read(dv_output_list *l, const char *path, const char *text, s
 		rc = dir ? read_lock(&r, text, n, seen) : dv_err_nomem();
 	} else {
 		rc = dv_pointer_parse(&p, text, n, path);
-		if (rc == 0)
+		if (rc == 0 && (!p.is_pending || l->pending_too))
 			rc = dv_output_list_add(l, path, &p);
 	}
 	if (rc)

@@ -80,6 +80,7 @@ typedef struct dv_output_list {
 	dv_output *o;		/* sorted by path: bytes, with "/" before everything else, so that
 				   what is below a folder follows it at once */
 	size_t n, cap;
+	bool pending_too;	/* also those whose content was never seen, which are no outputs */
 } dv_output_list;
 #define DV_OUTPUT_LIST_INIT { 0 }
 void dv_output_list_release(dv_output_list *l);

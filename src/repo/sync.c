@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "repo/changes.h"
 #include "repo/graft.h"
+#include "repo/import.h"
 #include "repo/runlist.h"
 #include "repo/targets.h"
 #include "store/whole.h"
@@ -637,6 +638,36 @@ static int fetch_runs_alone(sync_t *s)
 	return 0;
 }
 
+/* Imports come from where they were taken from. The others stay. */
+static int fetch_imports(sync_t *s)
+{
+	size_t kept = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const dv_output *o = s->items[i].o;
+		dv_move_stats m = { 0 };
+		bool here = false;
+
+		if (rc == 0 && dv_import_is_foreign(&o->pointer)) {
+			rc = dv_sync_is_cached(s->reader, &o->pointer.oid, o->pointer.is_dir,
+					       &here);
+			if (rc == 0 && !here && s->o->dry)
+				m = (dv_move_stats){ .objects = 1, .bytes = o->pointer.size,
+						     .files = 1 };
+			else if (rc == 0 && !here)
+				rc = note_failure(s, dv_import_bring(s->repo, o, s->o->jobs, &m));
+			add_stats(s, &m);
+			/* What is here, in whole, is looked at as all outputs are. */
+			if (!here)
+				continue;
+		}
+		s->items[kept++] = s->items[i];
+	}
+	s->n = kept;
+	return rc;
+}
+
 static int fetch(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
 		 bool workspace, dv_transfer_summary *out)
 {
@@ -654,6 +685,8 @@ static int fetch(dv_repo *r, const char *const *targets, size_t n, const dv_tran
 	if (rc == 0)
 		rc = dv_repo_project(r, &s.project);
 	s.runs_done = rc < 0 || !shares_runs(&s);
+	if (rc == 0)
+		rc = fetch_imports(&s);
 	if (rc == 0)
 		rc = by_remote(&s, fetch_group);
 	if (rc == 0 && !workspace)
