@@ -15,7 +15,7 @@
 
 void dv_runner_release(dv_runner *r)
 {
-	dv_children_free(r->children);
+	dv_executor_free(r->local);
 	dv_pathlocks_free(r->paths);
 	dv_lockwriter_free(r->lock);
 	dv_restore_free(r->restore);
@@ -61,7 +61,7 @@ static int open_all(dv_runner *r)
 
 	if ((rc = dv_repo_store(r->repo, &r->store)) || (rc = dv_states_open(&r->st, r->repo, 0)) ||
 	    (rc = dv_pathlocks_new(&r->paths, r->repo)) ||
-	    (rc = dv_children_new(&r->children, on_text, r)))
+	    (rc = dv_executor_local(&r->local, on_text, r)))
 		return rc;
 	dv_links_init(&links, r->repo, r->store);
 	r->links = dv_links_mode(&links) != DV_LINK_COPY;
@@ -92,6 +92,7 @@ static int make_nodes(dv_runner *r)
 		n->stage = r->plan.order[i];
 		n->s = &r->plan.p.stages[n->stage];
 		n->forced = r->o->force;
+		n->executor = r->local;
 		for (size_t k = e->at[n->stage]; k < e->at[n->stage + 1]; k++)
 			n->waits += r->node_of[e->to[k]] != DV_NO_NODE;
 		if (n->waits == 0) {
@@ -203,7 +204,7 @@ void dv_runner_look_for_cancel(dv_runner *r)
 	if (r->cancelled)
 		dv_repro_kill();
 	r->cancelled = r->stopping = true;
-	dv_children_stop(r->children);
+	r->local->ops->cancel(r->local);
 }
 
 /* Stages that wait for another process are tried again. */
@@ -235,20 +236,32 @@ static int start_ready(dv_runner *r)
 	return rc;
 }
 
+static bool wait_on_executors(dv_runner *r, int ms, dv_job_end *end)
+{
+	return r->local->ops->poll(r->local, ms, end);
+}
+
+static void count_end(dv_runner *r, const dv_node *n)
+{
+	n->executor->running--;
+	r->running--;
+}
+
 static int wait_for_one(dv_runner *r)
 {
-	dv_child_end end;
+	dv_auto(dv_job_end) end = DV_JOB_END_INIT;
+	dv_node *n;
 	int rc = 0;
 
-	if (!dv_children_wait(r->children, r->npending ? SETTLE_MS : WAIT_MS, &end)) {
+	if (!wait_on_executors(r, r->npending ? SETTLE_MS : WAIT_MS, &end)) {
 		if (dv_runner_commit_due(r, true))
 			rc = dv_runner_commit(r);
 		unblock(r);
 		return rc;
 	}
-	r->running--;
-	rc = dv_node_end(r, &r->nodes[end.owner], &end);
-	dv_buf_release(&end.log);
+	n = &r->nodes[end.child.owner];
+	count_end(r, n);
+	rc = dv_node_end(r, n, &end);
 	return rc ? rc : dv_runner_commit_due(r, false) ? dv_runner_commit(r) : 0;
 }
 
@@ -271,14 +284,12 @@ static int loop(dv_runner *r)
 /* After a failure of our own: nothing runs on behind our back. */
 static void end_children(dv_runner *r)
 {
-	dv_child_end end;
+	r->local->ops->cancel(r->local);
+	while (r->local->running) {
+		dv_auto(dv_job_end) end = DV_JOB_END_INIT;
 
-	dv_children_stop(r->children);
-	while (r->running) {
-		if (!dv_children_wait(r->children, 1000, &end))
-			continue;
-		dv_buf_release(&end.log);
-		r->running--;
+		if (r->local->ops->poll(r->local, 1000, &end))
+			count_end(r, &r->nodes[end.child.owner]);
 	}
 }
 

@@ -13,7 +13,7 @@
 #include <pthread.h>
 
 #include "lineage/record.h"
-#include "pipeline/children.h"
+#include "pipeline/executor.h"
 #include "pipeline/lockwrite.h"
 #include "pipeline/plan.h"
 #include "pipeline/trace.h"
@@ -53,6 +53,7 @@ typedef struct dv_node {
 	char *dir;		/* where it runs, absolute; owned */
 	dv_aside aside;		/* ignored files of its outputs, while it runs */
 	char *trace;		/* file of its trace, or NULL; owned */
+	dv_executor *executor;	/* that runs it */
 	int64_t start_us, end_us;
 	enum dv_stage_state how;	/* it ended */
 } dv_node;
@@ -71,7 +72,7 @@ typedef struct dv_runner {
 	dv_restore *restore;
 	dv_lockwriter *lock;
 	dv_pathlocks *paths;
-	dv_children *children;
+	dv_executor *local;	/* where commands run */
 	dv_run_context *records;	/* NULL until the first */
 	bool unlisted;		/* records wait for a commit */
 	bool learnt;		/* the run cache knows the records of others */
@@ -97,8 +98,10 @@ typedef struct dv_runner {
 /** Looks at a ready stage and does what is to be done: nothing, restore, or start its command.
  *  A failure of the stage itself is told and 0 is returned. */
 int dv_node_begin(dv_runner *r, dv_node *n) DV_MUST_CHECK;
-/** Its command ended. Takes the log. */
-int dv_node_end(dv_runner *r, dv_node *n, dv_child_end *end) DV_MUST_CHECK;
+/** It was given to its executor. */
+void dv_node_started(dv_runner *r, dv_node *n);
+/** Its commands ended. */
+int dv_node_end(dv_runner *r, dv_node *n, dv_job_end *end) DV_MUST_CHECK;
 /** The stage failed with what is recorded on the thread. */
 int dv_node_fail(dv_runner *r, dv_node *n, int exit_code) DV_MUST_CHECK;
 /** Tells how it ended. */

@@ -337,6 +337,13 @@ static int make_place(dv_runner *r, dv_node *n, const dv_stage_out *o)
 	return rc;
 }
 
+void dv_node_started(dv_runner *r, dv_node *n)
+{
+	n->state = DV_NODE_RUNNING;
+	n->executor->running++;
+	r->running++;
+}
+
 static int start_command(dv_runner *r, dv_node *n)
 {
 	const dv_stage *s = n->s;
@@ -356,15 +363,15 @@ static int start_command(dv_runner *r, dv_node *n)
 	dv_states_forget(&r->st, s);
 	if (rc)
 		return rc;
-	const dv_child_spec spec = {
-		.owner = (size_t)(n - r->nodes), .cmd = n->cmd, .ncmd = n->ncmd, .dir = n->dir,
-		.env = n->env, .keep_fd = dv_pathlocks_fd(r->paths), .lines = r->jobs > 1,
-		.merged = r->o->merged, .trace = n->trace,
+	const dv_job job = {
+		.child = { .owner = (size_t)(n - r->nodes), .cmd = n->cmd, .ncmd = n->ncmd,
+			   .dir = n->dir, .env = n->env, .keep_fd = dv_pathlocks_fd(r->paths),
+			   .lines = r->jobs > 1, .merged = r->o->merged, .trace = n->trace },
+		.stage = s, .entry = &n->entry,
 	};
-	if ((rc = dv_children_start(r->children, &spec)))
+	if ((rc = n->executor->ops->start(n->executor, &job)))
 		return rc;
-	n->state = DV_NODE_RUNNING;
-	r->running++;
+	dv_node_started(r, n);
 	return 0;
 }
 
@@ -663,9 +670,10 @@ static int end_trace(dv_runner *r, dv_node *n, dv_trace_reads *reads)
 			   "add '%s' to its 'deps'", reads->paths[0]);
 }
 
-int dv_node_end(dv_runner *r, dv_node *n, dv_child_end *end)
+int dv_node_end(dv_runner *r, dv_node *n, dv_job_end *job)
 {
 	dv_auto(dv_trace_reads) reads = DV_TRACE_READS_INIT;
+	dv_child_end *end = &job->child;
 	int rc;
 
 	n->start_us = end->start_us;
