@@ -6,7 +6,7 @@
 #   build  installs what is missing and builds the optimised program build/dv
 #   demo   the same, then versions, changes, pushes and pulls a real dataset
 #   test   the same, and runs the whole suite: sanitizers, fuzzing, then the plain build, with
-#          real servers on loopback: radosgw (S3), sshd, nginx. --full adds Swift, radosgw on
+#          real servers on loopback: radosgw (S3), sshd, nginx, Slurm. --full adds Swift, radosgw on
 #          bluestore with TLS, s3rver, a browser, and the long forms of some tests
 #
 # A second run is quick: nothing is asked of apt when everything is there.
@@ -72,6 +72,10 @@ missing_servers() {
 	have ceph || echo ceph-common
 	have radosgw || echo radosgw
 	have openssl || echo openssl
+	have slurmctld || echo slurmctld
+	have slurmd || echo slurmd
+	have sbatch || echo slurm-client
+	have munged || echo munge
 	[ -n "$full" ] || return 0
 	have swift-proxy-server || echo swift-proxy
 	have swift-account-server || echo swift-account

@@ -121,7 +121,9 @@ enum dv_stage_state {
 	DV_STAGE_FAILED,
 	DV_STAGE_RETRIED,	/* failed, and is run again */
 	DV_STAGE_CANCELLED,
-	DV_STAGE_SKIPPED	/* what it needs was not made */
+	DV_STAGE_SKIPPED,	/* what it needs was not made */
+	DV_STAGE_SUBMITTED,	/* became a job of a cluster */
+	DV_STAGE_ADOPTED	/* a job that was submitted before goes on */
 };
 typedef struct dv_stage_event {
 	enum dv_stage_state state;
@@ -134,6 +136,7 @@ typedef struct dv_stage_event {
 	const char *error, *hint;	/* failed: "" when nothing is known */
 	int exit_code;		/* of the command that failed; 128 and the signal's number */
 	double seconds;
+	const char *job;	/* of a cluster: its name there, or NULL */
 } dv_stage_event;
 typedef int (*dv_stage_event_cb)(const dv_stage_event *e, void *payload);
 
@@ -170,7 +173,10 @@ typedef struct dv_repro_options {
 	bool trace;		/* warn of files that commands read and stages do not name */
 	bool strict;		/* that is a failure; with trace */
 	bool merged;		/* errors of commands come with their output, in order */
-	int jobs;		/* stages at a time; 0: one per CPU */
+	int jobs;		/* stages at a time; 0: one per CPU, 100 of a cluster */
+	const char *executor;	/* where all stages run, whatever they say: "local", "slurm"; or
+				   NULL */
+	const char *program;	/* dv as the nodes of a cluster find it; NULL: "dv" in PATH */
 	/** Asked before a stage runs, when set: 1 yes, 0 no, or a dv_errcode. */
 	int (*ask)(const char *stage, void *payload);
 	dv_stage_text_cb text;
@@ -182,6 +188,16 @@ typedef struct dv_repro_summary {
  *  what was made from what. DV_EPARTIAL: a stage failed (and its event told how). */
 DV_API int dv_repro(dv_repo *r, const char *const *targets, size_t n, const dv_repro_options *o,
 		    dv_stage_event_cb cb, void *payload, dv_repro_summary *out);
+/** How a job ended: DV_STAGE_RAN, _FAILED or _CANCELLED. */
+typedef struct dv_exec_summary {
+	enum dv_stage_state state;
+	int exit_code;		/* of its commands */
+} dv_exec_summary;
+/** Does the job that dv_repro left in that folder, on the node that a cluster chose: in a clean
+ *  workspace, and nothing of the one it is for is touched. Who submitted it finds how it ended in a
+ *  file beside the folder. An error when the commands could not be run, or their outputs not be
+ *  stored; that they failed is none. */
+DV_API int dv_exec(const char *job, dv_exec_summary *out);
 /** Kills the commands of stages that run. Async-signal-safe; for who is about to end at once. */
 DV_API void dv_repro_kill(void);
 

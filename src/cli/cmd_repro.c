@@ -15,6 +15,7 @@ typedef struct repro_args {
 	bool ignore_errors, dry, pull, allow_missing, no_commit, no_run_cache, glob, interactive;
 	bool no_stage, trace, strict;
 	int jobs;
+	const char *executor;
 } repro_args;
 
 typedef struct repro_state {
@@ -80,6 +81,12 @@ static void tell_end(const repro_state *s, const dv_stage_event *e)
 		dv_out_note("'%s' is skipped", name);
 	else if (e->state == DV_STAGE_CANCELLED)
 		dv_out_note("'%s' was interrupted", name);
+	else if (e->state == DV_STAGE_SUBMITTED)
+		dv_out_note("'%s' is job %s", name, e->job);
+	else if (e->state == DV_STAGE_ADOPTED)
+		dv_out_note("'%s' is job %s, which was submitted before", name, e->job);
+	else if (e->state == DV_STAGE_RETRIED && e->error && *e->error)
+		dv_out_note("'%s' is run again: %s", name, e->error);
 	else if (e->state == DV_STAGE_RETRIED)
 		dv_out_note("'%s' failed with exit status %d and is run again", name,
 			    e->exit_code);
@@ -89,11 +96,17 @@ static void tell_end(const repro_state *s, const dv_stage_event *e)
 		dv_out_note("'%s' ran for %.1f s", name, e->seconds);
 }
 
+static bool is_end(const dv_stage_event *e)
+{
+	return e->state != DV_STAGE_RUNS && e->state != DV_STAGE_RETRIED &&
+	       e->state != DV_STAGE_SUBMITTED && e->state != DV_STAGE_ADOPTED;
+}
+
 static int on_stage(const dv_stage_event *e, void *payload)
 {
 	repro_state *s = payload;
 
-	if (s->list && e->state != DV_STAGE_RUNS && e->state != DV_STAGE_RETRIED)
+	if (s->list && is_end(e))
 		json_array_append_new(s->list, dv_cli_stage_json(e));
 	if (e->state == DV_STAGE_FAILED) {
 		dv_out_error("%s", e->error);
@@ -179,8 +192,15 @@ int dv_cli_repro(dv_cli *cli, dv_repo *r, const char *const *targets, size_t n,
 	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
 	repro_state s = { .list = list, .quiet = cli->quiet, .verbose = cli->verbose,
 			  .dry = o.dry };
+	char program[4096];
 	dv_repro_summary sum;
+	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
+	/* The nodes of a cluster have the same program in the same place. */
+	if (len > 0) {
+		program[len] = 0;
+		o.program = program;
+	}
 	o.merged = !cli->json && same_place();
 	o.text = on_text;
 	int rc = dv_repro(r, targets, n, &o, on_stage, &s, &sum);
@@ -205,7 +225,7 @@ static int repro_run(dv_cli *cli, void *args, int argc, char **argv)
 		.allow_missing = a->allow_missing, .no_commit = a->no_commit,
 		.no_run_cache = a->no_run_cache, .no_stage = a->no_stage, .glob = a->glob,
 		.trace = a->trace || a->strict, .strict = a->strict,
-		.jobs = a->jobs, .ask = a->interactive ? ask : NULL,
+		.jobs = a->jobs, .executor = a->executor, .ask = a->interactive ? ask : NULL,
 	};
 	dv_cli_autorepo dv_repo *r = NULL;
 	int rc = dv_cli_open(&r);
@@ -239,6 +259,8 @@ static const dv_opt repro_opts[] = {
 	DV_OPT_FLAG(0, "strict", repro_args, strict, "that is a failure"),
 	DV_OPT_FLAG('i', "interactive", repro_args, interactive, "ask before each stage runs"),
 	DV_OPT_INT('j', "jobs", repro_args, jobs, "N", "stages that run at a time"),
+	DV_OPT_STR(0, "executor", repro_args, executor, "NAME",
+		   "run all stages there: local or slurm"),
 	DV_OPT_END,
 };
 

@@ -34,6 +34,7 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_freeze,
 	&dv_cmd_unfreeze,
 	&dv_cmd_dag,
+	&dv_cmd_exec,
 	&dv_cmd_params,
 	&dv_cmd_metrics,
 	&dv_cmd_plots,

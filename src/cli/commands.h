@@ -15,7 +15,7 @@ extern const dv_cmd dv_cmd_filter_process;
 extern const dv_cmd dv_cmd_resolve, dv_cmd_merge_driver, dv_cmd_textconv;
 /* see what there is */
 extern const dv_cmd dv_cmd_stage, dv_cmd_repro, dv_cmd_run, dv_cmd_freeze, dv_cmd_unfreeze;
-extern const dv_cmd dv_cmd_dag;
+extern const dv_cmd dv_cmd_dag, dv_cmd_exec;
 extern const dv_cmd dv_cmd_params, dv_cmd_metrics, dv_cmd_plots;
 extern const dv_cmd dv_cmd_status, dv_cmd_diff, dv_cmd_ls, dv_cmd_cat, dv_cmd_du, dv_cmd_show;
 /* share data */

@@ -158,7 +158,7 @@ static int take_git(dv_run_context *c, bool look)
 	return 0;
 }
 
-static int open_context(dv_run_context **out, dv_repo *r, bool look)
+static int open_context(dv_run_context **out, dv_repo *r, bool look, bool tell)
 {
 	dv_autoptr(dv_run_context) c = dv_calloc(1, sizeof(*c));
 	int rc;
@@ -172,7 +172,7 @@ static int open_context(dv_run_context **out, dv_repo *r, bool look)
 	if ((rc = take_git(c, look)) < 0 || (rc = take_ci(c)) < 0 || (rc = take_parent(c)) < 0 ||
 	    (rc = dv_encoder_new(&c->enc, dv_repo_compression(r))) < 0)
 		return rc;
-	if (look && (rc = dv_emit_open(&c->emit, r)) < 0)
+	if (tell && (rc = dv_emit_open(&c->emit, r)) < 0)
 		return rc;
 	*out = dv_steal(&c);
 	return 0;
@@ -180,12 +180,17 @@ static int open_context(dv_run_context **out, dv_repo *r, bool look)
 
 int dv_run_context_open(dv_run_context **out, dv_repo *r)
 {
-	return open_context(out, r, true);
+	return open_context(out, r, true, true);
 }
 
 int dv_run_context_open_quick(dv_run_context **out, dv_repo *r)
 {
-	return open_context(out, r, false);
+	return open_context(out, r, false, false);
+}
+
+int dv_run_context_open_apart(dv_run_context **out, dv_repo *r)
+{
+	return open_context(out, r, true, false);
 }
 
 void dv_run_context_free(dv_run_context *c)
@@ -507,6 +512,23 @@ int dv_run_record(dv_run_context *c, dv_writer *w, const dv_run *run, dv_oid *oi
 	if (rc == 0 && run->has_log)
 		rc = queue(c, DV_RUN_ITEM_LOG, &run->log);
 	if (rc == 0 && c->emit && run->cmd && !run->origin && run->state != DV_RUN_CACHED)
+		dv_emit_add(c->emit, &text, oid);
+	return rc;
+}
+
+int dv_run_take(dv_run_context *c, dv_reader *reader, const dv_oid *oid)
+{
+	dv_auto(dv_run_doc) d = DV_RUN_DOC_INIT;
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	int rc = dv_object_read(reader, oid, DV_RUN_RECORD_MAX, &text);
+
+	if (rc == 0)
+		rc = dv_run_doc_parse(&d, dv_buf_str(&text), text.n);
+	if (rc == 0)
+		rc = queue(c, DV_RUN_ITEM_RECORD, oid);
+	if (rc == 0 && d.run.has_log)
+		rc = queue(c, DV_RUN_ITEM_LOG, &d.run.log);
+	if (rc == 0 && c->emit)
 		dv_emit_add(c->emit, &text, oid);
 	return rc;
 }

@@ -61,11 +61,17 @@ typedef struct dv_run_context dv_run_context;
 int dv_run_context_open(dv_run_context **out, dv_repo *r) DV_MUST_CHECK;
 /** As above without the dirty flag, which costs a look at every file in git. */
 int dv_run_context_open_quick(dv_run_context **out, dv_repo *r) DV_MUST_CHECK;
+/** As dv_run_context_open where a run is recorded that somebody else lists (dv_run_take): nobody is
+ *  told of it yet. */
+int dv_run_context_open_apart(dv_run_context **out, dv_repo *r) DV_MUST_CHECK;
 /** Lists what was not flushed, as far as it is in the store. */
 void dv_run_context_free(dv_run_context *c);
 DV_DEFINE_AUTOPTR(dv_run_context)
 /** Stores the record as an object through `w`; *oid is its name. */
 int dv_run_record(dv_run_context *c, dv_writer *w, const dv_run *run, dv_oid *oid) DV_MUST_CHECK;
+/** Takes a record that is in the store already, made by dv_run_record elsewhere, to be listed as if
+ *  it had been made here. */
+int dv_run_take(dv_run_context *c, dv_reader *reader, const dv_oid *oid) DV_MUST_CHECK;
 /** After a commit of the writer: puts what was recorded since the last flush into the list of runs,
  *  durable when `sync`. */
 int dv_run_flush(dv_run_context *c, bool sync) DV_MUST_CHECK;

@@ -53,15 +53,18 @@ typedef struct dv_job_end {
 #define DV_JOB_END_INIT { .fate = DV_JOB_ENDED }
 void dv_job_end_release(dv_job_end *end);
 
+struct dv_jobspec;
 typedef struct dv_executor dv_executor;
 typedef struct dv_executor_ops {
 	const char *name;
 	bool apart;		/* jobs run in workspaces of their own, and outlive us */
 	int (*start)(dv_executor *x, const dv_job *job) DV_MUST_CHECK;
-	/** Looks for a job of that stage that an earlier process left: 1 with the same inputs, which
-	 *  is from now on as if it had been started here; 0 none. *old (of the executor, until the
-	 *  next call) is one with other inputs, which was told to end and counts no more. */
-	int (*adopt)(dv_executor *x, const dv_job *job, const dv_json **old) DV_MUST_CHECK;
+	/** Looks for a job of that stage that an earlier process left: 1 with the same inputs,
+	 *  which is from now on as if it had been started here; 0 none. *old (of the executor,
+	 *  until it is forgotten) is one with other inputs, which was told to end and counts no
+	 *  more. */
+	int (*adopt)(dv_executor *x, const dv_job *job, const struct dv_jobspec **old)
+		DV_MUST_CHECK;
 	/** Waits at most `timeout_ms` for one to end; false when none did. */
 	bool (*poll)(dv_executor *x, int timeout_ms, dv_job_end *end);
 	/** Asks all to end, and the second time does not wait for them. Returns at once. */
@@ -86,7 +89,8 @@ static inline void dv_executor_free(dv_executor *x)
 	if (x)
 		x->ops->free(x);
 }
-/** Is there an executor of that name? */
+/** Is there an executor of that name, and is it one whose jobs run apart? */
 bool dv_executor_known(const char *name);
+bool dv_executor_is_apart(const char *name);
 
 #endif

@@ -23,6 +23,11 @@ bool dv_executor_known(const char *name)
 	return strcmp(name, "local") == 0 || strcmp(name, "slurm") == 0;
 }
 
+bool dv_executor_is_apart(const char *name)
+{
+	return strcmp(name, "local") != 0;
+}
+
 typedef struct local {
 	dv_executor x;
 	dv_children *children;
@@ -34,7 +39,7 @@ static int local_start(dv_executor *x, const dv_job *job)
 }
 
 /* Children of an earlier process cannot be taken over. */
-static int local_adopt(dv_executor *x, const dv_job *job, const dv_json **old)
+static int local_adopt(dv_executor *x, const dv_job *job, const struct dv_jobspec **old)
 {
 	(void)x;
 	(void)job;

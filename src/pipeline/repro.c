@@ -111,6 +111,9 @@ static int check_options(const dv_repro_options *o, size_t n)
 		return dv_err(DV_EUSAGE, "targets are folders or patterns, not both");
 	if (o->single && !n && !o->all_pipelines && !o->pipeline)
 		return dv_err(DV_EUSAGE, "which stages are meant to run alone");
+	if (o->executor && !dv_executor_known(o->executor))
+		return dv_err_hint(dv_err(DV_EUSAGE, "there is no executor '%s'", o->executor),
+				   "say 'local' or 'slurm'");
 	if (o->jobs < 0)
 		return dv_err(DV_EUSAGE, "the number of jobs cannot be negative");
 	return 0;

@@ -437,7 +437,8 @@ static int resolve_stages(resolving *r, dv_value *stages)
 static int read_document(dv_pipeline *p, dv_repo *repo, const char *path, dv_value **out)
 {
 	static const char *const known[] = { "stages", "vars", "params", "metrics", "plots",
-					     "artifacts", "datasets", NULL };
+					     "artifacts", "datasets", "executor",
+					     "resources", NULL };
 	dv_auto(dv_buf) text = DV_BUF_INIT;
 	dv_autofree char *abs = dv_repo_abs(repo, path);
 	bool draft = p->draft && strcmp(p->draft, path) == 0;
@@ -477,6 +478,7 @@ int dv_pipeline_load_file(dv_pipeline *p, dv_repo *repo, const char *path)
 	int rc = read_document(p, repo, f.path, &f.doc);
 	if (rc || (rc = load_source(&r, f.dir, DV_PARAMS_FILE, &nowhere, true, &f.vars)) ||
 	    (rc = load_vars(&r, f.dir, dv_value_get(f.doc, "vars"), &f.vars)) ||
+	    (rc = dv_running_tops(&p->arena, &f)) ||
 	    (rc = resolve_stages(&r, dv_value_get(f.doc, "stages"))) ||
 	    (rc = dv_tops_parse(&p->arena, &f)) ||
 	    (rc = dv_grow(&p->files, &p->files_cap, p->nfiles + 1, sizeof(f))))

@@ -16,6 +16,7 @@
 void dv_runner_release(dv_runner *r)
 {
 	dv_executor_free(r->local);
+	dv_executor_free(r->slurm);
 	dv_pathlocks_free(r->paths);
 	dv_lockwriter_free(r->lock);
 	dv_restore_free(r->restore);
@@ -92,7 +93,8 @@ static int make_nodes(dv_runner *r)
 		n->stage = r->plan.order[i];
 		n->s = &r->plan.p.stages[n->stage];
 		n->forced = r->o->force;
-		n->executor = r->local;
+		n->apart = dv_executor_is_apart(r->o->executor ? r->o->executor : n->s->executor);
+		r->mixed |= n->apart != r->nodes[0].apart;
 		for (size_t k = e->at[n->stage]; k < e->at[n->stage + 1]; k++)
 			n->waits += r->node_of[e->to[k]] != DV_NO_NODE;
 		if (n->waits == 0) {
@@ -205,6 +207,8 @@ void dv_runner_look_for_cancel(dv_runner *r)
 		dv_repro_kill();
 	r->cancelled = r->stopping = true;
 	r->local->ops->cancel(r->local);
+	if (r->slurm)
+		r->slurm->ops->cancel(r->slurm);
 }
 
 /* Stages that wait for another process are tried again. */
@@ -222,13 +226,38 @@ static void unblock(dv_runner *r)
 		}
 }
 
+static bool has_room(const dv_runner *r, const dv_node *n)
+{
+	if (!n->apart)
+		return r->local->running < (size_t)r->jobs;
+	return !r->slurm || r->slurm->running < r->slurm->most;
+}
+
+/* The first that is ready and for which there is room, or NULL. */
+static dv_node *next_ready(dv_runner *r)
+{
+	for (size_t i = r->ready_at; i < r->nready; i++) {
+		dv_node *n = &r->nodes[r->ready[i]];
+
+		if (has_room(r, n)) {
+			memmove(r->ready + r->ready_at + 1, r->ready + r->ready_at,
+				(i - r->ready_at) * sizeof(*r->ready));
+			r->ready_at++;
+			return n;
+		}
+		if (!r->mixed)
+			break;
+	}
+	return NULL;
+}
+
 static int start_ready(dv_runner *r)
 {
+	dv_node *n;
 	int rc = 0;
 
-	while (rc == 0 && !r->stopping && r->ready_at < r->nready &&
-	       r->running < (size_t)r->jobs) {
-		rc = dv_node_begin(r, &r->nodes[r->ready[r->ready_at++]]);
+	while (rc == 0 && !r->stopping && (n = next_ready(r))) {
+		rc = dv_node_begin(r, n);
 		dv_runner_look_for_cancel(r);
 		if (rc == 0 && dv_runner_commit_due(r, false))
 			rc = dv_runner_commit(r);
@@ -238,7 +267,18 @@ static int start_ready(dv_runner *r)
 
 static bool wait_on_executors(dv_runner *r, int ms, dv_job_end *end)
 {
-	return r->local->ops->poll(r->local, ms, end);
+	if (!r->slurm || !r->slurm->running)
+		return r->local->ops->poll(r->local, ms, end);
+	if (!r->local->running)
+		return r->slurm->ops->poll(r->slurm, ms, end);
+	return r->slurm->ops->poll(r->slurm, 0, end) || r->local->ops->poll(r->local, ms, end);
+}
+
+/* What a job said comes all at once. */
+static void tell_log(dv_runner *r, const dv_node *n, const dv_job_end *end)
+{
+	if (n->apart && end->child.log.n)
+		on_text(end->child.owner, false, end->child.log.p, end->child.log.n, r);
 }
 
 static void count_end(dv_runner *r, const dv_node *n)
@@ -261,6 +301,7 @@ static int wait_for_one(dv_runner *r)
 	}
 	n = &r->nodes[end.child.owner];
 	count_end(r, n);
+	tell_log(r, n, &end);
 	rc = dv_node_end(r, n, &end);
 	return rc ? rc : dv_runner_commit_due(r, false) ? dv_runner_commit(r) : 0;
 }
@@ -281,7 +322,8 @@ static int loop(dv_runner *r)
 	return rc;
 }
 
-/* After a failure of our own: nothing runs on behind our back. */
+/* After a failure of our own: nothing runs on behind our back, but for jobs, which the next run
+ * finds. */
 static void end_children(dv_runner *r)
 {
 	r->local->ops->cancel(r->local);

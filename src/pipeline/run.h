@@ -42,6 +42,8 @@ typedef struct dv_node {
 	bool held;		/* its paths are ours */
 	bool pending;		/* its entry waits for a commit */
 	bool store_only;	/* nothing ran: its outputs are to be stored */
+	bool apart;		/* it becomes a job */
+	bool adopted;		/* which was there before */
 	unsigned tries;
 	dv_locked_stage entry;	/* as it is to be written; of the states' arena */
 	dv_pathlock_path *paths;
@@ -53,7 +55,7 @@ typedef struct dv_node {
 	char *dir;		/* where it runs, absolute; owned */
 	dv_aside aside;		/* ignored files of its outputs, while it runs */
 	char *trace;		/* file of its trace, or NULL; owned */
-	dv_executor *executor;	/* that runs it */
+	dv_executor *executor;	/* that runs it; NULL before it starts */
 	int64_t start_us, end_us;
 	enum dv_stage_state how;	/* it ended */
 } dv_node;
@@ -72,7 +74,8 @@ typedef struct dv_runner {
 	dv_restore *restore;
 	dv_lockwriter *lock;
 	dv_pathlocks *paths;
-	dv_executor *local;	/* where commands run */
+	dv_executor *local, *slurm;	/* where commands run; slurm NULL until its first job */
+	bool mixed;		/* stages of both are to run */
 	dv_run_context *records;	/* NULL until the first */
 	bool unlisted;		/* records wait for a commit */
 	bool learnt;		/* the run cache knows the records of others */
@@ -102,6 +105,14 @@ int dv_node_begin(dv_runner *r, dv_node *n) DV_MUST_CHECK;
 void dv_node_started(dv_runner *r, dv_node *n);
 /** Its commands ended. */
 int dv_node_end(dv_runner *r, dv_node *n, dv_job_end *end) DV_MUST_CHECK;
+/** It failed, and that is recorded: starts it again, where it may be, else tells why: NULL for the
+ *  exit status. */
+int dv_node_failed(dv_runner *r, dv_node *n, int exit_code, const dv_error *why) DV_MUST_CHECK;
+/** Checks an output out that stays from run to run, when it is not there. */
+int dv_node_bring_kept(dv_runner *r, const dv_node *n, const dv_stage_out *o) DV_MUST_CHECK;
+/** It ended well. */
+int dv_node_finish(dv_runner *r, dv_node *n, enum dv_stage_state how, const dv_stage_check *why)
+	DV_MUST_CHECK;
 /** The stage failed with what is recorded on the thread. */
 int dv_node_fail(dv_runner *r, dv_node *n, int exit_code) DV_MUST_CHECK;
 /** Tells how it ended. */
@@ -117,6 +128,11 @@ int dv_node_note_left(dv_runner *r, const dv_node *n) DV_MUST_CHECK;
 /** The folder of its lock file. */
 const char *dv_node_folder(const dv_runner *r, const dv_node *n);
 
+/* -- run_apart.c: one that becomes a job ------------------------------------------------------- */
+
+int dv_node_start_apart(dv_runner *r, dv_node *n) DV_MUST_CHECK;
+int dv_node_end_apart(dv_runner *r, dv_node *n, dv_job_end *job) DV_MUST_CHECK;
+
 /* -- run_record.c: what is written down of a run ----------------------------------------------- */
 
 /** Stores the record of a run, which the entry names then. `log`, `reads` (what it read and does
@@ -124,6 +140,8 @@ const char *dv_node_folder(const dv_runner *r, const dv_node *n);
 int dv_node_record(dv_runner *r, dv_node *n, enum dv_run_state state, int exit_code,
 		   const dv_buf *log, const dv_trace_reads *reads, const dv_oid *cached)
 	DV_MUST_CHECK;
+/** Opens `records`. */
+int dv_runner_records(dv_runner *r) DV_MUST_CHECK;
 /** Makes entries of the run cache of records that came from elsewhere. */
 int dv_runner_learn_runs(dv_runner *r) DV_MUST_CHECK;
 

@@ -155,7 +155,7 @@ int dv_runner_commit(dv_runner *r)
 			return rc;
 	}
 	r->commit_us = dv_clock_us() - start;
-	return 0;
+	return r->slurm ? r->slurm->ops->forget(r->slurm) : 0;
 }
 
 int dv_runner_finish(dv_runner *r)

@@ -44,6 +44,11 @@ static dv_run_path *paths_of(const dv_node *n, const dv_trace_reads *reads, dv_a
 	return p;
 }
 
+int dv_runner_records(dv_runner *r)
+{
+	return r->records ? 0 : dv_run_context_open(&r->records, r->repo);
+}
+
 int dv_node_record(dv_runner *r, dv_node *n, enum dv_run_state state, int exit_code,
 		   const dv_buf *log, const dv_trace_reads *reads, const dv_oid *cached)
 {
@@ -56,7 +61,7 @@ int dv_node_record(dv_runner *r, dv_node *n, enum dv_run_state state, int exit_c
 	n->entry.has_run = false;
 	if (!r->writer)
 		return 0;
-	if (!r->records && (rc = dv_run_context_open(&r->records, r->repo)))
+	if ((rc = dv_runner_records(r)))
 		return rc;
 	if (!(paths = paths_of(n, reads, &r->st.arena)))
 		return DV_ERROR;

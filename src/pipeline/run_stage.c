@@ -31,6 +31,8 @@ int dv_node_tell(dv_runner *r, dv_node *n, enum dv_stage_state state, const dv_s
 	e.state = state;
 	e.exit_code = exit_code;
 	e.seconds = (double)(n->end_us - n->start_us) / 1e6;
+	if (n->executor && n->executor->ops->apart)
+		e.job = n->executor->ops->name_of(n->executor, (size_t)(n - r->nodes));
 	if (why) {
 		e.reasons = why->reasons;
 		e.nreasons = why->n;
@@ -60,7 +62,7 @@ int dv_node_fail(dv_runner *r, dv_node *n, int exit_code)
 	return rc ? rc : dv_runner_done(r, n, true);
 }
 
-static int finish(dv_runner *r, dv_node *n, enum dv_stage_state how, const dv_stage_check *why)
+int dv_node_finish(dv_runner *r, dv_node *n, enum dv_stage_state how, const dv_stage_check *why)
 {
 	int rc;
 
@@ -296,7 +298,7 @@ static int check_outs(dv_runner *r, const dv_node *n)
 }
 
 /* The command goes on from what it left the last time, also in a clone that does not have it. */
-static int bring_kept(dv_runner *r, const dv_node *n, const dv_stage_out *o)
+int dv_node_bring_kept(dv_runner *r, const dv_node *n, const dv_stage_out *o)
 {
 	const dv_locked_path *was;
 	dv_locked_stage *locked;
@@ -324,7 +326,7 @@ static int make_place(dv_runner *r, dv_node *n, const dv_stage_out *o)
 	int rc = 0;
 
 	if (o->persist && n->tries == 0)
-		rc = bring_kept(r, n, o);
+		rc = dv_node_bring_kept(r, n, o);
 	if (!o->persist && n->tries == 0)
 		rc = dv_node_spare(r, n, o);
 	if (rc == 0 && !o->persist)
@@ -350,6 +352,9 @@ static int start_command(dv_runner *r, dv_node *n)
 	struct stat st;
 	int rc = 0;
 
+	if (n->apart)
+		return (rc = check_outs(r, n)) ? rc : dv_node_start_apart(r, n);
+	n->executor = r->local;
 	if (!n->dir && !(n->dir = dv_repo_abs(r->repo, s->wdir)))
 		return DV_ERROR;
 	if (stat(n->dir, &st) < 0 || !S_ISDIR(st.st_mode))
@@ -467,17 +472,17 @@ static int act(dv_runner *r, dv_node *n, const dv_locked_stage *locked, const dv
 
 	if (why->outs_only && !n->forced && only_unstored(why)) {
 		if (r->o->no_commit)
-			return finish(r, n, DV_STAGE_UNCHANGED, NULL);
+			return dv_node_finish(r, n, DV_STAGE_UNCHANGED, NULL);
 		n->store_only = true;
 		n->entry.outs = dv_arena_alloc(&r->st.arena,
 					       (n->s->nouts + 1) * sizeof(*n->entry.outs));
 		if (!n->entry.outs || (rc = store_outs(r, n)))
 			return rc ? rc : DV_ERROR;
 		dv_runner_pend(r, n);
-		return finish(r, n, DV_STAGE_UNCHANGED, NULL);
+		return dv_node_finish(r, n, DV_STAGE_UNCHANGED, NULL);
 	}
 	if (why->outs_only && !n->forced && (rc = restore_outs(r, n, locked)) == 1)
-		return finish(r, n, DV_STAGE_CACHED, why);
+		return dv_node_finish(r, n, DV_STAGE_CACHED, why);
 	if (rc < 0 || (rc = dv_stage_entry(&r->st, n->s, &n->entry)))
 		return rc;
 	rc = from_run_cache(r, n);
@@ -490,7 +495,7 @@ static int act(dv_runner *r, dv_node *n, const dv_locked_stage *locked, const dv
 		if (rc)
 			return rc;
 		dv_runner_pend(r, n);
-		return finish(r, n, DV_STAGE_CACHED, why);
+		return dv_node_finish(r, n, DV_STAGE_CACHED, why);
 	}
 	return rc ? rc : begin_run(r, n, why);
 }
@@ -536,7 +541,7 @@ static int begin(dv_runner *r, dv_node *n)
 	if (rc || (rc = look(r, n, &locked, &why)))
 		return rc;
 	if (!why.n)
-		return finish(r, n, DV_STAGE_UNCHANGED, NULL);
+		return dv_node_finish(r, n, DV_STAGE_UNCHANGED, NULL);
 	if ((rc = take_paths(r, n)) < 0)
 		return rc;
 	if (rc == 0) {
@@ -548,7 +553,7 @@ static int begin(dv_runner *r, dv_node *n)
 		return rc;
 	if ((rc = look(r, n, &locked, &why)))
 		return rc;
-	return why.n ? act(r, n, locked, &why) : finish(r, n, DV_STAGE_UNCHANGED, NULL);
+	return why.n ? act(r, n, locked, &why) : dv_node_finish(r, n, DV_STAGE_UNCHANGED, NULL);
 }
 
 int dv_node_begin(dv_runner *r, dv_node *n)
@@ -613,6 +618,33 @@ static int store_outs(dv_runner *r, dv_node *n)
 	return rc;
 }
 
+int dv_node_failed(dv_runner *r, dv_node *n, int exit_code, const dv_error *why)
+{
+	int rc;
+
+	if (r->cancelled) {
+		n->how = DV_STAGE_CANCELLED;
+		rc = dv_node_tell(r, n, DV_STAGE_CANCELLED, NULL, exit_code, NULL);
+		return rc ? rc : dv_runner_done(r, n, true);
+	}
+	if (n->tries < n->s->retry && !r->stopping) {
+		rc = dv_node_tell(r, n, DV_STAGE_RETRIED, NULL, exit_code, why);
+		n->tries++;
+		if (rc)
+			return rc;
+		return start_command(r, n) ? dv_node_fail(r, n, 0) : 0;
+	}
+	if (why)
+		dv_error_put(why);
+	else if (exit_code > 128)
+		dv_err(DV_ERROR, "the stage '%s' was ended by signal %d", n->s->name,
+		       exit_code - 128);
+	else
+		dv_err(DV_ERROR, "the stage '%s' failed with exit status %d", n->s->name,
+		       exit_code);
+	return dv_node_fail(r, n, exit_code);
+}
+
 static int end_failed(dv_runner *r, dv_node *n, int exit_code, const dv_buf *log)
 {
 	int rc;
@@ -626,26 +658,7 @@ static int end_failed(dv_runner *r, dv_node *n, int exit_code, const dv_buf *log
 	if ((rc = dv_node_record(r, n, r->cancelled ? DV_RUN_CANCELED : DV_RUN_FAILED, exit_code,
 				 log, NULL, NULL)))
 		return rc;
-	if (r->cancelled) {
-		n->how = DV_STAGE_CANCELLED;
-		rc = dv_node_tell(r, n, DV_STAGE_CANCELLED, NULL, exit_code, NULL);
-		return rc ? rc : dv_runner_done(r, n, true);
-	}
-	if (n->tries < n->s->retry && !r->stopping) {
-		rc = dv_node_tell(r, n, DV_STAGE_RETRIED, NULL, exit_code, NULL);
-
-		n->tries++;
-		if (rc)
-			return rc;
-		return start_command(r, n) ? dv_node_fail(r, n, 0) : 0;
-	}
-	if (exit_code > 128)
-		dv_err(DV_ERROR, "the stage '%s' was ended by signal %d", n->s->name,
-		       exit_code - 128);
-	else
-		dv_err(DV_ERROR, "the stage '%s' failed with exit status %d", n->s->name,
-		       exit_code);
-	return dv_node_fail(r, n, exit_code);
+	return dv_node_failed(r, n, exit_code, NULL);
 }
 
 /* Tells what was read and is not named; an error when the caller is strict. */
@@ -680,6 +693,8 @@ int dv_node_end(dv_runner *r, dv_node *n, dv_job_end *job)
 	n->end_us = end->end_us;
 	dv_aside_return(&n->aside);
 	dv_states_forget(&r->st, n->s);
+	if (n->apart)
+		return dv_node_end_apart(r, n, job);
 	if (end->error.code) {
 		dv_error_put(&end->error);
 		return dv_node_fail(r, n, 0);
@@ -701,5 +716,5 @@ int dv_node_end(dv_runner *r, dv_node *n, dv_job_end *job)
 	if ((rc = dv_node_record(r, n, DV_RUN_COMPLETE, 0, &end->log, &reads, NULL)))
 		return rc;
 	dv_runner_pend(r, n);
-	return finish(r, n, DV_STAGE_RAN, NULL);
+	return dv_node_finish(r, n, DV_STAGE_RAN, NULL);
 }

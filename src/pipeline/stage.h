@@ -61,8 +61,10 @@ typedef struct dv_stage {
 	dv_value *meta;
 	const char **env;		/* names of variables to record */
 	size_t nenv;
-	const char *executor, *image;
+	const char *executor, *image;	/* the executor is "local" or another that there is */
 	dv_value *resources;		/* a dict or NULL */
+	const char **sbatch;		/* resources as options of sbatch */
+	size_t nsbatch;
 	unsigned retry;			/* times that a failed run is tried again */
 	dv_spot at;			/* of the name */
 } dv_stage;
@@ -72,6 +74,8 @@ typedef struct dv_pipeline_file {
 	dv_value *doc;			/* as written */
 	dv_value *vars;			/* what "${…}" sees at the top */
 	dv_value *params, *metrics, *plots;	/* of the top, templates replaced; lists or NULL */
+	const char *executor;		/* of its stages that name none; or NULL */
+	dv_value *resources;		/* what its stages do not say of theirs: a dict or NULL */
 	size_t first, n;		/* its stages */
 } dv_pipeline_file;
 
@@ -113,6 +117,14 @@ int dv_stage_parse(dv_arena *a, const dv_pipeline_file *f, const char *name, con
 /** Replaces the templates of the top's "params", "metrics" and "plots", and sees that they are
  *  lists of what belongs there. */
 int dv_tops_parse(dv_arena *a, dv_pipeline_file *f) DV_MUST_CHECK;
+/** Fails unless the value names an executor that there is. */
+int dv_executor_check(const dv_value *v) DV_MUST_CHECK;
+/** Options of sbatch for the resources of a stage, and for those of its file (both a dict or NULL)
+ *  that it does not name itself; of the arena. What is wrong points into the file. */
+int dv_resources_options(dv_arena *a, dv_value *own, dv_value *file, const char ***out, size_t *n)
+	DV_MUST_CHECK;
+/** Reads the top's "executor" and "resources"; comes before the stages. */
+int dv_running_tops(dv_arena *a, dv_pipeline_file *f) DV_MUST_CHECK;
 /** Is this a name that "stages" may have? DV_ERROR. */
 int dv_stage_check_name(const char *name, const dv_spot *at) DV_MUST_CHECK;
 /** Fails with the nearest known word when a dict has a key that is not in `known`. */

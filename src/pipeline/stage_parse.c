@@ -356,20 +356,32 @@ static int parse_env(dv_arena *a, dv_value *body, dv_stage *s)
 	return s->env ? rc : DV_ERROR;
 }
 
-static int parse_running(dv_arena *a, dv_value *body, dv_stage *s)
+static int parse_executor(dv_arena *a, const dv_pipeline_file *f, dv_value *body, dv_stage *s)
+{
+	const dv_value *v = dv_value_get(body, "executor");
+	int rc = 0;
+
+	if (v && v->kind != DV_VALUE_NULL && (rc = dv_executor_check(v)))
+		return rc;
+	s->executor = v && v->kind != DV_VALUE_NULL ? v->s : f->executor ? f->executor : "local";
+	s->resources = dv_value_get(body, "resources");
+	if (s->resources && s->resources->kind == DV_VALUE_NULL)
+		s->resources = NULL;
+	if (!s->resources && !f->resources)
+		return 0;
+	return dv_resources_options(a, s->resources, f->resources, &s->sbatch, &s->nsbatch);
+}
+
+static int parse_running(dv_arena *a, const dv_pipeline_file *f, dv_value *body, dv_stage *s)
 {
 	dv_value *retry = dv_value_get(body, "retry");
 	int rc = opt_bool(body, "frozen", &s->frozen);
 
 	if (rc || (rc = opt_bool(body, "always_changed", &s->always_changed)) ||
 	    (rc = opt_text(body, "desc", &s->desc)) || (rc = parse_env(a, body, s)) ||
-	    (rc = opt_text(body, "executor", &s->executor)) ||
-	    (rc = opt_text(body, "image", &s->image)))
+	    (rc = parse_executor(a, f, body, s)) || (rc = opt_text(body, "image", &s->image)))
 		return rc;
 	s->meta = dv_value_get(body, "meta");
-	s->resources = dv_value_get(body, "resources");
-	if (s->resources && s->resources->kind != DV_VALUE_DICT)
-		return wrong_kind(s->resources, "resources", "a dict");
 	if (retry && (retry->kind != DV_VALUE_INT || retry->s || retry->i < 0 ||
 		      retry->i > RETRY_MAX))
 		return dv_err_at(DV_ERROR, &retry->at, "'retry' is a number from 0 to %d",
@@ -425,7 +437,7 @@ int dv_stage_parse(dv_arena *a, const dv_pipeline_file *f, const char *name, con
 				 "the folder '%s' is outside the workspace", wdir);
 	if ((rc = parse_cmd(body, name, at, s)) || (rc = parse_deps(a, body, s)) ||
 	    (rc = parse_params(a, body, s)) || (rc = parse_outs(a, body, s)) ||
-	    (rc = parse_running(a, body, s)))
+	    (rc = parse_running(a, f, body, s)))
 		return rc;
 	return check_twice(s);
 }

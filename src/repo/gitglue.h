@@ -175,6 +175,10 @@ int dv_git_changed_records(dv_git *g, const char *old, const char *new_, dv_git_
 int dv_git_staged_raw(dv_git *g, dv_git_file_cb cb, void *payload) DV_MUST_CHECK;
 /** Does any .gitattributes file of the work tree, or info/attributes, say "filter=dv"? */
 int dv_git_uses_filter(dv_git *g, bool *yes) DV_MUST_CHECK;
+/** Makes the empty folder `dir` a work tree of the repository with that common folder which the
+ *  repository does not know of: its git folder is dir/.git. `head` is the text of HEAD: a commit's
+ *  id, whose files are checked out, or "ref: …" of a branch without commits. All absolute. */
+int dv_git_work_tree(const char *dir, const char *commondir, const char *head) DV_MUST_CHECK;
 
 typedef int (*dv_git_root_cb)(const char *root, void *payload);
 /** The roots of this workspace in every work tree of the repository (main and linked) that has a

@@ -203,6 +203,27 @@ int dv_repo_open(dv_repo **out, const char *path)
 	return 0;
 }
 
+int dv_repo_open_apart(dv_repo **out, const char *root, const char *cache)
+{
+	dv_autoptr(dv_repo) r = NULL;
+	int rc = dv_repo_open(&r, root);
+
+	*out = NULL;
+	if (rc)
+		return rc;
+	r->apart = true;
+	free(r->cache_dir);
+	r->cache_dir = dv_path_normal(cache);
+	if (r->has_git) {
+		free(r->dvdir);
+		r->dvdir = dv_path_join(r->dirs.gitdir, "dv");
+	}
+	if (!r->cache_dir || !r->dvdir)
+		return dv_err_nomem();
+	*out = dv_steal(&r);
+	return 0;
+}
+
 /* -- on first use ------------------------------------------------------------------------------ */
 
 int dv_repo_git(dv_repo *r, dv_git **out)
@@ -282,7 +303,7 @@ int dv_repo_store(dv_repo *r, dv_store **out)
 		r->store = NULL;
 	}
 	rc = r->store ? dv_store_lock(r->store, false, -1) : open_store(r, DV_STORE_CREATE);
-	if (!rc && !r->guest)
+	if (!rc && !r->guest && !r->apart)
 		rc = register_in_cache(r);
 	*out = rc ? NULL : r->store;
 	return rc;

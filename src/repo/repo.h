@@ -22,6 +22,7 @@ struct dv_repo {
 	char *root;		/* absolute, normal, links resolved */
 	bool has_git;		/* git is used: dirs are set */
 	bool guest;		/* of somebody else (repo/guest.h): only to be read */
+	bool apart;		/* a passing workspace: the cache does not hear of it */
 	dv_git_dirs dirs;
 	char *dvdir;		/* <commondir>/dv, or <root>/.dv without git; may not exist yet */
 	char *cache_dir;	/* absolute; may not exist yet */
@@ -35,6 +36,9 @@ struct dv_repo {
 };
 DV_DEFINE_AUTOPTR(dv_repo)
 
+/** Opens a workspace that lives no longer than a job: what dv keeps for itself lies in its own git
+ *  folder (dv_git_work_tree), its store is `cache`. */
+int dv_repo_open_apart(dv_repo **out, const char *root, const char *cache) DV_MUST_CHECK;
 /** libgit2's view; DV_ERROR "… needs git" without git. Borrowed. */
 int dv_repo_git(dv_repo *r, dv_git **out) DV_MUST_CHECK;
 /** The stat cache; never NULL on success. Borrowed. */

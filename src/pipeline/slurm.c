@@ -1,0 +1,796 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Jobs of Slurm as an executor. The folder of a job (jobspec.h) is its journal: it is complete and
+ * durable before sbatch is called, the number that sbatch tells is written after it, and it goes
+ * when what became of the job is written down elsewhere. A process that finds a folder knows what
+ * was submitted, and asks Slurm and the folder `done` what became of it; it needs no other memory.
+ *
+ * The end of a job is known from its file in `done`, which costs one look at one folder for all
+ * jobs; squeue is asked for those that will never have one, also once for all jobs, ever more
+ * seldom while nothing changes.
+ */
+#include "pipeline/slurm_tools.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/path.h"
+#include "base/sha256.h"
+#include "pipeline/jobspec.h"
+
+#define JOBS_MOST 100		/* in flight, when nobody says how many */
+#define LOOK_LEAST_MS 20	/* between two looks at the folder of results */
+#define LOOK_MOST_MS 500
+#define ASK_LEAST_MS 1000	/* between two questions to squeue */
+#define ASK_MOST_MS 30000
+#define ASK_ENDING_MS 300	/* while jobs are told to end */
+#define GRACE_MS 3000		/* from the end that Slurm tells of to a result in a far folder */
+#define LOG_MAX DV_CHILD_LOG_MAX
+
+typedef struct sjob {
+	char id[DV_JOB_ID];
+	char number[DV_SLURM_NUMBER];	/* "" while it is not known */
+	char *dir, *key, *file, *stage;	/* owned; the last three of jobs that were found */
+	size_t owner;
+	bool live;		/* ours, and has not ended */
+	bool ended;		/* and was handed out */
+	bool stopped;		/* its node says that somebody ended it */
+	char state[32], node[128];	/* as squeue told last */
+	int64_t over_ms;	/* when it was seen to be over; 0: it was not */
+	dv_jobresult result;	/* of one that was stopped */
+	dv_jobspec spec;	/* what an old one was, while it is borrowed */
+} sjob;
+
+typedef struct slurm {
+	dv_executor x;
+	dv_repo *repo;
+	char *program, *dir, *done;
+	sjob **j;
+	size_t n, cap;
+	int64_t look_at, look_every, ask_at, ask_every;
+	int64_t changed;	/* when something happened last */
+	int cancels;
+	bool warned;		/* that squeue does not answer */
+} slurm;
+
+static void free_job(sjob *j)
+{
+	free(j->dir);
+	free(j->key);
+	free(j->file);
+	free(j->stage);
+	dv_jobspec_release(&j->spec);
+	dv_jobresult_release(&j->result);
+	free(j);
+}
+
+static void slurm_free(dv_executor *x)
+{
+	slurm *s = (slurm *)x;
+
+	for (size_t i = 0; i < s->n; i++)
+		free_job(s->j[i]);
+	free(s->j);
+	free(s->program);
+	free(s->dir);
+	free(s->done);
+	free(s);
+}
+
+static int new_job(slurm *s, const char *id, sjob **out)
+{
+	sjob *j = dv_calloc(1, sizeof(*j));
+	int rc = j ? dv_grow(&s->j, &s->cap, s->n + 1, sizeof(sjob *)) : DV_ERROR;
+
+	if (rc == 0 && !(j->dir = dv_path_join(s->dir, id)))
+		rc = dv_err_nomem();
+	if (rc) {
+		free(j);
+		return rc;
+	}
+	snprintf(j->id, sizeof(j->id), "%s", id);
+	s->j[s->n++] = *out = j;
+	return 0;
+}
+
+/* -- what earlier processes left --------------------------------------------------------------- */
+
+static bool is_id(const char *name)
+{
+	return strlen(name) == DV_JOB_ID - 1 &&
+	       strspn(name, "0123456789abcdef") == DV_JOB_ID - 1;
+}
+
+/* A small file in the folder of a job; "" when it is not there. */
+static int read_small(const sjob *j, const char *name, dv_buf *out)
+{
+	dv_autofree char *path = dv_path_join(j->dir, name);
+	int rc = path ? dv_fs_read_file(out, path, 4096) : dv_err_nomem();
+
+	if (rc == DV_ENOTFOUND) {
+		dv_error_clear();
+		dv_buf_clear(out);
+		return 0;
+	}
+	return rc;
+}
+
+static void set_number(sjob *j, const char *text)
+{
+	size_t n = strspn(text, "0123456789");
+
+	if (n == 0 || n >= sizeof(j->number))
+		return;
+	memcpy(j->number, text, n);
+	j->number[n] = 0;
+}
+
+/* What is damaged says nothing, and goes. A folder that has nothing to say yet is left alone: a
+ * process that runs may be about to fill it. */
+static int find_one(slurm *s, const char *id)
+{
+	dv_auto(dv_jobspec) spec = DV_JOBSPEC_INIT;
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	sjob *j;
+	int rc = new_job(s, id, &j);
+
+	if (rc)
+		return rc;
+	rc = dv_jobspec_read(&spec, j->dir);
+	if (rc || strcmp(spec.id, id) != 0) {
+		j->ended = rc != DV_ENOTFOUND;
+		dv_error_clear();
+		return 0;
+	}
+	j->key = dv_strdup(spec.key);
+	j->file = dv_strdup(spec.file);
+	j->stage = dv_strdup(spec.stage);
+	if (!j->key || !j->file || !j->stage)
+		return DV_ERROR;
+	if ((rc = read_small(j, "submitted", &text)))
+		return rc;
+	set_number(j, dv_buf_str(&text));
+	if (!j->number[0] && (rc = read_small(j, "started", &text)) == 0)
+		set_number(j, dv_buf_str(&text));
+	return rc;
+}
+
+static int find_all(slurm *s)
+{
+	DIR *d = opendir(s->dir);
+	struct dirent *e;
+	int rc = 0;
+
+	while (rc == 0 && d && (e = readdir(d)))
+		if (is_id(e->d_name))
+			rc = find_one(s, e->d_name);
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+/* -- submitting -------------------------------------------------------------------------------- */
+
+static int write_in(const sjob *j, const char *name, const void *p, size_t n, unsigned flags)
+{
+	dv_autofree char *path = dv_path_join(j->dir, name);
+
+	return path ? dv_fs_write_file(path, p, n, flags) : dv_err_nomem();
+}
+
+static int write_spec(slurm *s, sjob *j, const dv_job *job)
+{
+	static const char script[] = "#!/bin/sh\nexec \"$1\" exec \"$2\"\n";
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	int rc = dv_jobspec_print(&text, s->repo, job, j->id);
+
+	if (rc || (rc = dv_fs_mkdirs_sync(j->dir)) ||
+	    (rc = write_in(j, "job.sh", script, sizeof(script) - 1, 0)))
+		return rc;
+	return write_in(j, "job.json", text.p, text.n, DV_ATOMIC_SYNC);
+}
+
+static int note_number(const sjob *j)
+{
+	return write_in(j, "submitted", j->number, strlen(j->number), DV_ATOMIC_SYNC);
+}
+
+static int submit(slurm *s, sjob *j, const dv_job *job)
+{
+	const dv_stage *st = job->stage;
+	dv_autofree const char **argv = dv_calloc(st->nsbatch + 12, sizeof(*argv));
+	dv_autofree char *script = dv_path_join(j->dir, "job.sh");
+	dv_auto(dv_buf) name = DV_BUF_INIT, output = DV_BUF_INIT, dir = DV_BUF_INIT;
+	size_t n = 0;
+	int rc;
+
+	dv_buf_addf(&name, "--job-name=dv:%s:%s", j->id, st->name);
+	/* "%" begins a pattern there, "\" ends them all. */
+	dv_buf_addf(&output, "--output=%s/slurm.out", j->dir);
+	dv_buf_addf(&dir, "--chdir=%s", j->dir);
+	if (!argv || !script || name.err || output.err || dir.err)
+		return dv_err_nomem();
+	argv[n++] = "sbatch";
+	argv[n++] = "--parsable";
+	argv[n++] = "--no-requeue";
+	argv[n++] = dv_buf_str(&name);
+	argv[n++] = dv_buf_str(&output);
+	argv[n++] = dv_buf_str(&dir);
+	for (size_t i = 0; i < st->nsbatch; i++)
+		argv[n++] = st->sbatch[i];
+	argv[n++] = script;
+	argv[n++] = s->program;
+	argv[n++] = j->dir;
+	rc = dv_slurm_submit(argv, job->child.keep_fd, j->number);
+	return rc ? rc : note_number(j);
+}
+
+static void changed(slurm *s)
+{
+	s->changed = dv_clock_ms();
+	s->look_every = LOOK_LEAST_MS;
+	s->look_at = s->changed;
+	s->ask_every = ASK_LEAST_MS;
+	if (s->ask_at > s->changed + s->ask_every)
+		s->ask_at = s->changed + s->ask_every;
+}
+
+static void begin_watch(slurm *s, sjob *j, const dv_job *job)
+{
+	j->live = true;
+	j->owner = job->child.owner;
+	if (s->ask_at == 0)
+		s->ask_at = dv_clock_ms() + ASK_LEAST_MS;
+	changed(s);
+}
+
+static void drop(slurm *s, sjob *j)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->j[i] == j)
+			s->j[i] = s->j[--s->n];
+	free_job(j);
+}
+
+static int slurm_start(dv_executor *x, const dv_job *job)
+{
+	slurm *s = (slurm *)x;
+	char id[DV_JOB_ID];
+	uint64_t random;
+	sjob *j;
+	int rc = dv_random(&random, sizeof(random));
+
+	if (rc)
+		return rc;
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)random);
+	if ((rc = new_job(s, id, &j)))
+		return rc;
+	rc = write_spec(s, j, job);
+	if (rc == 0)
+		rc = submit(s, j, job);
+	if (rc) {
+		dv_error why;
+
+		dv_error_take(&why);
+		if (dv_fs_remove_tree(j->dir))
+			dv_error_clear();
+		drop(s, j);
+		return dv_error_put(&why);
+	}
+	begin_watch(s, j, job);
+	return 0;
+}
+
+/* -- what squeue says -------------------------------------------------------------------------- */
+
+static bool is_named(const dv_slurm_seen *seen, const sjob *j)
+{
+	return strncmp(seen->name, "dv:", 3) == 0 && strncmp(seen->name + 3, j->id, 16) == 0;
+}
+
+static const dv_slurm_seen *find_seen(const dv_slurm_seen *seen, size_t n, const sjob *j)
+{
+	for (size_t i = 0; i < n; i++)
+		if (j->number[0] ? strcmp(seen[i].number, j->number) == 0 : is_named(&seen[i], j))
+			return &seen[i];
+	return NULL;
+}
+
+static void take_seen(slurm *s, sjob *j, const dv_slurm_seen *e)
+{
+	bool over = !e || dv_slurm_is_over(e->state);
+
+	if (e && strcmp(j->state, e->state) != 0) {
+		snprintf(j->state, sizeof(j->state), "%s", e->state);
+		changed(s);
+	}
+	if (e && *e->node)
+		snprintf(j->node, sizeof(j->node), "%s", e->node);
+	if (over && !j->over_ms) {
+		j->over_ms = dv_clock_ms();
+		changed(s);
+	}
+}
+
+static void ask(slurm *s)
+{
+	dv_auto(dv_arena) a = DV_ARENA_INIT;
+	dv_slurm_seen *seen;
+	size_t n;
+	int rc = dv_slurm_look(&a, &seen, &n);
+
+	if (rc) {
+		/* It may be down for a while; that says nothing of the jobs. */
+		if (!s->warned)
+			dv_warn("squeue does not say how the jobs are: %s",
+				dv_error_last()->message);
+		s->warned = true;
+		dv_error_clear();
+	}
+	for (size_t i = 0; rc == 0 && i < s->n; i++)
+		if (s->j[i]->live)
+			take_seen(s, s->j[i], find_seen(seen, n, s->j[i]));
+	s->ask_every = s->cancels ? ASK_ENDING_MS : s->ask_every + s->ask_every / 2;
+	if (s->ask_every > ASK_MOST_MS)
+		s->ask_every = ASK_MOST_MS;
+	s->ask_at = dv_clock_ms() + s->ask_every;
+}
+
+/* -- ends -------------------------------------------------------------------------------------- */
+
+static sjob *by_id(const slurm *s, const char *id)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->j[i]->id, id) == 0)
+			return s->j[i];
+	return NULL;
+}
+
+static void take_log(const sjob *j, dv_job_end *end)
+{
+	static const char *const names[] = { "log", "slurm.out" };
+
+	for (int i = 0; i < 2 && !end->child.log.n; i++) {
+		dv_autofree char *path = dv_path_join(j->dir, names[i]);
+		dv_autoclose int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+		struct stat st;
+		size_t got;
+
+		if (fd < 0 || fstat(fd, &st) || st.st_size <= 0)
+			continue;
+		size_t n = (size_t)st.st_size < LOG_MAX ? (size_t)st.st_size : LOG_MAX;
+		if (dv_buf_reserve(&end->child.log, n) ||
+		    dv_fs_pread_all(fd, end->child.log.p, n, 0, &got))
+			continue;
+		end->child.log.n = got;
+		end->child.log.p[got] = 0;
+	}
+	dv_error_clear();
+}
+
+/* When it began, as far as its folder tells. */
+static int64_t begin_us(const sjob *j)
+{
+	static const char *const names[] = { "started", "job.json" };
+	struct stat st;
+
+	for (int i = 0; i < 2; i++) {
+		dv_autofree char *path = dv_path_join(j->dir, names[i]);
+
+		if (path && stat(path, &st) == 0)
+			return (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
+	}
+	return dv_clock_wall_us();
+}
+
+/* Fills the end of a job and takes it out of what is watched. */
+static void hand_out(slurm *s, sjob *j, dv_jobresult *res, enum dv_job_fate fate, dv_job_end *end)
+{
+	*end = (dv_job_end)DV_JOB_END_INIT;
+	end->child.owner = j->owner;
+	end->fate = fate;
+	end->child.start_us = begin_us(j);
+	end->child.end_us = dv_clock_wall_us();
+	if (res && res->start_us) {
+		end->child.start_us = res->start_us;
+		end->child.end_us = res->end_us;
+	}
+	if (res) {
+		end->child.exit_code = res->exit_code;
+		end->made = res->made;
+		res->made = (dv_job_made)DV_JOB_MADE_INIT;
+	}
+	take_log(j, end);
+	j->live = false;
+	j->ended = true;
+	changed(s);
+}
+
+static void say(dv_job_end *end, const char *message, const char *hint)
+{
+	dv_err(DV_ERROR, "%s", message);
+	if (hint && *hint)
+		dv_err_hint(DV_ERROR, "%s", hint);
+	dv_error_take(&end->child.error);
+	dv_error_clear();
+}
+
+static bool hand_out_result(slurm *s, sjob *j, dv_jobresult *res, dv_job_end *end)
+{
+	if (res->state == DV_JOB_STOPPED && s->cancels == 0) {
+		/* Slurm knows why. */
+		j->stopped = true;
+		j->result = *res;
+		*res = (dv_jobresult)DV_JOBRESULT_INIT;
+		s->ask_at = dv_clock_ms();
+		return false;
+	}
+	if (res->state == DV_JOB_STOPPED) {
+		hand_out(s, j, res, DV_JOB_CANCELED, end);
+		return true;
+	}
+	/* Without a record no command ran, or not to its end. */
+	hand_out(s, j, res, res->made.has_run ? DV_JOB_ENDED : DV_JOB_LOST, end);
+	if (*res->error) {
+		dv_auto(dv_buf) text = DV_BUF_INIT;
+
+		dv_buf_addf(&text, "job %s of '%s' on %s: %s", j->number, j->stage ? j->stage : "",
+			    res->node, res->error);
+		say(end, res->made.has_run ? res->error : dv_buf_str(&text), res->hint);
+	} else if (end->fate == DV_JOB_LOST) {
+		say(end, "the job says nothing of its run", NULL);
+	}
+	return true;
+}
+
+static bool take_result(slurm *s, const char *id, dv_job_end *end)
+{
+	dv_auto(dv_jobresult) res = DV_JOBRESULT_INIT;
+	dv_autofree char *path = dv_path_join(s->done, id);
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	sjob *j = by_id(s, id);
+	int rc;
+
+	if (!j || !j->live || j->stopped || !path)
+		return false;
+	rc = dv_fs_read_file(&text, path, DV_JOB_FILE_MAX);
+	if (rc == 0)
+		rc = dv_jobresult_parse(&res, dv_buf_str(&text), text.n, path);
+	if (rc == 0)
+		return hand_out_result(s, j, &res, end);
+	if (rc == DV_ENOTFOUND) {
+		dv_error_clear();
+		return false;
+	}
+	dv_error why;
+
+	dv_error_take(&why);
+	hand_out(s, j, NULL, DV_JOB_LOST, end);
+	end->child.error = why;
+	return true;
+}
+
+/* The folder is opened anew each time: so a file server is asked, and not a memory of it. */
+static bool look(slurm *s, dv_job_end *end)
+{
+	DIR *d = opendir(s->done);
+	bool found = false;
+	struct dirent *e;
+
+	while (!found && d && (e = readdir(d)))
+		found = is_id(e->d_name) && take_result(s, e->d_name, end);
+	if (d)
+		closedir(d);
+	return found;
+}
+
+static bool is_canceled(const slurm *s, const sjob *j)
+{
+	return s->cancels || strcmp(j->state, "CANCELLED") == 0 || strcmp(j->state, "REVOKED") == 0;
+}
+
+static bool has_node(const sjob *j)
+{
+	return *j->node && strcmp(j->node, "(null)") != 0;
+}
+
+static void say_lost(const sjob *j, dv_job_end *end)
+{
+	static const struct {
+		const char *state, *what;
+	} words[] = {
+		{ "TIMEOUT", "reached its time limit" },
+		{ "DEADLINE", "reached its deadline" },
+		{ "NODE_FAIL", "was lost with its node" },
+		{ "BOOT_FAIL", "was lost with its node" },
+		{ "OUT_OF_MEMORY", "used more memory than it may" },
+		{ "PREEMPTED", "was preempted" },
+	};
+	const char *what = "ended without a word of its run";
+	dv_auto(dv_buf) text = DV_BUF_INIT, hint = DV_BUF_INIT;
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(j->state, words[i].state) == 0) {
+			what = words[i].what;
+			known = true;
+		}
+	dv_buf_addf(&text, "job %s %s", j->number[0] ? j->number : "(no number)", what);
+	if (has_node(j))
+		dv_buf_addf(&text, " (%s)", j->node);
+	if (!known && end->child.log.n)
+		dv_buf_addf(&hint, "it wrote: %.*s", (int)strcspn(dv_buf_str(&end->child.log),
+								  "\n"),
+			    dv_buf_str(&end->child.log));
+	say(end, dv_buf_str(&text), dv_buf_str(&hint));
+}
+
+/* Is it known that no result will come, or why the one that came says that it was stopped? */
+static bool is_settled(const slurm *s, const sjob *j)
+{
+	if (s->cancels > 1)
+		return true;
+	if (j->stopped)
+		return j->over_ms || s->cancels;
+	/* What was canceled before it ran has nothing to say. */
+	return j->over_ms && ((strcmp(j->state, "CANCELLED") == 0 && !has_node(j)) ||
+			      dv_clock_ms() - j->over_ms >= GRACE_MS);
+}
+
+static bool take_over(slurm *s, dv_job_end *end)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		sjob *j = s->j[i];
+		enum dv_job_fate fate;
+
+		if (!j->live || !is_settled(s, j))
+			continue;
+		/* A job that was stopped may have ended before Slurm said why. */
+		fate = is_canceled(s, j) || (j->stopped && (strcmp(j->state, "COMPLETED") == 0 ||
+							    strcmp(j->state, "FAILED") == 0))
+			       ? DV_JOB_CANCELED : DV_JOB_LOST;
+		hand_out(s, j, j->stopped ? &j->result : NULL, fate, end);
+		if (fate == DV_JOB_LOST)
+			say_lost(j, end);
+		return true;
+	}
+	return false;
+}
+
+static bool slurm_poll(dv_executor *x, int timeout_ms, dv_job_end *end)
+{
+	slurm *s = (slurm *)x;
+	int64_t until = dv_clock_ms() + timeout_ms;
+
+	for (;;) {
+		int64_t now = dv_clock_ms(), next = until;
+
+		if (now >= s->look_at) {
+			if (look(s, end))
+				return true;
+			s->look_every = (now - s->changed) / 20;
+			s->look_every = s->look_every < LOOK_LEAST_MS ? LOOK_LEAST_MS :
+					s->look_every > LOOK_MOST_MS ? LOOK_MOST_MS :
+								       s->look_every;
+			s->look_at = dv_clock_ms() + s->look_every;
+		}
+		if (x->running && now >= s->ask_at)
+			ask(s);
+		if (take_over(s, end))
+			return true;
+		now = dv_clock_ms();
+		if (now >= until)
+			return false;
+		next = s->look_at < next ? s->look_at : next;
+		next = next > now ? next - now : 1;
+		const struct timespec ts = { next / 1000, next % 1000 * 1000000 };
+		if (nanosleep(&ts, NULL))
+			return false;
+	}
+}
+
+/* -- found again ------------------------------------------------------------------------------- */
+
+static sjob *find_left(const slurm *s, const dv_stage *st)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		sjob *j = s->j[i];
+
+		if (!j->live && !j->ended && j->stage && strcmp(j->stage, st->name) == 0 &&
+		    strcmp(j->file, st->file) == 0)
+			return j;
+	}
+	return NULL;
+}
+
+/* Was it ever submitted? Where sbatch was called and its answer lost, Slurm knows the name. */
+static int find_number(const slurm *s, sjob *j, bool *known)
+{
+	dv_auto(dv_arena) a = DV_ARENA_INIT;
+	dv_autofree char *path = dv_path_join(s->done, j->id);
+	const dv_slurm_seen *e;
+	dv_slurm_seen *seen;
+	size_t n;
+	int rc;
+
+	*known = j->number[0] || (path && access(path, F_OK) == 0);
+	if (*known)
+		return 0;
+	if ((rc = dv_slurm_look(&a, &seen, &n)))
+		return rc;
+	if (!(e = find_seen(seen, n, j)))
+		return 0;
+	*known = true;
+	set_number(j, e->number);
+	return note_number(j);
+}
+
+static int end_old(sjob *j, const dv_jobspec **old)
+{
+	const char *number = j->number;
+	int rc;
+
+	if (*number && dv_slurm_cancel(&number, 1))
+		dv_error_clear();
+	j->ended = true;
+	if ((rc = dv_jobspec_read(&j->spec, j->dir)))
+		return rc;
+	*old = &j->spec;
+	return 0;
+}
+
+/* Another process may have brought it to its end since. */
+static bool is_there(const sjob *j)
+{
+	dv_autofree char *path = dv_path_join(j->dir, "job.json");
+
+	return path && access(path, F_OK) == 0;
+}
+
+static int slurm_adopt(dv_executor *x, const dv_job *job, const dv_jobspec **old)
+{
+	slurm *s = (slurm *)x;
+	sjob *j = find_left(s, job->stage);
+	char hex[DV_OID_HEX_SIZE + 1];
+	bool known;
+	dv_oid key;
+	int rc;
+
+	*old = NULL;
+	if (j && !is_there(j)) {
+		drop(s, j);
+		j = NULL;
+	}
+	if (!j)
+		return 0;
+	if ((rc = dv_jobspec_key(job, &key)) || (rc = find_number(s, j, &known)))
+		return rc;
+	if (!known) {
+		j->ended = true;
+		return 0;
+	}
+	dv_oid_hex(hex, &key);
+	if (strcmp(hex, j->key) != 0)
+		return end_old(j, old);
+	begin_watch(s, j, job);
+	return 1;
+}
+
+/* -- ending ------------------------------------------------------------------------------------ */
+
+static void slurm_cancel(dv_executor *x)
+{
+	slurm *s = (slurm *)x;
+	dv_autofree const char **numbers = dv_calloc(s->n + 1, sizeof(*numbers));
+	size_t n = 0;
+
+	if (s->cancels++ || !numbers)
+		return;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->j[i]->live && s->j[i]->number[0])
+			numbers[n++] = s->j[i]->number;
+	if (n && dv_slurm_cancel(numbers, n)) {
+		dv_warn("jobs may go on: %s", dv_error_last()->message);
+		dv_error_clear();
+	}
+	s->ask_every = ASK_ENDING_MS;
+	s->ask_at = dv_clock_ms();
+}
+
+static int slurm_forget(dv_executor *x)
+{
+	slurm *s = (slurm *)x;
+
+	for (size_t i = s->n; i-- > 0;) {
+		sjob *j = s->j[i];
+		dv_autofree char *path = NULL;
+		int rc;
+
+		if (!j->ended)
+			continue;
+		path = dv_path_join(s->done, j->id);
+		if (!path)
+			return dv_err_nomem();
+		/* The folder goes first: a result without one is nobody's. */
+		if ((rc = dv_fs_remove_tree(j->dir)))
+			return rc;
+		dv_fs_unlinkat(AT_FDCWD, path, 0);
+		drop(s, j);
+	}
+	return 0;
+}
+
+static const char *slurm_name_of(dv_executor *x, size_t owner)
+{
+	const slurm *s = (slurm *)x;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->j[i]->live && s->j[i]->owner == owner)
+			return s->j[i]->number;
+	return "";
+}
+
+/* Results of jobs that have no folder any more, such as of those that went on after they were given
+ * up. */
+static void clear_done(const slurm *s)
+{
+	DIR *d = opendir(s->done);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		dv_autofree char *dir = dv_path_join(s->dir, e->d_name);
+
+		if (is_id(e->d_name) && dir && access(dir, F_OK) < 0 && errno == ENOENT)
+			dv_fs_unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
+static int open_folder(slurm *s, dv_repo *r, const char *program)
+{
+	char hex[DV_OID_HEX_SIZE + 1], name[] = "jobs-0123456789abcdef";
+	dv_oid id;
+
+	dv_sha256(&id, r->root, strlen(r->root));
+	dv_oid_hex(hex, &id);
+	memcpy(name + 5, hex, 16);
+	s->repo = r;
+	s->program = dv_strdup(program ? program : "dv");
+	s->dir = dv_path_join(r->dvdir, name);
+	s->done = s->dir ? dv_path_join(s->dir, "done") : NULL;
+	if (!s->program || !s->done)
+		return dv_err_nomem();
+	return dv_fs_mkdirs(s->done);
+}
+
+int dv_executor_slurm(dv_executor **out, dv_repo *r, const char *program)
+{
+	static const dv_executor_ops ops = {
+		.name = "slurm", .apart = true, .start = slurm_start, .adopt = slurm_adopt,
+		.poll = slurm_poll, .cancel = slurm_cancel, .forget = slurm_forget,
+		.name_of = slurm_name_of, .free = slurm_free,
+	};
+	slurm *s;
+	int rc;
+
+	*out = NULL;
+	if ((rc = dv_slurm_available()))
+		return rc;
+	if (!(s = dv_calloc(1, sizeof(*s))))
+		return DV_ERROR;
+	s->x.ops = &ops;
+	s->x.most = JOBS_MOST;
+	if ((rc = open_folder(s, r, program)) || (rc = find_all(s))) {
+		slurm_free(&s->x);
+		return rc;
+	}
+	clear_done(s);
+	*out = &s->x;
+	return 0;
+}
