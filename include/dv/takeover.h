@@ -54,6 +54,28 @@ typedef struct dv_import_dvc_options {
 DV_API int dv_import_dvc(dv_repo *r, const dv_import_dvc_options *o, dv_takeover_cb cb,
 			 void *payload, dv_takeover_summary *out);
 
+typedef struct dv_import_lfs_options {
+	bool no_fetch;		/* what is not in .git/lfs is missing */
+	bool no_stage;
+	bool dry;
+	int jobs;
+} dv_import_lfs_options;
+/** Takes over what Git LFS keeps: its objects, of which every SHA-256 is checked, and the patterns
+ *  in .gitattributes, which name dv's filter then. Git's pointers stay as they are. What HEAD needs
+ *  and is not here comes from the LFS server of the repository. DV_ENOTFOUND when there is nothing
+ *  of Git LFS's; DV_EPARTIAL when something is missing: then the patterns stay, too. */
+DV_API int dv_import_lfs(dv_repo *r, const dv_import_lfs_options *o, dv_takeover_cb cb,
+			 void *payload, dv_takeover_summary *out);
+
+typedef struct dv_lfs_agent_options {
+	int in, out;		/* where git-lfs asks and is answered: 0 and 1 */
+	const char *remote;	/* NULL: the default one */
+} dv_lfs_agent_options;
+/** Speaks with git-lfs as its standalone custom transfer agent until it ends: what it uploads is on
+ *  the remote, durable, when it is told so; what it downloads is checked. Several may run at
+ *  once. */
+DV_API int dv_lfs_agent(dv_repo *r, const dv_lfs_agent_options *o);
+
 #ifdef __cplusplus
 }
 #endif

@@ -52,6 +52,8 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_update,
 	&dv_cmd_serve,
 	&dv_cmd_import_dvc,
+	&dv_cmd_import_lfs,
+	&dv_cmd_lfs_agent,
 	/* keep it healthy */
 	&dv_cmd_fsck,
 	&dv_cmd_gc,

@@ -24,6 +24,8 @@ extern const dv_cmd dv_cmd_import_dvc;
 extern const dv_cmd dv_cmd_get, dv_cmd_import, dv_cmd_update;
 /* what was made from what */
 extern const dv_cmd dv_cmd_lineage, dv_cmd_runs, dv_cmd_artifacts, dv_cmd_ctx, dv_cmd_db;
+/* from other tools */
+extern const dv_cmd dv_cmd_import_lfs, dv_cmd_lfs_agent;
 /* keep it healthy */
 extern const dv_cmd dv_cmd_fsck, dv_cmd_gc, dv_cmd_doctor, dv_cmd_cache;
 /* settings and help */

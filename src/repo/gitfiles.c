@@ -79,10 +79,21 @@ int dv_git_files_at(dv_git *g, const char *rev, const char *dir, dv_git_blob_cb 
 int dv_git_read_id(dv_git *g, const char *id, const char *path, size_t max, dv_buf *out)
 {
 	dv_autoptr(git_blob) blob = NULL;
+	git_odb *odb = NULL;
+	git_object_t type;
+	size_t size = 0;
 	git_oid oid;
 
 	dv_buf_clear(out);
+	/* What is too large is not read to find that out. */
 	int gc = git_oid_fromstr(&oid, id);
+	if (!gc)
+		gc = git_repository_odb(&odb, g->repo);
+	if (!gc)
+		gc = git_odb_read_header(&size, &type, odb, &oid);
+	git_odb_free(odb);
+	if (!gc && size > max)
+		return dv_err(DV_ERROR, "'%s' is too large", path);
 	if (!gc)
 		gc = git_blob_lookup(&blob, g->repo, &oid);
 	if (gc)

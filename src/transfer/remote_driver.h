@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "transfer/lfs_api.h"
 
 enum dv_remote_caps {
 	DV_REMOTE_WRITE = 1u << 0,
