@@ -139,10 +139,31 @@ static int edit_begin(struct edit *e, dv_repo *r, enum dv_config_level level)
 	return rc;
 }
 
+/* What is hidden where it is shown does not go into a file that is committed. */
+static int check_shared(const char *key, const char *value)
+{
+	size_t n = strlen(key);
+	bool url = !strncmp(key, "remote.", 7) && n > 3 && !strcasecmp(key + n - 3, "url");
+	dv_autofree char *shown = url ? dv_url_redact(value) : NULL;
+
+	if (!url)
+		return 0;
+	if (!shown)
+		return dv_err_nomem();
+	if (!strcmp(shown, value))
+		return 0;
+	return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' may hold a secret, which everybody who has "
+				  "this repository would have: '%s'", key, shown),
+			   "use '--local' or '--global', or take it out and keep it in ~/.netrc");
+}
+
 static int edit_set(struct edit *e, const char *key, const char *value)
 {
 	dv_auto(dv_buf) out = DV_BUF_INIT;
+	int safe = value && e->level == DV_CONFIG_REPO ? check_shared(key, value) : 0;
 
+	if (safe)
+		return safe;
 	if (value && e->level == DV_CONFIG_REPO && dv_config_refused(key, value))
 		return dv_err_hint(dv_err(DV_EUNSAFE, "'%s' cannot be set for everybody who has "
 					  "this repository", key), "use '--local' or '--global'");

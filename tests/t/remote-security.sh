@@ -220,6 +220,33 @@ test_case 'a key in an S3 URL is refused, and shown nowhere' '
 	refused dv remote modify r endpointurl "https://HUSH@h" 2>err
 	lacks err HUSH'
 
+test_case 'nothing that may be a secret goes into the file that is committed' '
+	committed ""
+	cp .dv/config ../before
+	for url in https://HUSH@h/x http://HUSH@h/x "https://h/x?sig=HUSH" https://u:HUSH@h/x \
+		s3://HUSH@b/x ssh://u:HUSH@h/x; do
+		refused dv remote add --no-probe n "$url" 2>err
+		lacks err HUSH
+		refused dv config remote.n.url "$url" 2>err
+		lacks err HUSH
+		refused dv config --repo remote.n.endpointurl "$url" 2>err
+		lacks err HUSH
+		same .dv/config ../before
+	done
+	dv remote add --no-probe --local n https://HUSH@h/x
+	same .dv/config ../before
+	contains .git/dv/config HUSH
+	for key in $own; do
+		refused dv config "remote.n.$key" "$(value_for "$key")" 2>err
+		refused dv config --repo "remote.n.$key" "$(value_for "$key")" 2>>err
+		lacks err hush
+	done
+	for key in password token secret; do
+		refused dv config "remote.n.$key" HUSH 2>err
+		lacks err HUSH
+	done
+	same .dv/config ../before'
+
 test_case 'accounts are shown, and odd paths left alone' '
 	committed ""
 	i=0
