@@ -210,6 +210,10 @@ typedef struct dv_status_summary {
 DV_API int dv_status(dv_repo *r, const char *const *targets, size_t n, const dv_status_options *o,
 		     dv_change_cb cb, void *payload, dv_status_summary *out);
 
+/** The commit that a revision names, as 40 hex digits (hex may be NULL). DV_ENOTFOUND when git
+ *  knows none. */
+DV_API int dv_revision(dv_repo *r, const char *rev, char hex[41]);
+
 typedef struct dv_diff_summary {
 	uint64_t added, modified, deleted, renamed;
 	uint64_t added_bytes, deleted_bytes;

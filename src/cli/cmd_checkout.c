@@ -41,6 +41,9 @@ static int checkout_run(dv_cli *cli, void *args, int argc, char **argv)
 		dv_out_json(doc);
 	} else if ((!rc || rc == DV_EPARTIAL) && (a->summary || !cli->quiet)) {
 		dv_cli_checkout_line(&sum);
+		if (a->rev && !rc)
+			dv_out_note("the pointers stay as they are: 'dv commit' records this data, "
+				    "'dv checkout' brings back theirs");
 	}
 	if (rc)
 		failed = dv_out_fail(rc);

@@ -4,9 +4,9 @@
  */
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/revs.h"
 
 #include <string.h>
-#include <unistd.h>
 
 typedef struct diff_args {
 	bool exit_code;
@@ -74,38 +74,34 @@ static void diff_json(json_t **list, const dv_diff_summary *s)
 	dv_out_json(doc);
 }
 
-/* A path where a revision belongs is the likely mistake. */
-static int failed(int rc, char **argv, int revs)
-{
-	int code = dv_out_fail(rc);
-
-	for (int i = 0; i < revs; i++)
-		if (!access(argv[i], F_OK)) {
-			dv_out_hint("'%s' is a path: put it behind '--'", argv[i]);
-			break;
-		}
-	return code;
-}
-
 static int diff_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	const diff_args *a = args;
-	int revs = cli->before_dashes >= 0 ? cli->before_dashes : argc;
 	dv_cli_autojson json_t *list = cli->json ? json_array() : NULL;
 	diff_state s = { .list = list, .quiet = cli->quiet };
 	dv_diff_summary sum = { 0 };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc;
+	int rc, revs = 0;
 
-	if (revs > 2)
-		return dv_out_usage("'dv diff' compares two revisions; put paths behind '--'");
+	dv_cli_autofree char *from = NULL, *to = NULL;
+	const char *rev[2] = { NULL, NULL };
+
 	rc = dv_cli_open(&r);
+	if (!rc)
+		rc = dv_cli_count_revs(&revs, cli, r, argc, argv, 2, NULL);
 	if (rc)
 		return rc;
-	rc = dv_diff(r, revs > 0 ? argv[0] : NULL, revs > 1 ? argv[1] : NULL,
-		     dv_cli_targets(argv + revs), (size_t)(argc - revs), on_change, &s, &sum);
+	for (int i = 0; i < revs && i < 2; i++)
+		rev[i] = argv[i];
+	if (revs == 1 && dv_revision(r, argv[0], NULL) &&
+	    dv_cli_split_range(argv[0], &from, &to)) {
+		rev[0] = from;
+		rev[1] = to;
+	}
+	rc = dv_diff(r, rev[0], rev[1], dv_cli_targets(argv + revs), (size_t)(argc - revs),
+		     on_change, &s, &sum);
 	if (rc)
-		return failed(rc, argv, revs);
+		return dv_out_fail(rc);
 	if (cli->json)
 		diff_json(&list, &sum);
 	else if (!cli->quiet && s.any)
@@ -124,7 +120,7 @@ const dv_cmd dv_cmd_diff = {
 	.name = "diff",
 	.group = DV_GROUP_LOOK,
 	.summary = "compare tracked data of two revisions",
-	.synopsis = "[--exit-code] [REV [REV]] [-- TARGET...]",
+	.synopsis = "[--exit-code] [REV [REV] | REV..REV] [--] [TARGET...]",
 	.opts = diff_opts,
 	.args_size = sizeof(diff_args),
 	.run = diff_run,

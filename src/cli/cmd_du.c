@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv du: what outputs take in the cache.
- *
- * One operand is a path when something of that name is tracked, else a revision.
+ * dv du: what outputs take in the cache, of the workspace or of a revision.
  */
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/revs.h"
 
 typedef struct du_args {
 	bool all, bytes;
@@ -101,6 +100,7 @@ static int du_run(dv_cli *cli, void *args, int argc, char **argv)
 	const du_args *a = args;
 	dv_du_options o = { .all_commits = a->all };
 	const char *path = NULL;
+	int revs = 0;
 	du_state s = { .args = a };
 	dv_cli_autorepo dv_repo *r = NULL;
 	int rc = dv_out_operands(cli, argc, 0, 2);
@@ -111,26 +111,19 @@ static int du_run(dv_cli *cli, void *args, int argc, char **argv)
 		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
-	if (argc == 2) {
-		o.rev = argv[0];
-		path = argv[1];
-	} else if (argc == 1 &&
-		   (a->all || cli->before_dashes == 0 || dv_cli_is_tracked(r, argv[0]))) {
-		path = argv[0];
-	} else if (argc == 1) {
-		o.rev = argv[0];
-	}
+	if (!a->all && (rc = dv_cli_count_revs(&revs, cli, r, argc, argv, 1, NULL)))
+		return rc;
+	if (argc - revs > 1)
+		return dv_out_usage("one path is looked at, not %d", argc - revs);
+	o.rev = revs ? argv[0] : NULL;
+	path = argc > revs ? argv[revs] : NULL;
 	if (cli->json)
 		s.list = json_array();
 	rc = dv_du(r, path, &o, on_usage, &s);
 	if (!rc)
 		return s.list ? dv_out_json(s.list) : DV_EXIT_OK;
 	json_decref(s.list);
-	if (rc != DV_ENOTFOUND || argc != 1 || !o.rev)
-		return dv_out_fail(rc);
-	dv_out_error("'%s' is neither tracked nor a revision", argv[0]);
-	dv_out_hint("'dv ls' lists what is tracked");
-	return DV_EXIT_FAILED;
+	return dv_out_fail(rc);
 }
 
 static const dv_opt du_opts[] = {

@@ -2,11 +2,11 @@
 /*
  * dv ls: lists what is tracked, in the workspace's pointers or in a revision.
  *
- * One operand is a path when something of that name is tracked, else a revision. The first may be
- * the address of another repository.
+ * The first operand may be a revision (revs.h), or the address of another repository.
  */
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/revs.h"
 
 #include <inttypes.h>
 
@@ -75,6 +75,7 @@ static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	const ls_args *a = args;
 	const char *rev = NULL, *path = NULL;
+	int revs = 0;
 	ls_state s = { .args = a };
 	dv_cli_autorepo dv_repo *r = NULL;
 	int rc = dv_out_operands(cli, argc, 0, 2);
@@ -90,32 +91,18 @@ static int ls_run(dv_cli *cli, void *args, int argc, char **argv)
 		return dv_out_usage("a revision is given twice, or '%s' is no repository", argv[0]);
 	if ((rc = dv_cli_open(&r)))
 		return rc;
-	if (a->rev) {
-		rev = a->rev;
-		path = argv[0];
-	} else if (argc == 2) {
-		rev = argv[0];
-		path = argv[1];
-	} else if (argc == 1) {
-		path = argv[0];
-	}
+	if (!a->rev && (rc = dv_cli_count_revs(&revs, cli, r, argc, argv, 1, NULL)))
+		return rc;
+	if (argc - revs > 1)
+		return dv_out_usage("one path is listed, not %d", argc - revs);
+	rev = revs ? argv[0] : a->rev;
+	path = argc > revs ? argv[revs] : NULL;
 	if (cli->json)
 		s.list = json_array();
 	rc = dv_ls(r, rev, path, a->recursive, on_entry, &s);
-	if ((rc == DV_ENOTFOUND || rc == DV_EUSAGE) && argc == 1 && !a->rev &&
-	    cli->before_dashes != 0 && !s.any) {
-		rev = argv[0];
-		rc = dv_ls(r, rev, NULL, a->recursive, on_entry, &s);
-	}
 	if (rc) {
-		bool unknown = rc == DV_ENOTFOUND && argc == 1 && rev && !a->rev;
-
 		json_decref(s.list);
-		if (!unknown)
-			return dv_out_fail(rc);
-		dv_out_error("'%s' is neither tracked nor a revision", argv[0]);
-		dv_out_hint("'dv ls' lists what is tracked");
-		return DV_EXIT_FAILED;
+		return dv_out_fail(rc);
 	}
 	return s.list ? dv_out_json(s.list) : DV_EXIT_OK;
 }

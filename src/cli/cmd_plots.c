@@ -4,7 +4,9 @@
  */
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/revs.h"
 
+#include <limits.h>
 #include <spawn.h>
 #include <string.h>
 
@@ -93,7 +95,16 @@ static int plots_show_run(dv_cli *cli, void *args, int argc, char **argv)
 static int plots_diff_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	const plots_args *a = args;
-	size_t given = (size_t)(cli->before_dashes >= 0 ? cli->before_dashes : argc), n = 0;
+	static const char *const words[] = { "workspace", NULL };
+	size_t given, n = 0;
+	dv_cli_autorepo dv_repo *r = NULL;
+	int revs_given = 0, rc = dv_cli_open(&r);
+
+	if (!rc)
+		rc = dv_cli_count_revs(&revs_given, cli, r, argc, argv, INT_MAX, words);
+	if (rc)
+		return rc;
+	given = (size_t)revs_given;
 	dv_cli_autofree const char **revs = calloc(given + 2, sizeof(*revs));
 	dv_cli_autofree const char **targets =
 		calloc(a->targets.len + (size_t)argc + 1, sizeof(*targets));

@@ -152,8 +152,10 @@ static int no_entry(const dv_entry *e, void *payload)
 bool dv_cli_is_tracked(dv_repo *r, const char *name)
 {
 	bool found = false;
+	int rc = dv_ls(r, NULL, name, false, no_entry, &found);
 
-	return !dv_ls(r, NULL, name, false, no_entry, &found) || found;
+	/* A listing that cannot be had, or a record that cannot be read, is no answer. */
+	return !rc || found || (rc != DV_ENOTFOUND && rc != DV_EUSAGE);
 }
 
 /* -- JSON -------------------------------------------------------------------------------------- */

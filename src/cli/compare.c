@@ -5,6 +5,7 @@
 #include "cli/compare.h"
 
 #include "cli/common.h"
+#include "cli/revs.h"
 #include "cli/table.h"
 
 #include <math.h>
@@ -112,20 +113,26 @@ static int on_change(const dv_value_change *c, void *payload)
 int dv_cli_compare_run(const dv_cli *cli, const dv_cli_compare *a, int argc, char **argv,
 		       dv_cli_compare_fn fn, const char *what, bool change)
 {
-	int revs = cli->before_dashes >= 0 ? cli->before_dashes : argc;
-	dv_compare_options o = { .all = a->all, .deps = a->deps,
-				 .before = revs > 0 ? argv[0] : NULL,
-				 .after = revs > 1 ? argv[1] : NULL };
+	dv_compare_options o = { .all = a->all, .deps = a->deps };
+	dv_cli_autofree char *from = NULL, *to = NULL;
+	int revs = 0;
 	compare_state s = { .args = a, .change = change };
 	dv_cli_autofree const char **targets = NULL;
 	dv_cli_autojson json_t *files = cli->json ? json_object() : NULL;
 	dv_cli_autorepo dv_repo *r = NULL;
 
-	if (revs > 2)
-		return dv_out_usage("two revisions are compared; put files behind '--'");
 	int rc = dv_cli_open(&r);
+	if (!rc)
+		rc = dv_cli_count_revs(&revs, cli, r, argc, argv, 2, NULL);
 	if (rc)
 		return rc;
+	o.before = revs > 0 ? argv[0] : NULL;
+	o.after = revs > 1 ? argv[1] : NULL;
+	if (revs == 1 && dv_revision(r, argv[0], NULL) &&
+	    dv_cli_split_range(argv[0], &from, &to)) {
+		o.before = from;
+		o.after = to;
+	}
 	targets = calloc(a->targets.len + (size_t)argc + 1, sizeof(*targets));
 	if (!targets) {
 		dv_out_error("out of memory");

@@ -129,11 +129,22 @@ static int look_at(checkout *c, const char *path, const dv_tree_entry *old,
 	return 0;
 }
 
+/* How what is missing comes here. */
+static int hint_fetch(const checkout *c, int rc, const char *path)
+{
+	const char *space = *path ? " " : "";
+
+	if (c->o->rev)
+		return dv_err_hint(rc, "run 'dv fetch --rev %s%s%s' to bring it from the remote",
+				   c->o->rev, space, path);
+	return dv_err_hint(rc, "run 'dv pull%s%s' to bring it from the remote", space, path);
+}
+
 static int check_deltas(const checkout *c)
 {
 	if (c->nmissing) {
 		refuse(DV_ENOTFOUND, &c->missing, c->nmissing, "content is not in the cache");
-		return dv_err_hint(DV_ENOTFOUND, "run 'dv pull' to bring it from the remote");
+		return hint_fetch(c, DV_ENOTFOUND, "");
 	}
 	if (c->nlost && !c->o->force) {
 		refuse(DV_EDIRTY, &c->lost, c->nlost,
@@ -529,8 +540,7 @@ static int plan(checkout *c)
 	r = over_deltas(c, look_at);
 	if (r == DV_ENOTFOUND) {
 		dv_err(r, "a listing of '%s' is not in the cache", c->output->path);
-		return dv_err_hint(r, "run 'dv pull %s' to bring it from the remote",
-				   c->output->path);
+		return hint_fetch(c, r, c->output->path);
 	}
 	return r < 0 ? r : check_deltas(c);
 }

@@ -150,6 +150,15 @@ static void count(dv_diff_summary *s, const dv_delta *x)
 		s->deleted_bytes += x->old_size - x->new_size;
 }
 
+int dv_revision(dv_repo *r, const char *rev, char hex[41])
+{
+	char own[DV_GIT_HEX + 1];
+	dv_git *g = NULL;
+	int rc = dv_repo_git(r, &g);
+
+	return rc ? rc : dv_git_resolve(g, rev, hex ? hex : own);
+}
+
 int dv_diff(dv_repo *r, const char *a, const char *b, const char *const *targets, size_t n,
 	    dv_change_cb cb, void *payload, dv_diff_summary *out)
 {

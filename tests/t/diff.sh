@@ -45,7 +45,8 @@ test_case 'targets stand behind --' '
 	contains out "Nothing changed."
 	$DV diff HEAD~1 HEAD -- d >out
 	contains out "A d/new"
-	must_fail 129 $DV diff a b c'
+	must_fail 129 $DV diff a b c --
+	must_fail 2 $DV diff nowhere'
 
 test_case 'an unknown revision is an error with a hint' '
 	must_fail 2 $DV diff nonsense 2>err

@@ -128,4 +128,60 @@ test_case 'a range ends where a shallow clone does' '
 	mv "$TEST_DIR/r" "$TEST_DIR/r.away"
 	"$DV" cat main~1:data | cmp - "$TEST_DIR/copies/data-3"'
 
+test_case 'paths and revisions are told apart as git does it' '
+	mkdir sub
+	echo x >sub/v4; echo y >other
+	"$DV" add -q sub/v4 other -m paths
+	"$DV" diff v1 v2 | grep data
+	"$DV" diff v1..v2 | grep data
+	"$DV" diff v1 v2 data | grep data
+	"$DV" diff v1 v2 -- data | grep data
+	"$DV" diff v1 v2 -- data | grep data
+	must_fail 2 "$DV" diff v1 v2 -- other
+	"$DV" diff v4 >out
+	contains out "A other"
+	echo z >v4
+	"$DV" add -q v4
+	for command in "diff v4" "ls v4" "du v4" "params diff v4" "metrics diff v4"; do
+		must_fail 129 "$DV" $command 2>err
+		contains err "is both a revision and a path"
+		contains err "--"
+	done
+	"$DV" ls -- v4 >out
+	contains out v4
+	"$DV" ls v4 -- >out
+	lacks out v4
+	contains out data
+	"$DV" diff v4 -- | grep other
+	"$DV" du v4 -- data >out
+	contains out data
+	"$DV" ls v3 data >out
+	must_fail 2 "$DV" diff nowhere 2>err
+	contains err "neither tracked nor a revision"
+	must_fail 129 "$DV" diff v1 v2 v3 --
+	git rm -qf --cached v4.dv
+	rm v4 v4.dv'
+
+test_case 'checkout of a revision keeps unsaved work and says what it leaves' '
+	"$DV" checkout -q
+	"$DV" fetch -q --rev v3
+	cp data.dv "$TEST_DIR/pointer"
+	"$DV" checkout --rev v3 data >out 2>&1
+	contains out "pointers stay as they are"
+	same data "$TEST_DIR/copies/data-3"
+	same data.dv "$TEST_DIR/pointer"
+	"$DV" status | grep modified
+	"$DV" checkout -q
+	same data "$TEST_DIR/copies/data-4"
+	echo unsaved >data
+	must_fail 2 "$DV" checkout --rev v3 data 2>err
+	[ "$(cat data)" = unsaved ]
+	must_fail 2 "$DV" checkout --rev v1..v2 data 2>err
+	contains err "unknown revision"
+	"$DV" checkout -q -f
+	git clone -q . "$TEST_DIR/bare-cache"
+	cd "$TEST_DIR/bare-cache"
+	must_fail 2 "$DV" checkout --rev v2 data 2>err
+	contains err "dv fetch --rev v2"'
+
 done_testing

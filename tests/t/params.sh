@@ -99,9 +99,9 @@ EOF
 	contains err "opt.toml:1:"
 	contains err "this is no TOML"
 	git checkout -q opt.toml
-	must_fail 2 $DV params diff nosuch 2>err
+	must_fail 2 $DV params diff nosuch -- 2>err
 	contains err "unknown revision '"'nosuch'"'"
-	must_fail 129 $DV params diff a b c 2>err
+	must_fail 129 $DV params diff a b c -- 2>err
 '
 
 test_case 'an older shape of the pipeline counts in its revision' '

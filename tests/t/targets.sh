@@ -178,6 +178,8 @@ test_case 'an unknown target is an error with a hint everywhere' '
 	contains err "is not tracked by dv"
 	must_fail 2 $DV diff HEAD~1 HEAD -- g/nothing 2>err
 	must_fail 2 $DV ls untracked 2>err
+	contains err "is not tracked by dv"
+	must_fail 2 $DV ls nowhere 2>err
 	contains err "neither tracked nor a revision"'
 
 test_case 'known targets go on working: new and deleted files inside, one side of a diff' '
