@@ -577,8 +577,10 @@ int dv_git_pointers_new(dv_git *g, const char *const *tips, size_t ntips,
 
 	if (!revs)
 		return DV_ERROR;
-	memcpy(revs, tips, ntips * sizeof(*revs));
-	memcpy(revs + ntips, known, nknown * sizeof(*revs));
+	for (size_t i = 0; i < ntips; i++)
+		revs[i] = tips[i];
+	for (size_t i = 0; i < nknown; i++)
+		revs[ntips + i] = known[i];
 	const dv_git_scope s = { .revs = revs, .nrevs = ntips + nknown, .whole = true };
 
 	f.w = (struct walk){ .g = g, .payload = payload, .seen = &f.seen };
