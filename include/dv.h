@@ -312,6 +312,39 @@ DV_API int dv_checkout(dv_repo *r, const char *const *targets, size_t n,
 
 /* -- git's filter ------------------------------------------------------------------------------ */
 
+typedef struct dv_track_options {
+	bool filename;		/* the patterns are names: nothing in them is special */
+	bool no_stage;
+} dv_track_options;
+typedef struct dv_track_event {
+	const char *pattern;
+	const char *file;	/* the .gitattributes that has it */
+	bool changed;
+} dv_track_event;
+typedef int (*dv_track_cb)(const dv_track_event *e, void *payload);
+/** Has files that match pass through the filter: writes "PATTERN filter=dv …" to the .gitattributes
+ *  of the working folder, and tells git of the filter. */
+DV_API int dv_track(dv_repo *r, const char *const *patterns, size_t n, const dv_track_options *o,
+		    dv_track_cb cb, void *payload);
+/** Takes such lines away again. */
+DV_API int dv_untrack(dv_repo *r, const char *const *patterns, size_t n,
+		      const dv_track_options *o, dv_track_cb cb, void *payload);
+/** Tells the patterns that there are. */
+DV_API int dv_track_list(dv_repo *r, dv_track_cb cb, void *payload);
+typedef int (*dv_path_cb)(const char *path, void *payload);
+/** Tells the files that match and that git has as they are: "git add --renormalize" mends it. */
+DV_API int dv_track_raw(dv_repo *r, dv_path_cb cb, void *payload);
+
+typedef struct dv_filtered_info {
+	const char *path, *oid;
+	uint64_t size;
+	char mark;		/* the work tree has: '*' content, '-' the pointer, ' ' nothing */
+	bool cached;
+} dv_filtered_info;
+typedef int (*dv_filtered_cb)(const dv_filtered_info *i, void *payload);
+/** Lists the files that pass through the filter, in git's index or (mark is ' ') a revision. */
+DV_API int dv_ls_files(dv_repo *r, const char *rev, dv_filtered_cb cb, void *payload);
+
 typedef struct dv_filter_options {
 	int in, out;	/* pipes to git; they stay the caller's */
 } dv_filter_options;

@@ -13,6 +13,7 @@ extern const dv_cmd dv_cmd_init, dv_cmd_install, dv_cmd_uninstall;
 extern const dv_cmd dv_cmd_add, dv_cmd_commit, dv_cmd_checkout, dv_cmd_remove, dv_cmd_move;
 extern const dv_cmd dv_cmd_filter_process;
 extern const dv_cmd dv_cmd_resolve, dv_cmd_merge_driver, dv_cmd_textconv;
+extern const dv_cmd dv_cmd_track, dv_cmd_untrack, dv_cmd_filter_process, dv_cmd_ls_files;
 /* see what there is */
 extern const dv_cmd dv_cmd_stage, dv_cmd_repro, dv_cmd_run, dv_cmd_freeze, dv_cmd_unfreeze;
 extern const dv_cmd dv_cmd_dag, dv_cmd_exec;

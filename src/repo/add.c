@@ -64,7 +64,7 @@ static int add_one(dv_record *c, const char *rel)
 
 	if (!o)
 		o = dv_targets_by_pointer(&c->outputs, rel);
-	if (o && o->stage)
+	if (o && (o->stage || o->filtered))
 		return dv_record_refuse(c, o, "track", rel);
 	if (o && *rest)
 		return dv_record_inner(c, o, rest);
@@ -154,6 +154,11 @@ int dv_repo_commit(dv_repo *r, const char *const *targets, size_t n, const dv_co
 
 		if (!dv_targets_want(&t, out, &inner) || (e = dv_check_cancel()) < 0)
 			continue;
+		if (out->filtered) {
+			if (!o->glob && dv_targets_name(&t, out))
+				e = dv_record_refuse(&c, out, "record", out->path);
+			continue;
+		}
 		if (out->stage) {
 			e = dv_record_made(&c, reader, out, !o->glob && dv_targets_name(&t, out));
 			continue;

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/progress.h"
 #include "repo/checkout_impl.h"
+#include "repo/filtered.h"
 #include "repo/pathlock.h"
 
 #define WHO "'dv checkout'"
@@ -69,7 +70,9 @@ static int claim(claims *k, const checkout *c, const dv_output_list *l)
 	if (!k->paths || !k->index || !k->holders)
 		return DV_ERROR;
 	for (size_t i = 0; i < l->n; i++)
-		if (dv_targets_want(&c->targets, &l->o[i], &inner)) {
+		/* Git has its own ways to other versions of what passes through its filter. */
+		if ((!l->o[i].filtered || c->o->rev || c->o->force) &&
+		    dv_targets_want(&c->targets, &l->o[i], &inner)) {
 			k->index[k->n] = i;
 			k->paths[k->n++] = (dv_pathlock_path){ l->o[i].path, true };
 		}
@@ -196,6 +199,9 @@ static int one_round(dv_repo *r, const dv_checkout_options *o, dv_checkout_summa
 		return e;
 	e = each(&c, &l, &k, j);
 	out->bytes += c.bytes;
+	if (e == 0 && !o->rev && !o->force &&
+	    (e = dv_filtered_checkout(r, &l, &c.targets, o->jobs, j->cb, j->payload, out)) < 0)
+		e = note_failure(&c, e);
 	return e != 0 ? e : finish(&c, k.n);
 }
 

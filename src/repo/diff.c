@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "repo/changes.h"
+#include "repo/filtered.h"
 #include "repo/record.h"
 #include "repo/targets.h"
 
@@ -109,7 +110,19 @@ static int compare_output(diff *d, const dv_output *a, const dv_output *b)
 		ea = dv_pointer_entry(&a->pointer);
 	if (b)
 		eb = dv_pointer_entry(&b->pointer);
-	if (b && d->scan) {
+	if (b && b->filtered && d->scan) {
+		enum dv_filtered_state state;
+		dv_scanned now;
+		int r = dv_filtered_look(d->repo, b, &state, &now);
+
+		if (r < 0)
+			return r;
+		if (state == DV_FILTERED_CHANGED)
+			eb = (dv_tree_entry){ .kind = now.kind == 'x' ? 'f' : now.kind,
+					      .oid = now.oid, .size = now.size };
+		else if (state == DV_FILTERED_ABSENT && !b->skipped)
+			eb.kind = 0;
+	} else if (b && d->scan) {
 		dv_scanned now;
 		int r = dv_scan_path(d->scan, b->path, &now);
 

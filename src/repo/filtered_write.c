@@ -6,7 +6,9 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/progress.h"
+#include "repo/changes.h"
 #include "repo/filtered.h"
+#include "repo/gitdrivers.h"
 #include "repo/gitindex.h"
 #include "repo/record.h"
 #include "repo/workdir.h"
@@ -114,10 +116,7 @@ static int bring_one(bring *b, dv_filtered_file *f, int worker)
 	bool yes = true;
 	int rc;
 
-	f->done = false;
-	f->missing = f->p.size && !dv_store_has_object(b->store, &f->p.oid);
-	if (f->missing)
-		return 0;
+	f->done = f->missing = false;
 	rc = dv_workdir_parent(&dir, &name, b->rootfd, f->path, f->create);
 	if (rc == DV_ENOTFOUND || rc == DV_EUNSAFE) {
 		dv_error_clear();
@@ -125,7 +124,8 @@ static int bring_one(bring *b, dv_filtered_file *f, int worker)
 	}
 	if (!rc && !f->was)
 		rc = holds_pointer(f, dir, name, &was, &yes);
-	if (!rc && yes)
+	f->missing = !rc && yes && f->p.size && !dv_store_has_object(b->store, &f->p.oid);
+	if (!rc && yes && !f->missing)
 		rc = write_content(b, f, dir, name, f->was ? f->was : &was, worker);
 	dv_progress_add(0, 1);
 	if (rc == DV_EDIRTY || rc == DV_ENOTFOUND || rc == DV_ECORRUPT) {
@@ -245,4 +245,69 @@ int dv_filtered_bring(dv_repo *r, dv_filtered_file *f, size_t n, int jobs)
 	dv_progress_end();
 	int e = r->has_git ? tell_index(&b) : 0;
 	return rc ? rc : e;
+}
+
+/* -- checkout ---------------------------------------------------------------------------------- */
+
+static int tell_brought(const dv_output_list *l, const dv_filtered_file *f, const size_t *at,
+			size_t n, dv_change_cb cb, void *payload, dv_checkout_summary *sum)
+{
+	const char *lacking = NULL;
+	size_t nlacking = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i++) {
+		const dv_output *o = &l->o[at[i]];
+
+		if (f[i].missing && !nlacking++)
+			lacking = f[i].path;
+		if (!f[i].done)
+			continue;
+		sum->added++;
+		sum->outputs++;
+		sum->bytes += f[i].p.size;
+		rc = dv_changes_tell_output(DV_ADDED, o, &o->pointer.oid, o->pointer.size, cb,
+					    payload);
+	}
+	if (rc || !nlacking)
+		return rc;
+	if (nlacking > 1)
+		dv_err(DV_ENOTFOUND, "content is not in the cache: '%s' and %zu more", lacking,
+		       nlacking - 1);
+	else
+		dv_err(DV_ENOTFOUND, "content is not in the cache: '%s'", lacking);
+	return dv_err_hint(DV_ENOTFOUND, "run 'dv pull' to bring it from the remote");
+}
+
+int dv_filtered_checkout(dv_repo *r, const dv_output_list *l, const dv_targets *t, int jobs,
+			 dv_change_cb cb, void *payload, dv_checkout_summary *sum)
+{
+	dv_autofree dv_filtered_file *f = dv_calloc(l->n + 1, sizeof(*f));
+	dv_autofree size_t *at = dv_calloc(l->n + 1, sizeof(*at));
+	const char *inner;
+	size_t n = 0;
+	int rc = f && at ? 0 : DV_ERROR;
+
+	for (size_t i = 0; !rc && i < l->n; i++) {
+		const dv_output *o = &l->o[i];
+		enum dv_filtered_state state;
+		dv_scanned now;
+
+		if (!o->filtered || o->skipped || !dv_targets_want(t, o, &inner) ||
+		    (rc = dv_filtered_peek(r, o, &state, &now)) < 0)
+			continue;
+		bool create = state == DV_FILTERED_ABSENT && !t->all && dv_targets_name(t, o);
+		if (state != DV_FILTERED_POINTER && !create)
+			continue;
+		f[n] = (dv_filtered_file){ .path = o->path, .exec = o->index_exec,
+					   .p = { o->pointer.oid, o->pointer.size },
+					   .create = create };
+		at[n++] = i;
+	}
+	if (rc || !n)
+		return rc;
+	rc = dv_gitdrivers_write(&r->dirs, DV_DRIVER_FILTER, false, NULL);
+	if (!rc)
+		rc = dv_filtered_bring(r, f, n, jobs);
+	return rc ? rc : tell_brought(l, f, at, n, cb, payload, sum);
 }

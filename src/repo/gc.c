@@ -486,8 +486,10 @@ static int collect(gc *g)
 	dv_git *git = NULL;
 	int rc = 0;
 
-	if (g->repo->has_git && (rc = dv_repo_git(g->repo, &git)) == 0)
+	if (g->repo->has_git && (rc = dv_repo_git(g->repo, &git)) == 0) {
+		dv_git_keep_doubtful(git);
 		rc = dv_git_pointers_in(git, &all, on_known, g);
+	}
 	if (rc == 0)
 		rc = dv_repo_project(g->repo, &g->project);
 	if (rc == 0)

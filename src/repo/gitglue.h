@@ -113,7 +113,8 @@ typedef int (*dv_git_pointer_cb)(const char *where, const char *path, const char
 				 void *payload);
 /** The "*.dv" and "dv.lock" files (regular files only) of a revision, in git's order: what the
  *  .dvignore files of that revision exclude and nested dv repositories are left out. An unborn HEAD
- *  has none. */
+ *  has none. So do the functions below, here without .dvignore, also tell the pointers of Git LFS
+ *  of the files that have the attribute "filter=dv" in that revision. */
 int dv_git_pointers_at(dv_git *g, const char *rev, dv_git_pointer_cb cb, void *payload)
 	DV_MUST_CHECK;
 
@@ -148,6 +149,9 @@ int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, v
 /** The pointers of everything reachable from any reference and from HEAD, those of newer commits
  *  first; otherwise as dv_git_pointers_in. */
 int dv_git_pointers_by_age(dv_git *g, dv_git_pointer_cb cb, void *payload) DV_MUST_CHECK;
+/** From now on, where the filter is in use, everything that looks like a pointer of Git LFS is
+ *  told, whatever its attributes: for who may rather keep too much. */
+void dv_git_keep_doubtful(dv_git *g);
 /** The oldest ancestor of HEAD along first parents: the same in every clone. "" where there is
  *  none, or the clone is too shallow to tell. */
 int dv_git_first_commit(dv_git *g, char hex[DV_GIT_HEX + 1]) DV_MUST_CHECK;

@@ -14,6 +14,7 @@ struct dv_git {
 	char *root;	/* of the workspace */
 	char *workdir, *commondir;
 	char *prefix;	/* of the workspace in the work tree: "" or "sub/" */
+	bool doubtful;	/* see dv_git_keep_doubtful */
 };
 
 /* Owned libgit2 objects for dv_autoptr. */

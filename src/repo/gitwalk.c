@@ -9,7 +9,9 @@
 #include "base/map.h"
 #include "base/path.h"
 #include "base/sha256.h"
+#include "repo/attributes.h"
 #include "repo/gitglue_impl.h"
+#include "repo/gitdrivers.h"
 #include "repo/lockfile.h"
 #include "repo/repo.h"
 
@@ -24,8 +26,41 @@ struct walk {
 	void *payload;
 	dv_map *seen;		/* of id and path; NULL: everything is reported */
 	dv_ignore *ignore;	/* the revision's own rules; NULL: they do not count */
+	unsigned ignored;	/* folders around that .dvignore excludes */
 	const char *where;
+	dv_attributes *rules;	/* of git, in force where the walk is */
+	dv_oid rules_name;
+	bool filter;		/* files there may pass through the filter */
+	bool doubtful;		/* they may anywhere */
 };
+
+static void note_rules(struct walk *w)
+{
+	w->filter = w->doubtful || dv_attributes_any(w->rules);
+	dv_attributes_name(w->rules, &w->rules_name);
+}
+
+static int walk_open(struct walk *w)
+{
+	const dv_git_dirs d = { .workdir = w->g->workdir, .commondir = w->g->commondir,
+				.gitdir = (char *)(uintptr_t)git_repository_path(w->g->repo) };
+	unsigned there = 0, own = 0;
+	int rc = dv_attributes_new(&w->rules);
+
+	if (!rc)
+		rc = dv_attributes_add_own(w->rules, &d);
+	if (!rc && w->g->doubtful && dv_gitdrivers_look(&d, &there, &own))
+		dv_error_clear();
+	w->doubtful = (there | own) & DV_DRIVER_FILTER;
+	if (!rc)
+		note_rules(w);
+	return rc;
+}
+
+static void walk_release(struct walk *w)
+{
+	dv_attributes_free(w->rules);
+}
 
 /* Marks (id, path) as seen; true when it was new. */
 static int first_time(struct walk *w, const git_oid *id, const char *path, bool *fresh)
@@ -39,6 +74,9 @@ static int first_time(struct walk *w, const git_oid *id, const char *path, bool 
 	dv_sha256_init(&c);
 	dv_sha256_update(&c, id->id, sizeof(id->id));
 	dv_sha256_update(&c, path, strlen(path));
+	/* The same files may be others' under other rules. */
+	if (w->filter)
+		dv_sha256_update(&c, w->rules_name.b, sizeof(w->rules_name.b));
 	dv_sha256_final(&c, &key);
 	return dv_map_add(w->seen, &key, 1, fresh);
 }
@@ -71,6 +109,42 @@ static int report(struct walk *w, const git_oid *id, const char *path)
 		     w->payload);
 }
 
+/* A file that may pass through the filter: told when it is a pointer. */
+static int report_filtered(struct walk *w, const git_oid *id, const char *path)
+{
+	dv_autoptr(git_odb) odb = NULL;
+	dv_autoptr(git_blob) blob = NULL;
+	dv_autofree char *full = dv_git_full(w->g, path);
+	git_object_t type;
+	size_t size = 0;
+	bool fresh;
+
+	if (!full)
+		return dv_err_nomem();
+	if (!w->g->doubtful && !dv_attributes_filtered(w->rules, full))
+		return 0;
+	int rc = first_time(w, id, path, &fresh);
+	if (rc || !fresh)
+		return rc;
+	int gc = git_repository_odb(&odb, w->g->repo);
+	if (!gc)
+		gc = git_odb_read_header(&size, &type, odb, id);
+	if (!gc && (size < DV_LFS_POINTER_MIN || size > DV_LFS_POINTER_MAX))
+		return 0;
+	if (!gc)
+		gc = git_blob_lookup(&blob, w->g->repo, id);
+	/* A partial clone lacks files that nobody asked for. */
+	if (gc == GIT_ENOTFOUND) {
+		git_error_clear();
+		return 0;
+	}
+	if (gc)
+		return dv_git_fail(gc, "cannot read '%s' in %s", path, w->where);
+	if (!dv_lfs_pointer_parse(NULL, git_blob_rawcontent(blob), size))
+		return 0;
+	return w->cb(w->where, path, git_blob_rawcontent(blob), size, w->payload);
+}
+
 static int walk_tree(struct walk *w, const git_tree *tree, const char *path, int depth);
 
 static int walk_entry(struct walk *w, const git_tree_entry *e, const char *dir, int depth)
@@ -81,14 +155,18 @@ static int walk_entry(struct walk *w, const git_tree_entry *e, const char *dir, 
 
 	if (!dv_name_is_safe(name, strlen(name)) || !strcmp(name, ".git") || !strcmp(name, ".dv"))
 		return 0;
-	bool record = (mode == GIT_FILEMODE_BLOB || mode == GIT_FILEMODE_BLOB_EXECUTABLE) &&
-		      dv_output_is_record(name);
-	if (!record && mode != GIT_FILEMODE_TREE)
+	bool regular = mode == GIT_FILEMODE_BLOB || mode == GIT_FILEMODE_BLOB_EXECUTABLE;
+	bool record = regular && dv_output_is_record(name);
+	if (mode != GIT_FILEMODE_TREE && !record && !(regular && w->filter))
 		return 0;
 	dv_autofree char *path = *dir ? dv_path_join(dir, name) : dv_strdup(name);
 	if (!path)
 		return DV_ERROR;
-	if (w->ignore && dv_ignore_match_here(w->ignore, path, !record, NULL))
+	if (regular && !record)
+		return report_filtered(w, git_tree_entry_id(e), path);
+	/* Git's filter knows no .dvignore. */
+	bool ignored = w->ignore && dv_ignore_match_here(w->ignore, path, !record, NULL);
+	if ((ignored || w->ignored) && (record || !w->filter))
 		return 0;
 	if (record)
 		return report(w, git_tree_entry_id(e), path);
@@ -99,7 +177,31 @@ static int walk_entry(struct walk *w, const git_tree_entry *e, const char *dir, 
 	int gc = git_tree_lookup(&sub, w->g->repo, git_tree_entry_id(e));
 	if (gc)
 		return dv_git_fail(gc, "cannot read the folder '%s' in %s", path, w->where);
-	return walk_tree(w, sub, path, depth + 1);
+	w->ignored += ignored;
+	rc = walk_tree(w, sub, path, depth + 1);
+	w->ignored -= ignored;
+	return rc;
+}
+
+/* Takes in the attributes of a folder, whose path in the work tree is `full`. */
+static int read_attributes(struct walk *w, const git_tree *tree, const char *full)
+{
+	const git_tree_entry *e = git_tree_entry_byname(tree, DV_ATTRIBUTES_FILE);
+	git_filemode_t mode = e ? git_tree_entry_filemode(e) : GIT_FILEMODE_UNREADABLE;
+	dv_autoptr(git_blob) blob = NULL;
+
+	if (mode != GIT_FILEMODE_BLOB && mode != GIT_FILEMODE_BLOB_EXECUTABLE)
+		return 0;
+	int gc = git_blob_lookup(&blob, w->g->repo, git_tree_entry_id(e));
+	if (gc)
+		return dv_git_fail(gc, "cannot read '" DV_ATTRIBUTES_FILE "' in %s", w->where);
+	if ((uint64_t)git_blob_rawsize(blob) > DV_ATTRIBUTES_MAX)
+		return 0;
+	int rc = dv_attributes_add(w->rules, full, git_blob_rawcontent(blob),
+				   (size_t)git_blob_rawsize(blob));
+	if (!rc)
+		note_rules(w);
+	return rc;
 }
 
 /* Takes in the rules of a folder's .dvignore. */
@@ -136,8 +238,9 @@ static bool is_nested(struct walk *w, const git_tree *tree)
 
 static int walk_tree(struct walk *w, const git_tree *tree, const char *path, int depth)
 {
-	size_t n = git_tree_entrycount(tree);
-	int rc = dv_check_cancel();
+	size_t n = git_tree_entrycount(tree), before = dv_attributes_count(w->rules);
+	dv_autofree char *full = dv_git_full(w->g, path);
+	int rc = full ? dv_check_cancel() : DV_ERROR;
 
 	if (depth > TREE_DEPTH_MAX)
 		return dv_err(DV_ECORRUPT, "the folders in %s are nested too deeply", w->where);
@@ -145,8 +248,36 @@ static int walk_tree(struct walk *w, const git_tree *tree, const char *path, int
 		return 0;
 	if (!rc && w->ignore)
 		rc = read_rules(w, tree, path);
+	if (!rc && *full && full[strlen(full) - 1] == '/')
+		full[strlen(full) - 1] = 0;
+	if (!rc)
+		rc = read_attributes(w, tree, full);
 	for (size_t i = 0; i < n && !rc; i++)
 		rc = walk_entry(w, git_tree_entry_byindex(tree, i), path, depth);
+	if (dv_attributes_count(w->rules) > before) {
+		dv_attributes_cut(w->rules, before);
+		note_rules(w);
+	}
+	return rc;
+}
+
+/* The attributes of the folders above a workspace that lies below the root of the work tree. */
+static int read_above(struct walk *w, const git_tree *root)
+{
+	const char *prefix = w->g->prefix;
+	int rc = *prefix ? read_attributes(w, root, "") : 0;
+
+	for (const char *s = prefix; !rc && (s = strchr(s, '/')) && s[1]; s++) {
+		dv_autofree char *dir = dv_strndup(prefix, (size_t)(s - prefix));
+		dv_autoptr(git_tree_entry) e = NULL;
+		dv_autoptr(git_tree) tree = NULL;
+
+		if (!dir)
+			return DV_ERROR;
+		if (!git_tree_entry_bypath(&e, root, dir) &&
+		    !git_tree_lookup(&tree, w->g->repo, git_tree_entry_id(e)))
+			rc = read_attributes(w, tree, dir);
+	}
 	return rc;
 }
 
@@ -176,12 +307,19 @@ static int walk_commit(struct walk *w, git_commit *c)
 	}
 	if (gc)
 		return dv_git_fail(gc, "cannot read commit %s", hex);
-	return walk_tree(w, own ? own : tree, "", 0);
+	size_t before = dv_attributes_count(w->rules);
+	rc = read_above(w, tree);
+	if (!rc)
+		rc = walk_tree(w, own ? own : tree, "", 0);
+	dv_attributes_cut(w->rules, before);
+	note_rules(w);
+	return rc;
 }
 
 int dv_git_pointers_at(dv_git *g, const char *rev, dv_git_pointer_cb cb, void *payload)
 {
-	struct walk w = { .g = g, .cb = cb, .payload = payload };
+	__attribute__((cleanup(walk_release))) struct walk w = { .g = g, .cb = cb,
+								  .payload = payload };
 	dv_autoptr(git_commit) c = NULL;
 	dv_autoptr(dv_ignore) rules = NULL;
 
@@ -191,6 +329,8 @@ int dv_git_pointers_at(dv_git *g, const char *rev, dv_git_pointer_cb cb, void *p
 	if (!rc)
 		rc = dv_ignore_new(&rules, NULL);
 	w.ignore = rules;
+	if (!rc)
+		rc = walk_open(&w);
 	return rc ? rc : walk_commit(&w, c);
 }
 
@@ -247,9 +387,11 @@ int dv_git_first_commit(dv_git *g, char hex[DV_GIT_HEX + 1])
 int dv_git_pointers_in(dv_git *g, const dv_git_scope *s, dv_git_pointer_cb cb, void *payload)
 {
 	dv_auto(dv_map) seen = DV_MAP_INIT;
-	struct walk w = { .g = g, .cb = cb, .payload = payload, .seen = &seen };
+	__attribute__((cleanup(walk_release))) struct walk w = {
+		.g = g, .cb = cb, .payload = payload, .seen = &seen };
+	int rc = walk_open(&w);
 
-	return dv_git_each_commit(g, s, pointers_of_commit, &w);
+	return rc ? rc : dv_git_each_commit(g, s, pointers_of_commit, &w);
 }
 
 static int walk_by_age(struct walk *w, git_revwalk *revs)
@@ -276,10 +418,13 @@ static int walk_by_age(struct walk *w, git_revwalk *revs)
 int dv_git_pointers_by_age(dv_git *g, dv_git_pointer_cb cb, void *payload)
 {
 	dv_auto(dv_map) seen = DV_MAP_INIT;
-	struct walk w = { .g = g, .cb = cb, .payload = payload, .seen = &seen };
+	__attribute__((cleanup(walk_release))) struct walk w = {
+		.g = g, .cb = cb, .payload = payload, .seen = &seen };
 	git_revwalk *revs = NULL;
-	int rc, gc = git_revwalk_new(&revs, g->repo);
+	int rc = walk_open(&w), gc = rc ? 0 : git_revwalk_new(&revs, g->repo);
 
+	if (rc)
+		return rc;
 	if (!gc)
 		gc = git_revwalk_sorting(revs, GIT_SORT_TOPOLOGICAL | GIT_SORT_TIME);
 	if (!gc)
@@ -396,20 +541,47 @@ static int read_reflog(struct hidden *h, git_repository *repo, const char *name)
 	return rc;
 }
 
+/* Any of them may say that the filter is in use. */
+static int read_staged_rules(struct hidden *h, git_index *index)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < git_index_entrycount(index); i++) {
+		const git_index_entry *e = git_index_get_byindex(index, i);
+		dv_autoptr(git_blob) blob = NULL;
+
+		if (!strcmp(dv_path_base(e->path), DV_ATTRIBUTES_FILE) &&
+		    !git_blob_lookup(&blob, h->g->repo, &e->id))
+			rc = dv_attributes_add(h->w.rules, "", git_blob_rawcontent(blob),
+					       (size_t)git_blob_rawsize(blob));
+	}
+	git_error_clear();
+	if (!rc)
+		note_rules(&h->w);
+	return rc;
+}
+
 static int read_index(struct hidden *h, git_index *index)
 {
-	int rc = 0, gc = git_index_read(index, 1);
+	size_t before = dv_attributes_count(h->w.rules);
+	int rc, gc = git_index_read(index, 1);
 
 	if (gc)
 		return dv_git_fail(gc, "cannot read git's index");
 	h->w.where = "the index";
+	rc = read_staged_rules(h, index);
 	for (size_t i = 0; !rc && i < git_index_entrycount(index); i++) {
 		const git_index_entry *e = git_index_get_byindex(index, i);
 		const char *path = dv_git_own(h->g, e->path);
-		if (path && (e->mode & 0170000) == 0100000 && dv_path_is_safe(path) &&
-		    dv_output_is_record(dv_path_base(path)))
+		if (!path || (e->mode & 0170000) != 0100000 || !dv_path_is_safe(path))
+			continue;
+		if (dv_output_is_record(dv_path_base(path)))
 			rc = report(&h->w, &e->id, path);
+		else if (h->w.filter)
+			rc = report_filtered(&h->w, &e->id, path);
 	}
+	dv_attributes_cut(h->w.rules, before);
+	note_rules(&h->w);
 	return rc;
 }
 
@@ -488,6 +660,11 @@ static int read_worktree(git_repository *repo, void *payload)
 	return rc ? rc : read_reflog(h, repo, "HEAD");
 }
 
+void dv_git_keep_doubtful(dv_git *g)
+{
+	g->doubtful = true;
+}
+
 int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload)
 {
 	dv_auto(dv_map) seen = DV_MAP_INIT;
@@ -495,7 +672,10 @@ int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload)
 	git_strarray names = { 0 };
 
 	h.s = (dv_git_set){ .g = g, .fn = pointers_of_commit, .payload = &h.w };
-	int rc = each_repository(g, read_worktree, &h);
+	dv_git_keep_doubtful(g);
+	int rc = walk_open(&h.w);
+	if (!rc)
+		rc = each_repository(g, read_worktree, &h);
 	int gc = rc ? 0 : git_reference_list(&names, g->repo);
 	if (gc)
 		rc = dv_git_fail(gc, "cannot list git's references");
@@ -503,6 +683,7 @@ int dv_git_pointers_hidden(dv_git *g, dv_git_pointer_cb cb, void *payload)
 		rc = read_reflog(&h, g->repo, names.strings[i]);
 	git_strarray_dispose(&names);
 	dv_git_set_release(&h.s);
+	walk_release(&h.w);
 	return rc;
 }
 

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
+#include "repo/filtered.h"
 #include "repo/lockjournal.h"
 
 #define OUTPUTS_MAX 10000000
@@ -98,7 +99,10 @@ int dv_output_list_add_copy(dv_output_list *l, const dv_output *from)
 {
 	dv_output o = { .path = dv_strdup(from->path),
 			.pointer_path = dv_strdup(from->pointer_path),
-			.stage = from->stage ? dv_strdup(from->stage) : NULL };
+			.stage = from->stage ? dv_strdup(from->stage) : NULL,
+			.filtered = from->filtered, .index = from->index,
+			.index_racy = from->index_racy, .index_exec = from->index_exec,
+			.skipped = from->skipped };
 	int rc = o.path && o.pointer_path && (o.stage || !from->stage)
 			 ? dv_pointer_copy(&o.pointer, &from->pointer) : dv_err_nomem();
 
@@ -124,6 +128,16 @@ int dv_output_list_add(dv_output_list *l, const char *pointer_path, const dv_poi
 		return dv_err_nomem();
 	const dv_output o = { .path = path, .pointer_path = (char *)(uintptr_t)pointer_path,
 			      .pointer = *p };
+	return dv_output_list_add_copy(l, &o);
+}
+
+int dv_output_list_add_filtered(dv_output_list *l, const char *path, const dv_lfs_pointer *p)
+{
+	char *same = (char *)(uintptr_t)path;
+	const dv_output o = { .path = same, .pointer_path = same, .filtered = true,
+			      .pointer = { .path = (char *)(uintptr_t)dv_path_base(path),
+					   .oid = p->oid, .size = p->size } };
+
 	return dv_output_list_add_copy(l, &o);
 }
 
@@ -209,10 +223,33 @@ static int fail_overlap(const dv_output *a, const dv_output *b)
 			   a->stage ? a->pointer_path : b->pointer_path);
 }
 
+/* A file that git tracks in an output of another kind, which somebody insisted on, is that
+ * output's: it is recorded there as well. */
+static void drop_filtered(dv_output_list *l)
+{
+	const char *holder = NULL;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		dv_output *o = &l->o[i];
+		bool beside = i + 1 < l->n && !strcmp(o->path, o[1].path) && !o[1].filtered;
+
+		if (!o->filtered)
+			holder = o->path;
+		else if (beside || (holder && dv_path_below(o->path, holder, NULL))) {
+			output_release(o);
+			continue;
+		}
+		l->o[kept++] = *o;
+	}
+	l->n = kept;
+}
+
 int dv_output_list_finish(dv_output_list *l)
 {
 	if (l->n > 1)
 		qsort(l->o, l->n, sizeof(*l->o), compare);
+	drop_filtered(l);
 	int rc = drop_inside(l);
 	for (size_t i = 1; rc == 0 && i < l->n; i++)
 		if (dv_path_below(l->o[i].path, l->o[i - 1].path, NULL))
@@ -231,6 +268,7 @@ struct walk {
 	dv_path_list damaged;	/* records that cannot be read */
 	bool tolerate;		/* none of them fails the call */
 	dv_map made;		/* hashes of the paths of outputs, which are not gone into */
+	bool rules;		/* git's attributes were met, or may be elsewhere */
 	char **todo;		/* folders that are still to be read, owned */
 	size_t n, cap;
 };
@@ -383,6 +421,7 @@ static bool is_pipeline(const char *name)
 static int visit(struct walk *w, dv_path_list *l, const char *dir, const char *name,
 		 unsigned char type)
 {
+	w->rules |= !strcmp(name, ".gitattributes");
 	bool pipeline = type == DT_REG && w->pipelines && is_pipeline(name);
 	bool record = (type == DT_REG && dv_output_is_record(name)) ||
 		      (type == DT_LNK && !strcmp(name, DV_LOCKFILE));
@@ -465,6 +504,27 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Rules for the filter may stand where the walk does not come by. Looking at git's index costs
+ * time, which is saved where there are none. */
+static bool has_rules_elsewhere(const dv_repo *r)
+{
+	static const char *const places[] = { "info/attributes", "info/sparse-checkout" };
+
+	for (size_t i = 0; r->has_git && i < 2; i++) {
+		dv_autofree char *path = dv_path_join(i ? r->dirs.gitdir : r->dirs.commondir,
+						      places[i]);
+		dv_auto(dv_buf) text = DV_BUF_INIT;
+
+		if (!path || (i && !access(path, F_OK)))
+			return true;
+		if (!i && !dv_fs_read_file(&text, path, DV_POINTER_MAX) &&
+		    strstr(dv_buf_str(&text), "filter"))
+			return true;
+		dv_error_clear();
+	}
+	return r->has_git && strcmp(r->root, r->dirs.workdir) != 0;
+}
+
 int dv_repo_outputs(dv_repo *r, dv_output_list *out)
 {
 	return dv_repo_outputs_and_pipelines(r, out, NULL);
@@ -477,6 +537,7 @@ static int find_outputs(dv_repo *r, dv_output_list *out, dv_path_list *pipelines
 			  .tolerate = damaged != NULL };
 	int rc = dv_lockjournal_read(&w.journal, r);
 
+	w.rules = has_rules_elsewhere(r);
 	if (!rc)
 		rc = push(&w.todo, &w.cap, &w.n, dv_strdup(""));
 	while (!rc && w.n) {
@@ -492,6 +553,8 @@ static int find_outputs(dv_repo *r, dv_output_list *out, dv_path_list *pipelines
 		qsort(pipelines->p, pipelines->n, sizeof(*pipelines->p), compare_names);
 	if (!rc)
 		rc = read_unwritten(&w);
+	if (!rc && w.rules)
+		rc = dv_filtered_outputs(r, out);
 	if (!rc)
 		rc = dv_output_list_finish(out);
 	if (!rc && !damaged)

@@ -322,8 +322,12 @@ int dv_record_made(dv_record *c, dv_reader *reader, const dv_output *o, bool nam
 
 int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, const char *path)
 {
-	dv_autofree char *stage = dv_output_stage_address(c->repo, o);
+	dv_autofree char *stage = o->filtered ? NULL : dv_output_stage_address(c->repo, o);
 
+	if (o->filtered)
+		return dv_err_hint(dv_err(DV_EEXISTS, "cannot %s '%s': it passes through git's "
+					  "filter (dv track)", what, path),
+				   "run 'git add %s'", path);
 	if (!stage)
 		return dv_err_nomem();
 	dv_err(DV_EEXISTS, "cannot %s '%s': the stage '%s' of '%s' makes it", what, path, o->stage,

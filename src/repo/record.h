@@ -62,7 +62,7 @@ int dv_record_known(dv_record *c, const char *path, const char *pointer_path, co
 /** May there be a new output at the path? Refuses with a hint. */
 int dv_record_check_new(dv_record *c, const char *path) DV_MUST_CHECK;
 /** The failure of whoever wants to `what` ("track") the path, which is at or in the output of a
- *  stage: that is the pipeline's. */
+ *  stage: that is the pipeline's; or passes through the filter: that is git's. */
 int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, const char *path);
 /** Puts what changed into git's index, and commits that alone when there is a message. */
 int dv_record_finish(dv_record *c, const char *message) DV_MUST_CHECK;

@@ -217,6 +217,13 @@ int dv_output_list_read(dv_output_list *l, const char *path, const char *text, s
 	size_t before = l->n;
 	int rc;
 
+	if (!dv_output_is_record(base)) {
+		dv_lfs_pointer lfs;
+
+		if (!dv_lfs_pointer_parse(&lfs, text, n))
+			return dv_err(DV_ECORRUPT, "'%s' is no pointer", path);
+		return lfs.size ? dv_output_list_add_filtered(l, path, &lfs) : 0;
+	}
 	if (strcmp(base, DV_LOCKFILE) == 0) {
 		dv_autofree char *dir = dv_strndup(path, base > path ? (size_t)(base - path) - 1
 								     : 0);

@@ -181,11 +181,15 @@ static int remove_output(dv_record *c, const dv_output *o, const dv_remove_optio
 	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 
-/* What a stage makes is not ours to forget. */
+/* What a stage makes, or git tracks, is not ours to forget. */
 static int refuse(const dv_record *c, const dv_output *o, const char *what)
 {
-	dv_autofree char *stage = dv_output_stage_address(c->repo, o);
+	dv_autofree char *stage = o->filtered ? NULL : dv_output_stage_address(c->repo, o);
 
+	if (o->filtered)
+		return dv_err_hint(dv_err(DV_EUSAGE, "cannot %s '%s': it passes through git's "
+					  "filter (dv track)", what, o->path),
+				   "use 'git %s'", strcmp(what, "move") ? "rm" : "mv");
 	if (!stage)
 		return dv_err_nomem();
 	dv_err(DV_EUSAGE, "cannot %s '%s': the stage '%s' of '%s' makes it", what, o->path,
@@ -213,7 +217,8 @@ int dv_remove(dv_repo *r, const char *const *targets, size_t n, const dv_remove_
 	    (e = dv_targets_check(&t, &scope)) < 0)
 		return e;
 	for (size_t i = 0; i < c.outputs.n; i++)
-		if (c.outputs.o[i].stage && dv_targets_want(&t, &c.outputs.o[i], &inner))
+		if ((c.outputs.o[i].stage || c.outputs.o[i].filtered) &&
+		    dv_targets_want(&t, &c.outputs.o[i], &inner))
 			return refuse(&c, &c.outputs.o[i], "remove");
 	for (size_t i = 0; e == 0 && i < c.outputs.n; i++) {
 		const dv_output *out = &c.outputs.o[i];
@@ -405,7 +410,7 @@ int dv_move(dv_repo *r, const char *src, const char *dst, const dv_move_output_o
 		o = dv_targets_by_pointer(&c.outputs, from);
 	if (!o)
 		return no_output(&c.outputs, from);
-	if (o->stage)
+	if (o->stage || o->filtered)
 		return refuse(&c, o, "move");
 	if ((e = destination(&c, o, dst, &to)) < 0)
 		return e;

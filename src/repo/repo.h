@@ -9,7 +9,9 @@
 #include "base/map.h"
 #include "repo/config.h"
 #include "repo/gitglue.h"
+#include "repo/gitindex.h"
 #include "repo/ignore.h"
+#include "repo/lfs_pointer.h"
 #include "repo/pointer.h"
 #include "repo/scratch.h"
 #include "repo/statcache.h"
@@ -79,6 +81,12 @@ typedef struct dv_output {
 				   has a pointer of its own */
 	dv_pointer pointer;	/* of a stage's output: what the lock file says, with the last part
 				   of its path */
+	bool filtered;		/* a file that passes through git's filter: git has its pointer
+				   under its own path, which pointer_path is, too */
+	/* Of such files in the workspace: what git's index knows. */
+	dv_gitindex_stat index;
+	bool index_racy, index_exec;
+	bool skipped;		/* left out of a sparse checkout */
 } dv_output;
 typedef struct dv_output_list {
 	dv_output *o;		/* sorted by path: bytes, with "/" before everything else, so that
@@ -98,13 +106,16 @@ int dv_output_list_add(dv_output_list *l, const char *pointer_path, const dv_poi
 	DV_MUST_CHECK;
 /** Adds a copy of an output of any kind. */
 int dv_output_list_add_copy(dv_output_list *l, const dv_output *o) DV_MUST_CHECK;
+/** Adds a file that passes through git's filter. */
+int dv_output_list_add_filtered(dv_output_list *l, const char *path, const dv_lfs_pointer *p)
+	DV_MUST_CHECK;
 /** Takes away what was added behind the first `n`. */
 void dv_output_list_cut(dv_output_list *l, size_t n);
 /** Appends what the text of the file at `path` records: the output of a pointer, or of a lock file
- *  those that are in the store. `seen` (NULL: none) remembers stages of lock files: one that stood
- *  in the same file with the same words before is passed over, so that the history of a large file
- *  costs what changed. Codes of dv_pointer_parse and dv_lockfile_parse; then nothing is
- *  appended. */
+ *  those that are in the store; that of a pointer of Git LFS. `seen` (NULL: none) remembers stages
+ *  of lock files: one that stood in the same file with the same words before is passed over, so
+ *  that the history of a large file costs what changed. Codes of dv_pointer_parse and
+ *  dv_lockfile_parse; then nothing is appended. */
 int dv_output_list_read(dv_output_list *l, const char *path, const char *text, size_t n,
 			dv_map *seen) DV_MUST_CHECK;
 /** Does a file of that name record outputs: is it one of a pointer, or "dv.lock"? */

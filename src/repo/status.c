@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/progress.h"
 #include "repo/changes.h"
+#include "repo/filtered.h"
 #include "repo/record.h"
 #include "repo/sync.h"
 #include "repo/targets.h"
@@ -86,6 +87,21 @@ static int note_failure(status *s, const dv_output *o, int r)
 	return 0;
 }
 
+/* What stands there for a file that passes through the filter. Only a pointer is no content; what
+ * a sparse checkout leaves out is nowhere to be. */
+static int scan_filtered(status *s, const dv_output *o, dv_scanned *now)
+{
+	enum dv_filtered_state state;
+	int r = dv_filtered_look(s->repo, o, &state, now);
+
+	if (r == 0 && (state == DV_FILTERED_SAME || (o->skipped && state == DV_FILTERED_ABSENT)))
+		*now = (dv_scanned){ .kind = 'f', .oid = o->pointer.oid,
+				     .size = o->pointer.size };
+	else if (r == 0 && state == DV_FILTERED_POINTER)
+		*now = (dv_scanned){ 0 };
+	return r;
+}
+
 static int output_status(status *s, const dv_output *o)
 {
 	dv_tree_entry want = dv_pointer_entry(&o->pointer);
@@ -96,7 +112,9 @@ static int output_status(status *s, const dv_output *o)
 	s->sum->outputs++;
 	if ((r = dv_sync_is_cached(s->reader, &o->pointer.oid, o->pointer.is_dir,
 				   &cached)) < 0 ||
-	    (r = dv_scan_path(s->scan, o->path, &now)) < 0 || (r = dv_scan_remember(s->scan)) < 0)
+	    (r = o->filtered ? scan_filtered(s, o, &now)
+			     : dv_scan_path(s->scan, o->path, &now)) < 0 ||
+	    (!o->filtered && (r = dv_scan_remember(s->scan)) < 0))
 		return note_failure(s, o, r);
 	same = now.kind == want.kind && dv_oid_eq(&now.oid, &want.oid);
 	s->sum->changed += !same;

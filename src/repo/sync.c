@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "repo/changes.h"
+#include "repo/filtered.h"
 #include "repo/graft.h"
 #include "repo/import.h"
 #include "repo/runlist.h"
@@ -486,6 +487,21 @@ static bool has_default_remote(const sync_t *s)
 	return rc == 0;
 }
 
+/* Git may have got a pointer for a file just before the machine failed: while the file is there,
+ * nothing is lost. */
+static int store_filtered(sync_t *s)
+{
+	dv_autofree const dv_output **l = dv_calloc(s->n + 1, sizeof(*l));
+	size_t n = 0;
+
+	if (!l)
+		return DV_ERROR;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->items[i].o->filtered)
+			l[n++] = s->items[i].o;
+	return n ? dv_filtered_store_missing(s->repo, l, n) : 0;
+}
+
 /* Pushes the items, but for those that stay here, and run records. */
 static int push_items(sync_t *s)
 {
@@ -499,7 +515,9 @@ static int push_items(sync_t *s)
 			s->items[kept++] = s->items[i];
 	s->n = kept;
 	s->runs_done = !shares_runs(s);
-	rc = by_remote(s, push_group);
+	rc = s->o->dry ? 0 : store_filtered(s);
+	if (rc == 0)
+		rc = by_remote(s, push_group);
 	if (rc == 0 && !s->runs_done && has_default_remote(s))
 		rc = note_failure(s, push_group(s, s->o->remote, NULL, 0));
 	return rc != 0 ? rc : finish(s);
