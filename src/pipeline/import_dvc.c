@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "base/progress.h"
+#include "base/url.h"
 #include "lineage/record.h"
 #include "repo/config_keys.h"
 
@@ -434,7 +435,30 @@ static int take_content(import *m)
 
 /* -- pointers ---------------------------------------------------------------------------------- */
 
-/* Notes where an import came from, for the reader: dv update knows other words. */
+/* An import by URL is one of dv's, too. */
+static bool is_url(const dv_dvc_out *o)
+{
+	bool yes = o->source && strstr(o->source, "://") && !dv_url_check(o->source) &&
+		   dv_remote_has_driver(o->source);
+
+	dv_error_clear();
+	return yes;
+}
+
+static int set_source(dv_pointer *p, const dv_dvc_out *o)
+{
+	p->source = dv_calloc(1, sizeof(*p->source));
+	if (!p->source || !(p->source->url = dv_strdup(o->source)) ||
+	    (o->source_etag && !(p->source->etag = dv_strdup(o->source_etag))))
+		return DV_ERROR;
+	p->source->has_size = true;
+	p->source->size = p->size;
+	p->source->is_dir = p->is_dir;
+	p->source->nfiles = p->nfiles;
+	return 0;
+}
+
+/* Notes where another import came from, for the reader: the repository there is one of DVC's. */
 static int add_source(dv_buf *extra, const dv_dvc_out *o)
 {
 	const struct { const char *key, *value; } notes[] = {
@@ -463,7 +487,7 @@ static int make_pointer(dv_pointer *p, const dv_dvc_out *o)
 			   .size = o->size, .is_dir = o->kind == 'd', .isexec = o->kind == 'x',
 			   .nfiles = o->kind == 'd' ? o->nfiles : 0, .no_push = o->no_push };
 	if (rc == 0)
-		rc = add_source(&extra, o);
+		rc = is_url(o) ? set_source(p, o) : add_source(&extra, o);
 	if (o->remote && !(p->remote = dv_strdup(o->remote)))
 		return DV_ERROR;
 	if (extra.n && !(p->extra_out = dv_buf_detach(&extra)))
@@ -514,9 +538,7 @@ static int write_pointer(import *m, dv_dvc_out *o)
 
 static bool is_pointer_of_dvc(const dv_dvc_out *o)
 {
-	const char *base = dv_path_base(o->from);
-
-	return strcmp(base, "dvc.lock") != 0;
+	return strcmp(dv_path_base(o->from), "dvc.lock") != 0;
 }
 
 static int write_pointers(import *m)

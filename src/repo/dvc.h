@@ -73,7 +73,7 @@ typedef struct dv_dvc_out {
 	const char *extra;	/* lines of YAML for the pointer: desc, meta …; or NULL */
 	bool is_import;
 	const char *repo_url, *repo_path, *repo_rev, *repo_lock;	/* of an import, or NULL */
-	const char *source;	/* URL or path of one by URL, or NULL */
+	const char *source, *source_etag;	/* URL or path of one by URL, or NULL */
 	uint64_t said_size;	/* as it is written there; 0: it is not */
 	dv_dvc_listing listing;	/* of a directory, once has_listing */
 	bool has_listing;

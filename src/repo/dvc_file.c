@@ -164,6 +164,7 @@ static void read_source(dv_dvc_out *o, dv_value *dep)
 		o->repo_path = text_of(dep, "path");
 	} else {
 		o->source = text_of(dep, "path");
+		o->source_etag = text_of(dep, "etag");
 	}
 }
 

@@ -277,6 +277,16 @@ test_case 'secrets go where they cannot be committed; what weakens a check is le
 	contains ../out "left: cache.shared"
 	lacks ../out SK
 '
+test_case 'imports keep where they came from' '
+	make_repo from && cd from
+	printf "frozen: true\ndeps:\n- path: https://host/big.bin\n  etag: abc\n  size: 5000000\n" | cat - big.bin.dvc >x && mv x big.bin.dvc
+	printf "frozen: true\ndeps:\n- path: get/data\n  repo:\n    url: git@host:x.git\n    rev_lock: f00d\n" | cat - data.dvc >x && mv x data.dvc
+	"$DV" import-dvc --no-fetch
+	contains big.bin.dv "url: \"https://host/big.bin\""
+	contains big.bin.dv "etag: abc"
+	contains data.dv "dvc_rev_lock: f00d"
+	"$DV" status | grep "up to date"
+'
 test_case 'patterns of .dvcignore come along' '
 	make_repo ign && cd ign
 	printf "# c\n*.tmp\n" >.dvcignore; echo x >data/x.tmp
