@@ -390,6 +390,39 @@ test_case 'lock files are merged by stage' '
 	"$DV" repro --dry >out
 	[ "$(cat out-a out-b out-c | tr "\n" " ")" = "left again left " ]'
 
+test_case 'a file of the filter keeps ours until a side is taken' '
+	repository filter
+	git config filter.dv.process "dv filter-process"
+	git config filter.dv.required true
+	echo "*.bin filter=dv diff=dv merge=dv -text" >.gitattributes
+	echo base >x.bin
+	git add .
+	git commit -qm bin
+	git switch -qc o
+	echo ours >x.bin
+	git commit -qam o
+	git switch -q main
+	git switch -qc t
+	echo theirs >x.bin
+	git commit -qam t
+	git switch -q o
+	must_fail 1 git merge -q t 2>err
+	contains err "conflict in x.bin: changed on both sides"
+	[ "$(cat x.bin)" = ours ]
+	git status --porcelain | grep "^UU x.bin"
+	"$DV" resolve >out
+	contains out "x.bin: changed on both sides"
+	echo work >x.bin
+	must_fail 2 "$DV" resolve --theirs x.bin 2>err
+	contains err "not in the store"
+	[ "$(cat x.bin)" = work ]
+	"$DV" resolve --theirs -f x.bin
+	[ "$(cat x.bin)" = theirs ]
+	git status --porcelain | grep "^M  x.bin"
+	git commit -qm merged
+	git diff --exit-code
+	git diff HEAD~1 -- x.bin | grep "^+size 7"'
+
 test_case 'git diff shows what changed in a dataset' '
 	cd "$TEST_DIR/ops"
 	git diff one~1 one >out
