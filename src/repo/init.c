@@ -18,7 +18,9 @@ static const char config_text[] =
 	"# Settings of dv that everybody who has this repository shares.\n"
 	"# What belongs to one machine or one person goes to 'dv config --local' or '--global'.\n";
 static const char ignore_text[] =
-	"# Patterns of files that dv leaves out, in the syntax of .gitignore.\n";
+	"# Patterns of files that dv leaves out, in the syntax of .gitignore. These are made by\n"
+	"# programs that only look at a directory, which would seem to have changed.\n"
+	"__pycache__/\n.ipynb_checkpoints/\n.DS_Store\n";
 
 /* What git must not take from .dv/ when a repository without git gets one later. */
 static const char own_ignore_text[] =

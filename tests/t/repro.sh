@@ -588,4 +588,14 @@ EOF
 	rm x; $DV repro -q; [ "$(cat x/f)" = 1 ]
 '
 
+test_case 'what python leaves beside its sources makes no stage stale' '
+	fresh cached-code
+	mkdir src
+	echo "stages: {s: {cmd: mkdir -p src/__pycache__ && date +%N >src/__pycache__/m.pyc && echo x >out, deps: [src], outs: [out]}}" >dv.yaml
+	echo 1 >src/m.py
+	$DV repro -q
+	$DV repro >out2; contains out2 "up to date"
+	$DV status >out2; lacks out2 stale
+'
+
 done_testing
