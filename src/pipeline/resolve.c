@@ -398,7 +398,12 @@ int dv_stage_check_name(const char *name, const dv_spot *at)
 {
 	static const char bad[] = "!\"#$%&'()*+,./:;<=>?@[\\]^`{|}~";
 
-	if (*name && !strpbrk(name, bad))
+	size_t n = strlen(name), k = 0;
+
+	/* Blanks within are DVC's; control characters would spoil every list of names. */
+	while (k < n && (unsigned char)name[k] >= ' ' && name[k] != 127)
+		k++;
+	if (n && k == n && !strpbrk(name, bad) && name[0] != ' ' && name[n - 1] != ' ')
 		return 0;
 	return dv_err_hint(dv_err_at(DV_ERROR, at, "'%s' is no name of a stage", name),
 			   "names hold letters, digits, '-' and '_'");
