@@ -437,6 +437,7 @@ int dv_cli_stage_changed(const char *file, const char *name, bool changed, void 
 {
 	dv_cli_stages *s = stages;
 
+	s->changed |= changed;
 	if (s->list) {
 		json_t *j = json_object();
 
@@ -465,7 +466,7 @@ int dv_cli_stages_end(dv_repo *r, dv_cli_stages *s, int rc, bool no_stage)
 		json_object_set_new(doc, "stages", s->list);
 		return dv_out_json(doc);
 	}
-	if (!s->quiet && dv_cli_in_git(r))
+	if (!s->quiet && s->changed && dv_cli_in_git(r))
 		dv_out_hint("%s the change with git", no_stage ? "stage and commit" : "commit");
 	return DV_EXIT_OK;
 }

@@ -114,7 +114,7 @@ void dv_cli_checkout_line(const dv_checkout_summary *s);
 /* What the commands that edit pipeline files gather. */
 typedef struct dv_cli_stages {
 	json_t *list; /* with --json */
-	bool quiet;
+	bool quiet, changed;
 	const char *done, *was; /* "added": "train: added to dv.yaml"; `was`: it was so already */
 } dv_cli_stages;
 

@@ -208,6 +208,14 @@ int dv_edit_ignore(dv_edit *e, const char *path, bool ignore)
 
 /* -- the end ----------------------------------------------------------------------------------- */
 
+static bool is_blank(const dv_buf *text)
+{
+	for (size_t i = 0; i < text->n; i++)
+		if (!strchr(" \t\r\n", text->p[i]))
+			return false;
+	return true;
+}
+
 int dv_edit_write(dv_edit *e)
 {
 	for (size_t i = 0; i < e->n; i++) {
@@ -219,6 +227,13 @@ int dv_edit_write(dv_edit *e)
 			continue;
 		if (!abs)
 			return dv_err_nomem();
+		if (is_blank(&f->text)) {
+			if (dv_fs_unlinkat(AT_FDCWD, abs, 0) && errno != ENOENT)
+				return dv_err_sys("cannot remove '%s'", f->path);
+			if ((rc = dv_edit_note(e, f->path, true)))
+				return rc;
+			continue;
+		}
 		rc = dv_scratch_write(&e->repo->scratch, abs, dv_buf_str(&f->text), f->text.n,
 				      DV_ATOMIC_SYNC | DV_ATOMIC_KEEP_MODE);
 		if (rc || (rc = dv_edit_note(e, f->path, false)))

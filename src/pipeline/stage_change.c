@@ -207,6 +207,21 @@ static int unlock_stage(dv_edit *e, const dv_edit_file *f, const char *name)
 	return dv_edit_note(e, path, false);
 }
 
+/* No stage is left: no list of stages, either. Where that cannot be edited so, it stays empty. */
+static int drop_empty(dv_edit *e, dv_edit_file *f)
+{
+	static const char *const path[] = { "stages", NULL };
+	const dv_value *stages = f->doc ? dv_value_get(f->doc, "stages") : NULL;
+
+	if (!stages || stages->kind != DV_VALUE_DICT || stages->n)
+		return 0;
+	if (dv_yaml_unset(&f->text, f->path, path)) {
+		dv_error_clear();
+		return 0;
+	}
+	return dv_edit_done(e, f);
+}
+
 static int remove_one(dv_edit *e, const char *target, dv_path_list *outs, told *t)
 {
 	dv_edit_file *f;
@@ -223,9 +238,9 @@ static int remove_one(dv_edit *e, const char *target, dv_path_list *outs, told *
 		return rc;
 	const char *const path[] = { "stages", name, NULL };
 	if ((rc = gather_outs(e, f, name, outs)) ||
-	    (rc = dv_yaml_unset(&f->text, f->path, path)))
+	    (rc = dv_yaml_unset(&f->text, f->path, path)) || (rc = dv_edit_done(e, f)))
 		return rc;
-	return dv_edit_done(e, f);
+	return drop_empty(e, f);
 }
 
 int dv_stage_remove(dv_repo *r, const char *const *targets, size_t n,

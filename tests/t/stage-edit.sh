@@ -158,7 +158,7 @@ metrics:
 EOF
 	same expected dv.yaml
 	$DV stage remove -q download
-	contains dv.yaml "stages: {}"
+	lacks dv.yaml stages:; contains dv.yaml "m.json"
 	$DV stage add -q -n again true
 	contains dv.yaml "  again:"
 	lacks dv.yaml "{}"
@@ -365,5 +365,19 @@ if [ -f "$projects" ] && command -v zstd >/dev/null; then
 else
 	echo "# SKIPPED: the public DVC projects are not here"
 fi
+
+test_case 'the last stage takes its file with it, and nothing else is said to have changed' '
+	rm -rf ../last && mkdir ../last && cd ../last && git init -q . && $DV init -q
+	$DV stage add -q -n one -o x true && git add -A && git commit -qm 1
+	$DV freeze one 2>err; contains err commit
+	$DV freeze one 2>err; lacks err commit
+	$DV stage remove one
+	[ ! -e dv.yaml ]
+	git status --porcelain >out; contains out "D  dv.yaml"; contains out "D  .gitignore"
+	for name in " a" "a " "a	b" "a/b" "a:b" "a@b" ""; do must_fail 2 $DV stage add -q -n "$name" true 2>err; done
+	[ ! -e dv.yaml ]
+	printf "stages: {\"a\\tb\": {cmd: \"true\"}}\n" >dv.yaml
+	must_fail 2 $DV repro 2>err; contains err "no name of a stage"
+'
 
 done_testing
