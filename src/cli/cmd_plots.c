@@ -76,8 +76,11 @@ static int draw(const dv_cli *cli, const plots_args *a, dv_plots_options *o)
 	int code = rc ? dv_out_fail(rc) : DV_EXIT_OK;
 	if ((rc && rc != DV_EPARTIAL) || (cli->json && !a->file))
 		return code;
-	if (sum.nplots + sum.nimages == 0 && !cli->quiet)
-		dv_out_note("there is nothing to draw");
+	if (sum.nplots + sum.nimages == 0) {
+		if (!cli->quiet)
+			dv_out_note("there is nothing to draw: no page was written");
+		return code;
+	}
 	print_url(file);
 	if (a->open && !cli->json)
 		open_page(file);

@@ -492,6 +492,8 @@ int dv_plots_write(dv_repo *r, const dv_plots_options *o, const char *path, dv_p
 	int rc = document(r, o, &text, sum);
 	dv_autofree char *dir = rc ? NULL : dv_path_dir(path);
 
+	if (rc == 0 && sum->nplots + sum->nimages == 0)
+		return partly(sum);
 	if (rc == 0)
 		rc = dir ? dv_fs_mkdirs(dir) : dv_err_nomem();
 	if (rc == 0)

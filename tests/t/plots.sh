@@ -294,4 +294,10 @@ else
 	echo "# SKIP: there is no Chromium here: the page is not opened in one"
 fi
 
+test_case 'with nothing to draw no page is written' '
+	rm -rf ../bare && mkdir ../bare && cd ../bare && git init -q . && $DV init -q
+	$DV plots show >out 2>err; contains err "nothing to draw"
+	[ ! -e dv-plots.html ]; [ ! -s out ]
+'
+
 done_testing
