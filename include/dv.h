@@ -122,6 +122,7 @@ typedef struct dv_add_options {
 	const char *message;	/* commit the pointers and .gitignore files that this call wrote,
 				   and nothing else that is staged, with this message */
 	bool no_stage;		/* leave git's index alone */
+	bool force;		/* also a directory that is here only in part */
 	int jobs;		/* threads, 0: one per CPU */
 } dv_add_options;
 
@@ -146,9 +147,11 @@ DV_API int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add
 typedef struct dv_commit_options {
 	bool glob;		/* targets are patterns over what is tracked */
 	bool no_stage;
+	bool force;		/* also directories that are here only in part */
 	int jobs;
 } dv_commit_options;
-/** Records what changed in the outputs (all of them when n is 0). */
+/** Records what changed in the outputs (all of them when n is 0). A directory of which files are
+ *  neither here nor in the cache stays as recorded: DV_EDIRTY, or DV_EPARTIAL with others. */
 DV_API int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_options *o,
 		     dv_output_cb cb, void *payload);
 

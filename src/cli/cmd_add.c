@@ -6,7 +6,7 @@
 #include "cli/common.h"
 
 typedef struct add_args {
-	bool glob, no_stage;
+	bool force, glob, no_stage;
 	const char *message;
 	int jobs;
 } add_args;
@@ -18,6 +18,7 @@ static int add_run(dv_cli *cli, void *args, int argc, char **argv)
 		.glob = a->glob,
 		.message = a->message,
 		.no_stage = a->no_stage,
+		.force = a->force,
 		.jobs = a->jobs,
 	};
 	dv_cli_outputs outputs = { .quiet = cli->quiet };
@@ -37,6 +38,7 @@ static int add_run(dv_cli *cli, void *args, int argc, char **argv)
 }
 
 static const dv_opt add_opts[] = {
+	DV_OPT_FLAG('f', "force", add_args, force, "take out what was never brought here"),
 	DV_OPT_FLAG(0, "glob", add_args, glob, "targets are patterns: *, ?, [], **"),
 	DV_OPT_STR('m', "message", add_args, message, "TEXT", "commit the pointers with git"),
 	DV_OPT_FLAG(0, "no-stage", add_args, no_stage, "leave the index of git alone"),
@@ -48,7 +50,7 @@ const dv_cmd dv_cmd_add = {
 	.name = "add",
 	.group = DV_GROUP_TRACK,
 	.summary = "record files and directories",
-	.synopsis = "[--glob] [-m TEXT] [--no-stage] [-j N] [--] TARGET...",
+	.synopsis = "[-f] [--glob] [-m TEXT] [--no-stage] [-j N] [--] TARGET...",
 	.opts = add_opts,
 	.args_size = sizeof(add_args),
 	.run = add_run,

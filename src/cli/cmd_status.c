@@ -106,12 +106,12 @@ static int on_stage(const dv_stage_event *e, void *payload)
 
 static void suggest(const status_state *s)
 {
-	bool partly = s->n[DV_NOT_IN_CACHE] && s->deleted;
+	bool partly = s->n[DV_NOT_IN_CACHE] != 0;
 
 	if (s->n[DV_NOT_IN_CACHE])
 		dv_out_hint("'dv pull' brings what is not in the cache");
 	if (s->work && partly)
-		dv_out_hint("pull before 'dv commit': it records what is not here as deleted");
+		dv_out_hint("'dv add FILE' records one file of a directory that is here in part");
 	else if (!partly && s->deleted && !s->work)
 		dv_out_hint("'dv checkout' brings deleted data back, 'dv commit' records that "
 			    "it is gone");

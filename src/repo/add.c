@@ -118,6 +118,7 @@ int dv_repo_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_o
 	if ((e = check_apart(&c, &t)) < 0)
 		return e;
 	c.commit = o->message != NULL;
+	c.force = o->force;
 	dv_progress_start("adding", 0, 0);
 	for (size_t i = 0; e == 0 && i < t.n; i++) {
 		dv_progress_more(i + 1 < t.n);
@@ -130,6 +131,17 @@ int dv_repo_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_o
 	return dv_record_finish(&c, o->message);
 }
 
+/* A directory that is here only in part stops itself alone. */
+static int note_partial(dv_error *first)
+{
+	if (!first->code)
+		dv_error_take(first);
+	else
+		dv_warn("%s", dv_error_last()->message);
+	dv_error_clear();
+	return 0;
+}
+
 int dv_repo_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_options *o,
 		   const dv_accountant *a, dv_output_cb cb, void *payload)
 {
@@ -138,11 +150,14 @@ int dv_repo_commit(dv_repo *r, const char *const *targets, size_t n, const dv_co
 	dv_auto(dv_targets) t = DV_TARGETS_INIT;
 	dv_autoptr(dv_reader) reader = NULL;
 	dv_targets_scope scope = { .repo = r, .a = &c.outputs, .workspace = true };
+	dv_error partial = { 0 };
+	size_t done = 0;
 	int e;
 
 	if ((e = dv_record_open(&c, r, o->jobs, o->no_stage)) < 0 ||
 	    (e = dv_reader_new(&reader, c.store)) < 0)
 		return e;
+	c.force = o->force;
 	scope.reader = reader;
 	if ((e = dv_targets_tracked(&t, r, &c.outputs, reader, o->glob, targets, n)) < 0 ||
 	    (e = dv_targets_check(&t, &scope)) < 0)
@@ -178,7 +193,14 @@ int dv_repo_commit(dv_repo *r, const char *const *targets, size_t n, const dv_co
 			dv_error_clear();
 			e = 0;
 		}
+		done += e == 0;
+		if (e == DV_EDIRTY)
+			e = note_partial(&partial);
 	}
 	dv_progress_end();
-	return e != 0 ? e : dv_record_finish(&c, NULL);
+	if (e != 0 || (e = dv_record_finish(&c, NULL)) < 0 || !partial.code)
+		return e;
+	if (done)
+		partial.code = DV_EPARTIAL;
+	return dv_error_put(&partial);
 }

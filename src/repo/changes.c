@@ -17,8 +17,8 @@ static enum dv_change_kind kind_of(const dv_delta *d)
 	return !d->old_kind ? DV_ADDED : !d->new_kind ? DV_DELETED : DV_MODIFIED;
 }
 
-int dv_changes_tell(const dv_delta *d, const dv_output *o, const char *path, const char *old_path,
-		    dv_change_cb cb, void *payload)
+static int tell(enum dv_change_kind kind, const dv_delta *d, const dv_output *o, const char *path,
+		const char *old_path, dv_change_cb cb, void *payload)
 {
 	char old_hex[DV_OID_HEX_SIZE + 1], new_hex[DV_OID_HEX_SIZE + 1];
 
@@ -27,7 +27,7 @@ int dv_changes_tell(const dv_delta *d, const dv_output *o, const char *path, con
 	dv_oid_hex(old_hex, &d->old_oid);
 	dv_oid_hex(new_hex, &d->new_oid);
 	dv_change c = {
-		.kind = kind_of(d),
+		.kind = kind,
 		.output = o ? o->path : path,
 		.stage = o ? o->stage : NULL,
 		.path = path,
@@ -39,6 +39,18 @@ int dv_changes_tell(const dv_delta *d, const dv_output *o, const char *path, con
 		.new_size = d->new_size,
 	};
 	return cb(&c, payload);
+}
+
+int dv_changes_tell(const dv_delta *d, const dv_output *o, const char *path, const char *old_path,
+		    dv_change_cb cb, void *payload)
+{
+	return tell(kind_of(d), d, o, path, old_path, cb, payload);
+}
+
+int dv_changes_tell_absent(const dv_delta *d, const dv_output *o, const char *path,
+			   dv_change_cb cb, void *payload)
+{
+	return tell(DV_NOT_IN_CACHE, d, o, path, NULL, cb, payload);
 }
 
 int dv_changes_tell_output(enum dv_change_kind kind, const dv_output *o, const dv_oid *now,

@@ -10,6 +10,9 @@
  *  is root-relative. */
 int dv_changes_tell(const dv_delta *d, const dv_output *o, const char *path, const char *old_path,
 		    dv_change_cb cb, void *payload) DV_MUST_CHECK;
+/** As above, of a file that is neither in the workspace nor in the store: it is not deleted. */
+int dv_changes_tell_absent(const dv_delta *d, const dv_output *o, const char *path,
+			   dv_change_cb cb, void *payload) DV_MUST_CHECK;
 /** Tells cb about the state of a whole output: kind, and both sides as far as they are known. */
 int dv_changes_tell_output(enum dv_change_kind kind, const dv_output *o, const dv_oid *now,
 			   uint64_t now_size, dv_change_cb cb, void *payload) DV_MUST_CHECK;

@@ -125,10 +125,13 @@ static int ignore_in_git(dv_record *c, const char *path)
 	return dv_record_stage(c, file);
 }
 
+/* What the store has of an output afterwards: the log is told what it has whole. */
+enum stored { PART, WHOLE, ABSENT };
+
 /* Makes the content durable, then the pointer, then the rest. `old`: what the pointer named so far,
  * or NULL; `before`: how many files that had. */
 static int publish(dv_record *c, const char *path, const char *pointer_path, const dv_pointer *p,
-		   const dv_oid *old, uint64_t before, bool absent)
+		   const dv_oid *old, uint64_t before, enum stored stored_as)
 {
 	const dv_accountant *a = old && dv_oid_eq(old, &p->oid) ? NULL : c->accountant;
 	dv_root root = { .oid = p->oid, .is_tree = p->is_dir, .path = (char *)(uintptr_t)path,
@@ -141,13 +144,14 @@ static int publish(dv_record *c, const char *path, const char *pointer_path, con
 
 	if (!file)
 		return dv_err_nomem();
-	if (!absent && ((a && (r = a->stored(a->ctx, c->writer, path, pointer_path, p)) < 0) ||
-			(r = dv_writer_commit(c->writer, &root, 1)) < 0))
+	if (stored_as != ABSENT &&
+	    ((a && (r = a->stored(a->ctx, c->writer, path, pointer_path, p)) < 0) ||
+	     (r = dv_writer_commit(c->writer, &root, stored_as == WHOLE)) < 0))
 		return r;
 	if ((r = dv_pointer_write(p, &c->repo->scratch, file, &changed)) < 0 ||
 	    (r = dv_scan_relink(c->scan)) < 0 ||
 	    (r = ignore_in_git(c, path)) < 0 || (r = dv_record_stage(c, pointer_path)) < 0 ||
-	    (a && !absent && (r = a->done(a->ctx)) < 0))
+	    (a && stored_as != ABSENT && (r = a->done(a->ctx)) < 0))
 		return r;
 	dv_oid_hex(hex, &p->oid);
 	const dv_output_event e = { .path = path, .pointer = pointer_path, .oid = hex,
@@ -161,7 +165,7 @@ int dv_record_known(dv_record *c, const char *path, const char *pointer_path, co
 		    const dv_pointer *old, bool absent)
 {
 	return publish(c, path, pointer_path, p, old ? &old->oid : NULL,
-		       old && p->is_dir ? old->nfiles : 0, absent);
+		       old && p->is_dir ? old->nfiles : 0, absent ? ABSENT : WHOLE);
 }
 
 /* What was changed here is no longer what it was taken from elsewhere as. */
@@ -211,6 +215,9 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 	dv_scanned now;
 	int r;
 
+	if (old && old->is_dir && !c->force &&
+	    (r = dv_record_check_whole(c, path, &old->oid)) < 0)
+		return r;
 	dv_scan_before(c->scan, &before);
 	if ((r = dv_scan_path(c->scan, path, &now)) < 0)
 		return r;
@@ -233,7 +240,7 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 	p.nfiles = p.is_dir ? now.nfiles : 0;
 	p.isexec = now.kind == 'x';
 	if ((r = publish(c, path, pointer_path, &p, old ? &old->oid : NULL,
-			 old && p.is_dir ? old->nfiles : 0, false)) < 0)
+			 old && p.is_dir ? old->nfiles : 0, WHOLE)) < 0)
 		return r;
 	return dv_scan_remember(c->scan);
 }
@@ -245,6 +252,7 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
 	dv_autoptr(dv_encoder) enc = NULL;
 	dv_grafted g;
 	dv_scanned now;
+	bool whole;
 	int r;
 
 	if (!path)
@@ -256,13 +264,18 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
 	dv_scan_before(c->scan, &unknown);
 	if ((r = dv_scan_path(c->scan, path, &now)) < 0 ||
 	    (r = dv_reader_new(&reader, c->store)) < 0 ||
+	    (r = dv_sync_is_cached(reader, &o->pointer.oid, true, &whole)) < 0 ||
 	    (r = dv_encoder_new(&enc, dv_repo_compression(c->repo))) < 0)
 		return r;
-	if (!now.kind) {
-		dv_tree_entry gone;
-		if ((r = dv_tree_lookup(&gone, reader, &o->pointer.oid, inner)) < 0)
-			return dv_err_ctx(r, "'%s' is neither in the workspace nor recorded", path);
-	}
+	dv_tree_entry was = { 0 };
+	r = dv_tree_lookup(&was, reader, &o->pointer.oid, inner);
+	if (r < 0 && !now.kind)
+		return dv_err_ctx(r, "'%s' is neither in the workspace nor recorded", path);
+	if (r < 0)
+		dv_error_clear();
+	else if (now.kind && was.kind == 'd' && !c->force &&
+		 (r = dv_record_check_whole(c, path, &was.oid)) < 0)
+		return r;
 	dv_tree_entry e = { now.kind, now.oid, now.size, now.nfiles, NULL };
 	r = dv_graft(&g, reader, c->writer, enc, &o->pointer.oid, inner, now.kind ? &e : NULL);
 	if (r == DV_ENOTFOUND)
@@ -276,7 +289,8 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
 	o->pointer.size = g.size;
 	uint64_t before = o->pointer.nfiles;
 	o->pointer.nfiles = g.nfiles;
-	return publish(c, o->path, o->pointer_path, &o->pointer, &old, before, false);
+	return publish(c, o->path, o->pointer_path, &o->pointer, &old, before,
+		       whole ? WHOLE : PART);
 }
 
 static bool is_as_recorded(const dv_scanned *now, const dv_pointer *p)

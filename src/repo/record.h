@@ -34,6 +34,7 @@ typedef struct dv_record {
 	dv_scan *look;			/* stores nothing; NULL until it is needed */
 	dv_output_list outputs;		/* as they were when the call began */
 	bool stage;
+	bool force;			/* takes out what was never brought: set after the open */
 	bool commit;			/* what is staged will be committed: set after the open */
 	char **staged;			/* root-relative paths to put into git's index; owned */
 	size_t nstaged, staged_cap;
@@ -61,6 +62,9 @@ int dv_record_known(dv_record *c, const char *path, const char *pointer_path, co
 		    const dv_pointer *old, bool absent) DV_MUST_CHECK;
 /** May there be a new output at the path? Refuses with a hint. */
 int dv_record_check_new(dv_record *c, const char *path) DV_MUST_CHECK;
+/** DV_EDIRTY when files that the recorded directory `tree` has at `path` (root-relative) are
+ *  neither there nor in the store. */
+int dv_record_check_whole(const dv_record *c, const char *path, const dv_oid *tree) DV_MUST_CHECK;
 /** The failure of whoever wants to `what` ("track") the path, which is at or in the output of a
  *  stage: that is the pipeline's; or passes through the filter: that is git's. */
 int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, const char *path);

@@ -47,10 +47,35 @@ static int status_open(status *s)
 	return dv_scan_new(&s->scan, s->repo, s->pool, NULL);
 }
 
+/* The recorded side of a directory that may be here only in part. */
+typedef struct recorded {
+	status *s;
+	const dv_output *o;
+	dv_deltas *absent;	/* folders that are neither here nor listed in the store */
+} recorded;
+
+static int list_recorded(void *ctx, const char *inner, const dv_oid *oid, dv_tree *out)
+{
+	const recorded *x = ctx;
+	const dv_tree_entry folder = { .kind = 'd', .oid = *oid };
+	dv_autofree char *path = NULL;
+	dv_scanned now;
+
+	if (!*inner || dv_store_has_object(x->s->store, oid))
+		return dv_list_stored(x->s->reader, inner, oid, out);
+	*out = (dv_tree)DV_TREE_INIT;
+	if (!(path = dv_path_join(x->o->path, inner)))
+		return dv_err_nomem();
+	if (dv_scan_find(x->s->scan, path, &now))
+		return dv_err(DV_ENOTFOUND, "the listing of '%s' is not in the cache", path);
+	return dv_deltas_add(x->absent, inner, &folder, NULL);
+}
+
 static int tell_files(status *s, const dv_output *o, const dv_oid *now)
 {
 	dv_auto(dv_deltas) d = DV_DELTAS_INIT;
-	dv_side old = { dv_list_stored, s->reader }, cur = dv_scan_side(s->scan);
+	recorded x = { s, o, &d };
+	dv_side old = { list_recorded, &x }, cur = dv_scan_side(s->scan);
 	int r = dv_treediff(&d, &old, &o->pointer.oid, &cur, now,
 			    DV_TREEDIFF_RENAMES | DV_TREEDIFF_EMPTY);
 
@@ -65,8 +90,12 @@ static int tell_files(status *s, const dv_output *o, const dv_oid *now)
 							  : NULL;
 		if (!path)
 			return dv_err_nomem();
-		if (dv_targets_want_path(s->targets, path) ||
-		    dv_targets_want_path(s->targets, o->pointer_path))
+		if (!dv_targets_want_path(s->targets, path) &&
+		    !dv_targets_want_path(s->targets, o->pointer_path))
+			continue;
+		if (!d.d[i].new_kind && !dv_store_has_object(s->store, &d.d[i].old_oid))
+			r = dv_changes_tell_absent(&d.d[i], o, path, s->cb, s->payload);
+		else
 			r = dv_changes_tell(&d.d[i], o, path, from, s->cb, s->payload);
 	}
 	return r;

@@ -111,7 +111,7 @@ test_case 'after a partial pull nobody is told to record what was not pulled' '
 	lacks err "dv commit"
 	printf new >d/new
 	$DV status 2>err
-	contains err "pull before '"'dv commit'"'"
+	contains err "'"'dv add FILE'"'"
 	rm d/new
 	$DV pull -q
 	$DV status -q'

@@ -200,4 +200,45 @@ test_case 'a remote of another kind is refused' '
 		contains err "newer version of dv"
 	done'
 
+test_case 'a directory that is here only in part is not taken for the whole' '
+	rm -rf ../part ../part2 ../part-store && mkdir ../part && cd ../part && git init -q . && $DV init -q
+	$DV remote add -q -d r ../part-store
+	mkdir -p d/s; for i in 1 2 3; do echo "file $i" >d/$i; echo "deep $i" >d/s/$i; done; echo o >other
+	$DV add -q d other && git commit -qm 1 && $DV push -q
+	git clone -q . ../part2 && cd ../part2 && $DV remote add -q --local -d r ../part-store
+	$DV pull -q d/1 other
+	$DV status >out; contains out "not in cache: d/2"; lacks out deleted
+	cp d.dv before
+	echo new >other
+	must_fail 3 $DV commit 2>err >out
+	contains err "here only in part"; contains out "other: "
+	same d.dv before
+	must_fail 2 $DV add d 2>err; contains err "d/2"; same d.dv before
+	# Single files are recorded, and what is asked for by name is taken out.
+	echo changed >d/1; echo added >d/4
+	$DV add -q d/1 d/4
+	$DV ls -R d >out; for f in 1 2 3 4 s/1 s/2 s/3; do grep -q "$f" out; done
+	# What is missing here is known to be missing.
+	$DV status >out; contains out "not in cache: d/s/"
+	git commit -qam 2; $DV push -q
+	rm -rf ../part3; git clone -q . ../part3; cd ../part3; $DV remote add -q --local -d r ../part-store
+	$DV pull -q; [ "$(cat d/1 d/2 d/4 d/s/3)" = "changed
+file 2
+added
+deep 3" ]
+	cd ../part2
+	$DV add -q d/2
+	$DV ls -R d >out; lacks out d/2
+	$DV pull -q d/s/1
+	must_fail 2 $DV add d/s 2>err; contains err "d/s/2"
+	# Whole, it is as ever.
+	$DV pull -q d
+	rm d/3; $DV status >out; contains out "deleted: d/3"
+	$DV commit -q d; $DV push -q
+	rm -rf d .git/dv/cache; $DV pull -q d/4; echo 5 >d/5
+	must_fail 2 $DV commit d 2>err
+	$DV commit -q --force d
+	$DV ls -R d >out; lacks out "s/"
+'
+
 done_testing
