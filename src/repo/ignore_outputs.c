@@ -23,6 +23,26 @@ static int compare(const void *a, const void *b)
 	return c ? c : n != m ? (n < m ? -1 : 1) : strcmp(x + n, y + m);
 }
 
+/* Has git's index the lines, too? A command that was killed may have come as far as the file. */
+static int is_staged(dv_repo *r, const char *file, const char **names, size_t n, bool *staged)
+{
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	dv_git *git;
+	int rc = dv_repo_git(r, &git);
+
+	*staged = true;
+	if (rc == 0)
+		rc = dv_git_read_staged(git, file, DV_GITIGNORE_MAX, &text);
+	if (rc == DV_ENOTFOUND) {
+		dv_error_clear();
+		*staged = false;
+		return 0;
+	}
+	for (size_t i = 0; rc == 0 && *staged && i < n; i++)
+		rc = dv_gitignore_has(&text, names[i], staged);
+	return rc;
+}
+
 /* Paths of one folder. */
 static int ignore_folder(dv_repo *r, int root, const char **paths, size_t n, dv_path_list *changed)
 {
@@ -31,7 +51,7 @@ static int ignore_folder(dv_repo *r, int root, const char **paths, size_t n, dv_
 	dv_autofree char *abs = dir ? dv_repo_abs(r, dir) : NULL;
 	dv_autofree char *file = dir ? dv_path_join(dir, ".gitignore") : NULL;
 	dv_autoclose int fd = -1;
-	bool wrote = false;
+	bool wrote = false, staged = false;
 
 	if (!abs || !file)
 		return dv_err_nomem();
@@ -45,7 +65,12 @@ static int ignore_folder(dv_repo *r, int root, const char **paths, size_t n, dv_
 		paths[i] += len;
 	if (rc == 0)
 		rc = dv_gitignore_add_all(&r->scratch, abs, paths, n, &wrote);
-	return rc || !wrote || !changed ? rc : dv_path_list_add(changed, file);
+	for (size_t i = 0; changed && i < changed->n; i++)
+		if (!strcmp(changed->p[i], file))
+			return rc;
+	if (rc == 0 && !wrote && changed)
+		rc = is_staged(r, file, paths, n, &staged);
+	return rc || staged || !changed ? rc : dv_path_list_add(changed, file);
 }
 
 int dv_repo_ignore_outputs(dv_repo *r, const char *const *paths, size_t n, dv_path_list *changed)

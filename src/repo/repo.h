@@ -149,10 +149,10 @@ void dv_path_list_release(dv_path_list *l);
 int dv_path_list_add(dv_path_list *l, const char *path) DV_MUST_CHECK;
 
 /** Keeps git from seeing outputs at `paths` (relative to the root) as dv_add does: "/NAME" in the
- *  .gitignore of the folder, all of one folder in one write. Folders that are not there are passed
- *  over; nothing happens without git. The .gitignore files that changed are appended to `changed`
- *  (may be NULL), for dv_git_stage. DV_EUNSAFE for a folder that is reached through a link. The
- *  lock of the work tree is held. */
+ *  .gitignore of the folder, all of one folder in one write. Folders that are not there are
+ *  passed over; nothing happens without git. The .gitignore files that changed, or that git's
+ *  index has without these lines, are appended to `changed` (may be NULL), for dv_git_stage.
+ *  DV_EUNSAFE for a folder that is reached through a link. The lock of the work tree is held. */
 int dv_repo_ignore_outputs(dv_repo *r, const char *const *paths, size_t n, dv_path_list *changed)
 	DV_MUST_CHECK;
 

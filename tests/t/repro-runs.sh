@@ -235,4 +235,19 @@ test_case 'a command may check out what its own stage uses' '
 	[ "$(cat out)" = 1 ]
 '
 
+test_case 'a run that was killed leaves no ignore line unstaged for good' '
+	fresh l
+	echo 1 >in; echo "stages: {s: {cmd: cp in out, deps: [in], outs: [out]}}" >dv.yaml
+	git add -A && git commit -qm 1
+	DV_FAULT=count:$PWD/count $DV repro -q; n=$(cat count)
+	for i in $(seq 1 $(( ${TEST_FULL:+1}0 > 9 ? 1 : 3 )) $n); do
+		git rm -qf --cached .gitignore dv.lock 2>/dev/null || true
+		rm -rf .gitignore dv.lock out .git/dv/cache/runs
+		code=0; DV_FAULT=die:$i $DV repro -q 2>/dev/null || code=$?
+		$DV repro -q -f 2>err || { cat err; exit 1; }
+		git ls-files >staged
+		grep -qx .gitignore staged && grep -qx dv.lock staged || { echo "after $i of $n"; cat staged; exit 1; }
+	done
+'
+
 done_testing
