@@ -71,11 +71,22 @@ static void tell_plan(const repro_state *s, const dv_stage_event *e)
 		dv_out("  > %s\n", e->cmd[i]);
 }
 
+/* Nothing that the stage depends on is different: the run that made them is the one recorded. */
+static bool only_outputs(const dv_stage_event *e)
+{
+	for (size_t i = 0; i < e->nreasons; i++)
+		if (e->reasons[i].why != DV_WHY_OUT)
+			return false;
+	return e->nreasons > 0;
+}
+
 static void tell_end(const repro_state *s, const dv_stage_event *e)
 {
 	dv_cli_autofree char *name = dv_out_quote(e->name);
 
-	if (e->state == DV_STAGE_CACHED)
+	if (e->state == DV_STAGE_CACHED && only_outputs(e))
+		dv_out_note("the outputs of '%s' are checked out as they were recorded", name);
+	else if (e->state == DV_STAGE_CACHED)
 		dv_out_note("'%s' ran like this before: its outputs are checked out", name);
 	else if (e->state == DV_STAGE_SKIPPED)
 		dv_out_note("'%s' is skipped", name);

@@ -81,7 +81,7 @@ test_case 'what makes a stage run, and what does not' '
 test_case 'outputs come back from the cache without a run' '
 	cd a
 	cp model keep; rm model; repro; ran; same keep model
-	contains err "its outputs are checked out"
+	contains err "are checked out as they were recorded"
 	echo changed >model; repro; ran; same keep model
 	rm model clean.txt; repro; ran; same keep model
 	# A missing output that the cache lacks is made again.
