@@ -69,7 +69,7 @@ static int pull(dv_runner *r)
 	dv_states_release(&r->st);
 	r->st = (dv_states){ .allow_missing = r->o->allow_missing };
 	if (rc || w.n == 0)
-		return rc;
+		return rc ? rc : dv_sync_bring_runs(r->repo);
 	rc = dv_fetch(r->repo, (const char *const *)w.paths, w.n, NULL, NULL);
 	if (rc == DV_ENOTFOUND || rc == DV_EPARTIAL) {
 		/* What is not there is made. */

@@ -374,7 +374,7 @@ static int note_failure(sync_t *s, int rc)
 	if (!s->failed) {
 		s->failed = rc;
 		dv_error_take(&s->error);
-	} else {
+	} else if (strcmp(dv_error_last()->message, s->error.message) != 0) {
 		dv_warn("%s", dv_error_last()->message);
 	}
 	return 0;
@@ -684,6 +684,20 @@ static int fetch_imports(sync_t *s)
 	}
 	s->n = kept;
 	return rc;
+}
+
+int dv_sync_bring_runs(dv_repo *r)
+{
+	static const dv_transfer_options none;
+	dv_transfer_summary sum = { 0 };
+	__attribute__((cleanup(sync_release))) sync_t s = { .repo = r, .o = &none, .sum = &sum };
+	int rc = dv_repo_store(r, &s.store);
+
+	if (rc == 0)
+		rc = dv_reader_new(&s.reader, s.store);
+	if (rc == 0)
+		rc = dv_repo_project(r, &s.project);
+	return rc || !shares_runs(&s) ? rc : fetch_runs_alone(&s);
 }
 
 static int fetch(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,

@@ -28,6 +28,9 @@ int dv_sync_remote_open(dv_repo *r, const char *name, const dv_sync_how *how,
 			dv_remote_store **out, char **name_out) DV_MUST_CHECK;
 /** Brings objects from the default remote into the local store. */
 int dv_sync_bring(dv_repo *r, const dv_want *w, size_t n) DV_MUST_CHECK;
+/** Brings the run records that the default remote has. That there is none, or that it is not in
+ *  reach, is no failure. */
+int dv_sync_bring_runs(dv_repo *r) DV_MUST_CHECK;
 /** Copies a remote (NULL: the default one) as it is into the empty folder `dir`; as
  *  dv_transfer_replica. */
 int dv_sync_replica(dv_repo *r, const char *name, const char *dir, bool full) DV_MUST_CHECK;

@@ -598,4 +598,18 @@ test_case 'what python leaves beside its sources makes no stage stale' '
 	$DV status >out2; lacks out2 stale
 '
 
+test_case '--pull brings the runs of others, too' '
+	fresh first
+	$DV remote add -q -d r ../runs-store
+	echo 1 >in; echo "stages: {s: {cmd: cp in out && date +%N >>ran, deps: [in], outs: [out]}}" >dv.yaml
+	$DV repro -q && git add -A && git commit -qm 1 && $DV push -q
+	rm -rf ../second; git clone -q . ../second
+	cd ../second; $DV pull -q; rm -f ran; cd ../first
+	echo 2 >in; $DV repro -q; $DV push -q; cd ../second
+	echo 2 >in; $DV repro --pull >out3 2>&1
+	contains out3 "ran like this before"; [ ! -e ran ]
+	# What is only brought back is no run.
+	rm out; $DV repro >out3 2>&1; contains out3 "checked out as they were recorded"
+'
+
 done_testing
