@@ -326,6 +326,7 @@ static int request_line(dv_filter *f, const char *text)
 	}
 	if (strcmp(text, "can-delay=1") == 0)
 		f->can_delay = true;
+	f->of_tree |= !strncmp(text, "treeish=", 8) || !strncmp(text, "ref=", 4);
 	return 0;
 }
 
@@ -357,7 +358,7 @@ static int converse(dv_filter *f)
 		dv_buf_clear(&f->command);
 		dv_buf_clear(&f->path);
 		dv_buf_clear(&f->content);
-		f->can_delay = f->whole = false;
+		f->can_delay = f->of_tree = f->whole = false;
 		int rc = read_list(f, request_line, &any);
 		if (!rc && any)
 			rc = answer(f);

@@ -45,6 +45,7 @@ typedef struct dv_filter {
 	/* the request */
 	dv_buf line, command, path;
 	bool can_delay;
+	bool of_tree;		/* it is about a whole tree, as in a checkout or an archive */
 	dv_buf content;		/* the beginning, at most DV_FILTER_HOLD bytes */
 	bool whole;		/* all of it: the list ended */
 	/* clean */
@@ -83,6 +84,8 @@ void dv_filter_clean_release(dv_filter *f);
 
 int dv_filter_smudge(dv_filter *f) DV_MUST_CHECK;
 int dv_filter_list(dv_filter *f) DV_MUST_CHECK;
+/** Is the git that started this process one that compares or merges versions? */
+bool dv_filter_git_compares(void);
 /** Writes the files that were left to the end, and tells which cannot be had. */
 int dv_filter_finish(dv_filter *f) DV_MUST_CHECK;
 

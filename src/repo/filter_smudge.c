@@ -76,7 +76,9 @@ static int answer_content(dv_filter *f, const dv_lfs_pointer *p, bool checkout)
 	int rc;
 
 	if (p->size > DV_FILTER_LATE) {
-		if (!checkout)
+		/* Who compares is content with the pointer, which "dv textconv" shows as the
+		 * content; what a merge writes is in the work tree, and gets its content late. */
+		if (!checkout && (f->of_tree || !dv_filter_git_compares()))
 			return stream(f, p);
 		rc = dv_filter_files_add(&f->late, dv_buf_str(&f->path), p);
 		return rc ? rc : answer_pointer(f, p);

@@ -138,6 +138,14 @@ test_case 'stash takes changes away and brings them back' '
 	clean_tree
 '
 
+test_case 'git diff and git log do not unpack large files' '
+	git config diff.dv.textconv "dv textconv"
+	GIT_TRACE_PACKET=1 git log -p --diff-filter=M -1 -- large.bin >"$TEST_DIR/out" 2>"$TEST_DIR/trace"
+	contains "$TEST_DIR/out" "a/large.bin"
+	[ "$(wc -c <"$TEST_DIR/trace")" -lt 1000000 ]
+	clean_tree
+'
+
 test_case 'linked work trees, sparse checkouts and archives' '
 	git worktree add -q ../linked
 	( cd ../linked && sha256sum -c "$TEST_DIR/side" && clean_tree )
