@@ -227,8 +227,11 @@ static int write_script(const char *path, const char *name)
 	dv_auto(dv_atomic) a = DV_ATOMIC_INIT;
 	int rc = dv_hook_script(&text, name);
 
-	if (rc < 0 || (rc = dv_atomic_open(&a, path, DV_ATOMIC_SYNC)) < 0)
+	if (rc < 0)
 		return rc;
+	if ((rc = dv_atomic_open(&a, path, DV_ATOMIC_SYNC)) < 0)
+		return dv_err_hint(rc, "the hooks must be writable: look at the rights of their "
+				   "folder");
 	if (dv_fs_write_all(a.fd, text.p, text.n) < 0 ||
 	    dv_fs_fchmod(a.fd, dv_workdir_mode(true)) < 0)
 		return dv_err_sys("cannot write '%s'", path);
@@ -454,8 +457,8 @@ static int by_hand(const setup *s, const char *what)
 	if (!s->by_hand)
 		return 0;
 	dv_err(DV_EPARTIAL, "%zu %s", s->by_hand, what);
-	return dv_err_hint(DV_EPARTIAL, "do it in the files that were named; 'dv doctor' tells "
-			   "whether the hooks run");
+	return dv_err_hint(DV_EPARTIAL, "change the files that were named as they need it; 'dv "
+			   "doctor' tells whether the hooks run");
 }
 
 int dv_install(dv_repo *r, const dv_install_options *o, dv_setup_cb cb, void *payload)

@@ -77,13 +77,28 @@ static bool on_path(const char *program)
 	return false;
 }
 
+/* Was 'dv install' run here? */
+static int is_listed(const check *c, bool *yes)
+{
+	dv_auto(dv_path_list) l = DV_PATH_LIST_INIT;
+	int rc = dv_hook_workspaces(&l, &c->repo->dirs);
+
+	*yes = false;
+	for (size_t i = 0; rc == 0 && i < l.n; i++)
+		*yes |= strcmp(l.p[i], c->repo->root) == 0;
+	return rc;
+}
+
 static int check_state(check *c)
 {
 	dv_auto(dv_buf) problem = DV_BUF_INIT;
 	const char *dir = c->hooks.dir;
-	bool installed = c->running || c->idle || c->elsewhere;
+	bool listed;
+	int rc = is_listed(c, &listed);
 
-	if (!installed)
+	if (rc < 0)
+		return rc;
+	if (!listed && !c->running && !c->idle && !c->elsewhere)
 		return tell(c, "hooks", "none; 'dv install' has git bring and push data", NULL,
 			    NULL);
 	if (c->elsewhere && !c->running)

@@ -121,6 +121,8 @@ test_case 'husky: the lines are told, its files stay, and doctor sees them' '
 	for h in $hooks; do echo ". husky.sh" >.husky/_/$h; chmod +x .husky/_/$h; done
 	git config core.hooksPath .husky/_
 	must_fail 3 "$DV" install >out
+	must_fail 1 "$DV" doctor >doc
+	contains doc "do not call dv: post-checkout"
 	contains out ".husky/pre-push:"
 	contains out "dv hook pre-push"
 	[ ! -e .git/hooks/pre-push ]
