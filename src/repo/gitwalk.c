@@ -124,7 +124,7 @@ static int report_filtered(struct walk *w, const git_oid *id, const char *path)
 	if (!w->g->doubtful && !dv_attributes_filtered(w->rules, full))
 		return 0;
 	int rc = first_time(w, id, path, &fresh);
-	if (rc || !fresh)
+	if (rc || !fresh || !w->cb)
 		return rc;
 	int gc = git_repository_odb(&odb, w->g->repo);
 	if (!gc)
@@ -702,6 +702,7 @@ static void fresh_release(struct fresh *f)
 	for (size_t i = 0; i < f->n; i++)
 		git_commit_free(f->list[i]);
 	free(f->list);
+	walk_release(&f->w);
 	dv_map_release(&f->seen);
 	dv_map_release(&f->commits);
 }
@@ -765,7 +766,9 @@ int dv_git_pointers_new(dv_git *g, const char *const *tips, size_t ntips,
 	const dv_git_scope s = { .revs = revs, .nrevs = ntips + nknown, .whole = true };
 
 	f.w = (struct walk){ .g = g, .payload = payload, .seen = &f.seen };
-	rc = dv_git_each_commit(g, &s, keep_commit, &f);
+	rc = walk_open(&f.w);
+	if (!rc)
+		rc = dv_git_each_commit(g, &s, keep_commit, &f);
 	for (size_t i = 0; !rc && i < f.n; i++)
 		rc = see_parents(&f, f.list[i]);
 	f.w.cb = cb;
