@@ -222,4 +222,140 @@ test_case 'hooks: a second clone in the evening has every version' '
 	"$DV" fsck -q
 	"$DV" fsck -q --remote'
 
+# -- with the filter --------------------------------------------------------------------------
+
+test_case 'filter: ann begins a project and pushes it' '
+	rm -rf ann ben late origin.git store "ann at fix"
+	mkdir store
+	git init -q --bare origin.git
+	git init -q ann
+	as ann
+	git remote add origin ../origin.git
+	"$DV" init -q
+	"$DV" install -q
+	"$DV" remote add -q -d store ../store
+	"$DV" track -q "*.bin" "data/**"
+	mkdir -p data/raw
+	for i in 1 2 3 4; do seq $((i * 500)) >"data/raw/part $i"; done
+	echo "model 0" >model.bin
+	echo "print(0)" >train.py
+	git add -A
+	git commit -qm begin
+	git cat-file -p HEAD:model.bin | grep -q "^oid sha256:"
+	git push -q -u origin main
+	calm'
+
+test_case 'filter: ben clones it, and has the data' '
+	git clone -q origin.git ben
+	as ben
+	"$DV" install -q
+	"$DV" pull -q
+	says model.bin "model 0"
+	[ "$(wc -l <"data/raw/part 4")" -eq 2000 ]
+	calm'
+
+test_case 'filter: a branch, a switch there and back, on both sides' '
+	as ann
+	git switch -qc better
+	echo "model 1" >model.bin
+	echo "print(1)" >train.py
+	git commit -qam "better model"
+	git switch -q main
+	says model.bin "model 0"
+	git switch -q better
+	says model.bin "model 1"
+	calm
+	git push -q -u origin better
+	as ben
+	git fetch -q
+	git switch -q better
+	says model.bin "model 1"
+	git switch -q main
+	says model.bin "model 0"
+	seq 7 >"data/raw/part 9"
+	git rm -q "data/raw/part 1"
+	git add -A
+	git commit -qm "more data"
+	git push -q
+	calm'
+
+test_case 'filter: pull, merge, and a merge with a conflict, settled' '
+	as ann
+	git switch -q main
+	git pull -q
+	[ -e "data/raw/part 9" ]
+	git merge -q -m "take better" better
+	says model.bin "model 1"
+	git push -q
+	calm
+	as ben
+	git pull -q
+	echo "model of ben" >model.bin
+	git commit -qam "model of ben"
+	git push -q
+	as ann
+	echo "model of ann" >model.bin
+	git commit -qam "model of ann"
+	must_fail 1 git pull -q --no-rebase --no-edit
+	"$DV" resolve -q --theirs model.bin
+	git commit -qm "take the model of ben"
+	says model.bin "model of ben"
+	calm
+	git push -q'
+
+test_case 'filter: rebase, stash, work tree, cherry-pick, reset' '
+	as ben
+	git pull -q
+	git switch -qc fix
+	echo fix >data/fix
+	git add -A
+	git commit -qm fix
+	as ann
+	echo late >late.bin
+	git add -A
+	git commit -qm late
+	git push -q
+	as ben
+	git fetch -q
+	git rebase -q origin/main
+	says late.bin late
+	says data/fix fix
+	echo "in work" >model.bin
+	git stash -q
+	says model.bin "model of ben"
+	calm
+	git stash pop -q
+	says model.bin "in work"
+	git checkout -q -- model.bin
+	calm
+	git push -q -u origin fix
+	as ann
+	git fetch -q
+	git worktree add -q "../ann at fix" fix 2>/dev/null
+	says "../ann at fix/data/fix" fix
+	git worktree remove --force "../ann at fix"
+	git cherry-pick origin/fix >/dev/null
+	says data/fix fix
+	git reset -q --hard better
+	says model.bin "model 1"
+	[ ! -e late.bin ]
+	calm
+	git reset -q --hard origin/main
+	calm'
+
+test_case 'filter: a second clone in the evening has every version' '
+	git clone -q origin.git late
+	as late
+	"$DV" install -q
+	"$DV" pull -q
+	calm
+	says model.bin "model of ben"
+	for rev in $(git rev-list --all --remotes); do
+		git checkout -q --detach "$rev"
+		calm
+		! grep -l "^oid sha256" model.bin
+	done
+	"$DV" fsck -q
+	"$DV" fsck -q --remote'
+
 done_testing
