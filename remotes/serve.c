@@ -50,6 +50,7 @@ struct server {
 	size_t n, cap;
 	dv_buf answer;
 	uint8_t *block;
+	dv_finder *finder;	/* once it was asked for */
 };
 
 static void server_release(server *s)
@@ -59,6 +60,7 @@ static void server_release(server *s)
 		dv_local_receive_free(s->puts[i].file);
 	if (s->place)
 		s->place->driver->close(s->place);
+	dv_finder_free(s->finder);
 	dv_buf_release(&s->answer);
 	free(s->body);
 	free(s->block);
@@ -434,6 +436,13 @@ static int do_list(server *s, dv_cursor *c)
 	return 0;
 }
 
+static int do_find(server *s, const dv_cursor *c)
+{
+	int rc = s->finder ? 0 : dv_finder_new(&s->finder, s->path);
+
+	return rc ? rc : dv_finder_answer(s->finder, c->p, c->n, DV_STDIO_BLOCK, &s->answer);
+}
+
 /* -- the conversation -------------------------------------------------------------------------- */
 
 static int do_hello(server *s, uint32_t id, dv_cursor *c)
@@ -452,8 +461,8 @@ static int do_hello(server *s, uint32_t id, dv_cursor *c)
 	if (rc)
 		return reply_error(s, id);
 	dv_frame_u32(&s->answer, DV_STDIO_VERSION);
-	dv_frame_u32(&s->answer, s->read_only ? s->place->caps & ~(unsigned)DV_REMOTE_WRITE :
-						s->place->caps);
+	const unsigned caps = (s->place->caps & DV_STDIO_CAPS) | DV_REMOTE_FIND;
+	dv_frame_u32(&s->answer, s->read_only ? caps & ~(unsigned)DV_REMOTE_WRITE : caps);
 	return reply(s, DV_STDIO_WELCOME, id, &s->answer, NULL, 0);
 }
 
@@ -482,6 +491,8 @@ static int handle(server *s, uint8_t type, uint32_t id, dv_cursor *c)
 		return answer(s, id, do_list(s, c));
 	case DV_STDIO_REMOVE:
 		return answer(s, id, do_remove(s, c));
+	case DV_STDIO_FIND:
+		return answer(s, id, do_find(s, c));
 	default:
 		return answer(s, id, dv_err(DV_EUSAGE, "there is no such request"));
 	}

@@ -398,4 +398,5 @@ const dv_driver dv_driver_ssh = {
 	.put_if_absent = dv_wired_put_if_absent,
 	.list = dv_wired_list,
 	.remove = dv_wired_remove,
+	.find = dv_wired_find,
 };

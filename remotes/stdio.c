@@ -427,6 +427,20 @@ static int stdio_list(dv_wire *w, const char *dir, const char *after, dv_list_cb
 	return 0;
 }
 
+static int stdio_find(dv_wire *w, const void *request, size_t n, dv_buf *out)
+{
+	stdio_wire *s = (stdio_wire *)w;
+	dv_auto(dv_buf) none = DV_BUF_INIT;
+	dv_auto(dv_answer) a = { 0 };
+	dv_cursor c;
+	int rc = dv_mux_send(w->mux, &a, DV_STDIO_FIND, &none, request, n);
+
+	dv_buf_clear(out);
+	if (rc == 0)
+		rc = expect(s, &a, &c);
+	return rc ? rc : dv_buf_add(out, c.p, c.n);
+}
+
 /* -- hello ------------------------------------------------------------------------------------- */
 
 static void stdio_free(dv_wire *w)
@@ -445,6 +459,7 @@ static const dv_wire_ops stdio_ops = {
 	.put_if_absent = stdio_put_if_absent,
 	.list = stdio_list,
 	.remove = stdio_remove,
+	.find = stdio_find,
 	.free = stdio_free,
 };
 
@@ -484,7 +499,7 @@ int dv_stdio_new(dv_wire **out, dv_mux *m, const dv_answer *a, const char *what)
 	}
 	s->wire.ops = &stdio_ops;
 	s->wire.mux = m;
-	s->wire.caps = caps & (DV_REMOTE_WRITE | DV_REMOTE_LIST | DV_REMOTE_PUT_IF_ABSENT);
+	s->wire.caps = caps & DV_STDIO_CAPS;
 	*out = &s->wire;
 	return 0;
 }

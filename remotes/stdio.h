@@ -23,6 +23,7 @@ enum dv_stdio_type {
 	DV_STDIO_DROP,
 	DV_STDIO_LIST,
 	DV_STDIO_REMOVE,
+	DV_STDIO_FIND,
 	DV_STDIO_WELCOME = 128,
 	DV_STDIO_OK,
 	DV_STDIO_ERROR,
@@ -34,6 +35,9 @@ enum dv_stdio_flags {
 	DV_STDIO_THERE = 1u << 0,	/* answer to put: it is there, nothing need be sent */
 	DV_STDIO_MORE = 1u << 0,	/* answer to list: ask again for what comes after */
 };
+
+/** What WELCOME says that the other side can do, as DV_REMOTE_…: the bits are those. */
+#define DV_STDIO_CAPS (DV_REMOTE_WRITE | DV_REMOTE_LIST | DV_REMOTE_PUT_IF_ABSENT | DV_REMOTE_FIND)
 
 /** Says hello; the answer may be an SFTP server's. */
 int dv_stdio_hello(dv_mux *m, dv_answer *a, bool create) DV_MUST_CHECK;

@@ -271,3 +271,15 @@ int dv_wired_remove(dv_remote *r, const char *name)
 		return rc;
 	WITH_WIRE(r, false, w->ops->remove(w, name));
 }
+
+static int find(dv_wire *w, const void *request, size_t n, dv_buf *out)
+{
+	if (w->ops->find)
+		return w->ops->find(w, request, n, out);
+	return dv_err(DV_ERROR, "the other side does not look into its index any more");
+}
+
+int dv_wired_find(dv_remote *r, const void *request, size_t n, dv_buf *out)
+{
+	WITH_WIRE(r, false, find(w, request, n, out));
+}

@@ -25,6 +25,7 @@ typedef struct dv_wire_ops {
 	int (*put_if_absent)(dv_wire *w, const char *name, const void *p, size_t n);
 	int (*list)(dv_wire *w, const char *dir, const char *after, dv_list_cb cb, void *payload);
 	int (*remove)(dv_wire *w, const char *name);
+	int (*find)(dv_wire *w, const void *request, size_t n, dv_buf *out);	/* may be NULL */
 	void (*free)(dv_wire *w);
 } dv_wire_ops;
 
@@ -73,6 +74,7 @@ int dv_wired_put(dv_remote *r, const char *name, int fd, uint64_t size);
 int dv_wired_put_if_absent(dv_remote *r, const char *name, const void *p, size_t n);
 int dv_wired_list(dv_remote *r, const char *dir, const char *after, dv_list_cb cb, void *payload);
 int dv_wired_remove(dv_remote *r, const char *name);
+int dv_wired_find(dv_remote *r, const void *request, size_t n, dv_buf *out);
 
 /** Names are dv's own; anything else is a mistake above and must not reach the other side. */
 int dv_wire_check_name(const char *name) DV_MUST_CHECK;

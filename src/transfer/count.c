@@ -98,6 +98,18 @@ static int count_remove(dv_remote *r, const char *name)
 	return in->driver->remove(in, name);
 }
 
+static int count_find(dv_remote *r, const void *request, size_t n, dv_buf *out)
+{
+	const count_remote *c = (count_remote *)r;
+	dv_remote *in = counted(r);
+
+	atomic_fetch_add_explicit(&c->t->sent, n, memory_order_relaxed);
+	int rc = in->driver->find(in, request, n, out);
+	if (rc == 0)
+		atomic_fetch_add_explicit(&c->t->received, out->n, memory_order_relaxed);
+	return rc;
+}
+
 static const dv_driver count_driver = {
 	.version = 2,
 	.scheme = "count",
@@ -108,6 +120,7 @@ static const dv_driver count_driver = {
 	.put_if_absent = count_put_if_absent,
 	.list = count_list,
 	.remove = count_remove,
+	.find = count_find,
 };
 
 int dv_count_wrap(dv_remote **r, dv_traffic *t)

@@ -270,6 +270,18 @@ static int fault_remove(dv_remote *r, const char *name)
 	return rc ? rc : lose(k, in->driver->remove(in, name));
 }
 
+static int fault_find(dv_remote *r, const void *request, size_t n, dv_buf *out)
+{
+	const fault_remote *f = (fault_remote *)r;
+	dv_remote *in = f->w.inner;
+	enum fault k;
+	int rc = begin(f, &k);
+
+	if (rc == 0 && (k == FAULT_CUT || k == FAULT_HALF))
+		rc = break_off(k);
+	return rc ? rc : lose(k, in->driver->find(in, request, n, out));
+}
+
 static const dv_driver fault_driver = {
 	.version = 2,
 	.scheme = "fault",
@@ -280,6 +292,7 @@ static const dv_driver fault_driver = {
 	.put_if_absent = fault_put_if_absent,
 	.list = fault_list,
 	.remove = fault_remove,
+	.find = fault_find,
 };
 
 /* -- rules ------------------------------------------------------------------------------------- */

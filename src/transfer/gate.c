@@ -212,6 +212,20 @@ static int gate_remove(dv_remote *r, const char *name)
 	return rc ? rc : leave(g, in->driver->remove(in, name));
 }
 
+static int gate_find(dv_remote *r, const void *request, size_t n, dv_buf *out)
+{
+	gate_remote *g = (gate_remote *)r;
+	dv_remote *in = g->w.inner;
+	int rc = enter(g);
+
+	if (rc)
+		return rc;
+	rc = in->driver->find(in, request, n, out);
+	if (rc == 0)
+		did(g, n + out->n);
+	return leave(g, rc);
+}
+
 static const dv_driver gate_driver = {
 	.version = 2,
 	.scheme = "gate",
@@ -222,6 +236,7 @@ static const dv_driver gate_driver = {
 	.put_if_absent = gate_put_if_absent,
 	.list = gate_list,
 	.remove = gate_remove,
+	.find = gate_find,
 };
 
 int dv_gate_wrap(dv_remote **r, int jobs)

@@ -144,6 +144,17 @@ static int limit_remove(dv_remote *r, const char *name)
 	return in->driver->remove(in, name);
 }
 
+static int limit_find(dv_remote *r, const void *request, size_t n, dv_buf *out)
+{
+	dv_rate *rate = ((limit_remote *)r)->rate;
+	dv_remote *in = ((dv_wrapper *)r)->inner;
+	int rc = dv_rate_take(rate, n);
+
+	if (rc == 0)
+		rc = in->driver->find(in, request, n, out);
+	return rc ? rc : dv_rate_take(rate, out->n);
+}
+
 static const dv_driver limit_driver = {
 	.version = 2,
 	.scheme = "limit",
@@ -154,6 +165,7 @@ static const dv_driver limit_driver = {
 	.put_if_absent = limit_put_if_absent,
 	.list = limit_list,
 	.remove = limit_remove,
+	.find = limit_find,
 };
 
 int dv_limit_wrap(dv_remote **r, dv_rate **rate)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "transfer/lfs_api.h"
 
@@ -25,6 +26,7 @@ enum dv_remote_caps {
 	/* Whether put_if_absent creates only if absent depends on the server, which a probe has to
 	 * find out: one may refuse it (DV_ERROR), another say yes and overwrite. */
 	DV_REMOTE_DEPENDS = 1u << 4,
+	DV_REMOTE_FIND = 1u << 5,	/* answers what its index has; the verb `find` is there */
 };
 
 typedef struct dv_remote dv_remote;
@@ -71,6 +73,10 @@ typedef struct dv_driver {
 	/** Of the driver whose scheme is "*", which stands for those that no other has: is there
 	 *  something that reaches the URL? */
 	bool (*reaches)(const char *url);
+	/** Of places with DV_REMOTE_FIND: carries the body of a request for rows of the index to
+	 *  where the store is, and that of the answer back: docs/remote-protocol.md, FIND. `out` is
+	 *  replaced. */
+	int (*find)(dv_remote *r, const void *request, size_t n, dv_buf *out);
 } dv_driver;
 
 struct dv_remote {
@@ -107,6 +113,16 @@ static inline bool dv_driver_flag(const dv_driver_options *o, const char *key)
 			return true;
 	return false;
 }
+
+/** Answers such requests where the store is: for who serves one. One thread. Defined by
+ *  transfer/finder.c. */
+typedef struct dv_finder dv_finder;
+int dv_finder_new(dv_finder **out, const char *store) DV_MUST_CHECK;
+void dv_finder_free(dv_finder *f);
+/** Appends the answer, of at most `max` bytes (which leave room for one row of each segment).
+ *  DV_ENOTFOUND and DV_ECORRUPT when a segment is not there, or not what its name says. */
+int dv_finder_answer(dv_finder *f, const uint8_t *p, size_t n, size_t max, dv_buf *out)
+	DV_MUST_CHECK;
 
 /** The drivers that this build has; ends with NULL. Defined by remotes/drivers.c. */
 extern const dv_driver *const dv_drivers[];

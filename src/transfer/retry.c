@@ -4,7 +4,7 @@
  * exponentially with full jitter; one that the remote asked for is kept. A get goes on behind the
  * bytes that were delivered, and as long as it gets on it is not given up.
  *
- * What a call did before its answer got lost: stat, get and list change nothing; put succeeds when
+ * What a call did before its answer got lost: stat, get, list and find change nothing; put succeeds when
  * the file is there; a removal whose file is gone has succeeded. A put_if_absent may meet its own
  * file, so its DV_EEXISTS leaves the question to the caller, who compares.
  */
@@ -236,6 +236,18 @@ static int retry_remove(dv_remote *r, const char *name)
 	return rc;
 }
 
+static int retry_find(dv_remote *r, const void *request, size_t n, dv_buf *out)
+{
+	dv_remote *in;
+	dv_tries t = tries_of(r, &in);
+	int rc;
+
+	do
+		rc = in->driver->find(in, request, n, out);
+	while (dv_try_again(&t, &rc));
+	return rc;
+}
+
 static const dv_driver retry_driver = {
 	.version = 2,
 	.scheme = "retry",
@@ -246,6 +258,7 @@ static const dv_driver retry_driver = {
 	.put_if_absent = retry_put_if_absent,
 	.list = retry_list,
 	.remove = retry_remove,
+	.find = retry_find,
 };
 
 int dv_retry_wrap(dv_remote **r, const dv_wrap_options *o)
