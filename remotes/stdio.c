@@ -430,10 +430,10 @@ static int stdio_list(dv_wire *w, const char *dir, const char *after, dv_list_cb
 static int stdio_find(dv_wire *w, const void *request, size_t n, dv_buf *out)
 {
 	stdio_wire *s = (stdio_wire *)w;
-	dv_auto(dv_buf) none = DV_BUF_INIT;
+	const dv_buf body = { .p = (char *)(uintptr_t)request, .n = n };	/* borrowed */
 	dv_auto(dv_answer) a = { 0 };
 	dv_cursor c;
-	int rc = dv_mux_send(w->mux, &a, DV_STDIO_FIND, &none, request, n);
+	int rc = ask(s, &a, DV_STDIO_FIND, &body);
 
 	dv_buf_clear(out);
 	if (rc == 0)

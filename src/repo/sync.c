@@ -226,9 +226,10 @@ static void add_traffic(sync_t *s, const dv_remote_store *r)
 	s->sum->received += t.received;
 }
 
-static int open_remote(sync_t *s, const char *name, bool create, dv_remote_store **out)
+static int open_remote(sync_t *s, const char *name, bool push, dv_remote_store **out)
 {
-	const dv_sync_how how = { .create = create, .anew = create && s->o->force,
+	bool create = push && !s->o->dry;
+	const dv_sync_how how = { .create = create, .anew = create && s->o->force, .push = push,
 				  .jobs = s->o->jobs,
 				  .rate = s->o->limit_rate };
 
@@ -453,7 +454,7 @@ static int push_group(sync_t *s, const char *remote, const item *items, size_t n
 	dv_autoptr(dv_remote_store) r = NULL;
 	dv_move_options mo = move_options(s, s->o->dry);
 	dv_move_stats m = { 0 };
-	int rc = open_remote(s, remote, !s->o->dry, &r);
+	int rc = open_remote(s, remote, true, &r);
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const dv_output *o = items[i].o;

@@ -19,6 +19,7 @@ int dv_sync_missing(dv_repo *r, const char *remote, const dv_output_list *l, dv_
 typedef struct dv_sync_how {
 	bool create;		/* make a store of an empty place */
 	bool anew;		/* also where there was one before */
+	bool push;		/* and only that: of the remote's index only what it needs */
 	int jobs;		/* 0: what remote.NAME.jobs says, or as the driver likes */
 	uint64_t rate;		/* 0: what remote.NAME.limitrate says */
 	int tries;		/* of what passes by itself; 0: as many as have a chance */

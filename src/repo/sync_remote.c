@@ -125,7 +125,7 @@ static int place_find(place *p, dv_repo *r, const char *name, const dv_sync_how 
 	p->settings = (remote_settings){ r, p->name, DV_BUF_INIT };
 	p->o = (dv_remote_options){
 		.name = p->name, .url = p->url, .mirror_dir = p->mirror, .create = how->create,
-		.anew = how->anew,
+		.anew = how->anew, .may_ask = how->push,
 		.jobs = how->jobs ? how->jobs : (int)size_setting(&p->settings, "jobs"),
 		.rate = how->rate ? how->rate : size_setting(&p->settings, "limitrate"),
 		.url_is_own = level != DV_CONFIG_REPO,

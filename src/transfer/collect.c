@@ -681,6 +681,8 @@ int dv_transfer_collect(dv_store *local, dv_remote_store *remote, const dv_colle
 	bool again = true;
 	int rc = check_remote(remote, o->dry);
 
+	if (rc == 0)
+		rc = dv_remote_store_complete(remote);
 	*out = (dv_collect_stats){ 0 };
 	if (rc == 0)
 		rc = dv_reader_new(&reader, local);

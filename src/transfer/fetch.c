@@ -582,7 +582,10 @@ int dv_transfer_fetch(dv_store *local, dv_remote_store *remote, const dv_want *w
 
 	out = out ? out : &unused;
 	*out = (dv_move_stats){ 0 };
-	int rc = fetch_once(local, remote, w, n, o ? o : &none, out, &overtaken);
+	int rc = dv_remote_store_complete(remote);
+	if (rc)
+		return rc;
+	rc = fetch_once(local, remote, w, n, o ? o : &none, out, &overtaken);
 	if (!overtaken)
 		return rc;
 	dv_error_clear();

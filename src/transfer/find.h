@@ -44,8 +44,8 @@ typedef struct dv_found {
 	size_t done;		/* so many questions are answered, from the first */
 	bool wait;		/* none is yet */
 } dv_found;
-/** Takes an answer apart. DV_ERROR when it cannot be one to that request: damaged, or with rows that
- *  were not asked for, twice, or out of order. Rows may have been told by then. */
+/** Takes an answer apart. DV_ERROR when it cannot be one to that request: damaged, or with rows
+ *  that were not asked for, twice, or out of order. Rows may have been told by then. */
 int dv_find_answer(dv_found *f, const uint8_t *p, size_t n) DV_MUST_CHECK;
 
 #endif

@@ -21,8 +21,10 @@
 
 typedef struct dv_remote_segment {
 	dv_oid id;
-	dv_segment *map;
+	dv_segment *map;	/* NULL: not mirrored; then, when it was asked: */
+	uint64_t size, count;	/* bytes (0: unknown) and entries, as the other side says */
 } dv_remote_segment;
+typedef struct dv_asking dv_asking;
 
 typedef struct dv_footer_slot {
 	dv_oid pack;
@@ -41,6 +43,8 @@ struct dv_remote_store {
 	dv_oid head_print;		/* SHA-256 of the head entry's first bytes */
 	dv_remote_segment *segs;	/* as state.segments: oldest first */
 	size_t nsegs, segs_cap;
+	bool may_ask;			/* segments may stay where they are */
+	dv_asking *asking;		/* there exactly while some do */
 	pthread_mutex_t footers_lock;
 	dv_footer_slot **footers;	/* of packs with deltas, once read */
 	size_t nfooters, footers_cap;
@@ -98,8 +102,42 @@ int dv_remote_store_keep_segment(dv_remote_store *r, const dv_oid *id, dv_atomic
 	DV_MUST_CHECK;
 /** Numbers the entries of the mirrored index; valid until it changes. */
 int dv_remote_store_entries(const dv_remote_store *r, dv_entries *out) DV_MUST_CHECK;
-/** Opens the mirror's segments as the state lists them, fetching those that are missing. */
+/** Opens the mirror's segments as the state lists them, fetching those that are missing, unless it
+ *  is better to ask for rows. */
 int dv_remote_store_sync_segments(dv_remote_store *r) DV_MUST_CHECK;
+
+/** Fetches all segments that were left where they are. For all that is no push: only the owner's
+ *  thread can look up what is not mirrored, and dv_remote_store_entries has only what is. */
+int dv_remote_store_complete(dv_remote_store *r) DV_MUST_CHECK;
+/** Mirrors one segment that was left. DV_ECORRUPT when it is not there. */
+int dv_remote_store_need_segment(dv_remote_store *r, dv_remote_segment *s) DV_MUST_CHECK;
+/** The same of all, without a look at the log. */
+int dv_remote_store_need_segments(dv_remote_store *r) DV_MUST_CHECK;
+/** Is the place in a container that the log names? Corrects what the index says of that. */
+bool dv_remote_place_ok(const dv_remote_store *r, dv_place *at);
+
+/* Rows of segments that are not mirrored (asking.c). The owner's thread; all but _look, _expect and
+ * _error only while r->asking is there. */
+/** Looks whether the segments that are not mirrored may stay away, and makes r->asking if so. */
+int dv_asking_look(dv_remote_store *r, bool *worth) DV_MUST_CHECK;
+void dv_asking_free(dv_asking *a);
+/** Forgets all rows. From now on, until they are sent, questions are only noted, and nothing that
+ *  is not mirrored is found. */
+void dv_asking_begin(dv_remote_store *r);
+/** Would it be too much to ask for all that was noted? */
+bool dv_asking_is_dear(const dv_remote_store *r);
+/** For dv_push_walk.on_need: stops a walk that only notes as soon as it is. */
+int dv_asking_room(const dv_place *at, void *remote);
+/** Asks all that was noted, or mirrors the segments when it has become too much. DV_ENOTFOUND or
+ *  DV_ECORRUPT when a segment is not there or damaged. */
+int dv_asking_send(dv_remote_store *r) DV_MUST_CHECK;
+/** Notes what is going to be looked up, so that it is asked with what else is. */
+void dv_asking_expect(dv_remote_store *r, uint8_t kind, const dv_oid *id);
+/** Looks among the rows for a better place than *out, if `found`, asking when need be. */
+bool dv_asking_find(const dv_remote_store *r, uint8_t kind, const dv_oid *id, bool found,
+		    dv_place *out);
+/** 0, or the failure of a question on the way: then what was looked up since counts for nothing. */
+int dv_asking_error(dv_remote_store *r) DV_MUST_CHECK;
 
 /** "packs/ab/<hex>" or "files/ab/<hex>". */
 void dv_remote_container_name(char out[DV_NAME_ROOM], const dv_container *c);

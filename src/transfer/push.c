@@ -94,6 +94,70 @@ static int missing_error(const dv_pushing *p)
 	return code;
 }
 
+/* -- what the remote has --------------------------------------------------------------------- */
+
+/* Something could not be looked up, as a segment is gone from the remote: then a newer entry of its
+ * log says so, and all has to be planned anew. Else what went wrong is told. */
+static int overtaken(dv_remote_store *r, int rc, bool *again)
+{
+	uint64_t before = r->state.head;
+	dv_error why;
+
+	if (!r->asking || (rc != DV_ENOTFOUND && rc != DV_ECORRUPT))
+		return rc;
+	dv_error_take(&why);
+	if ((rc = dv_remote_log_replay(r)))
+		return rc;
+	if (r->state.head == before)
+		return dv_error_put(&why);
+	*again = true;
+	return dv_remote_store_sync_segments(r);
+}
+
+/* Notes what the walk is going to look up, as if the remote had nothing but what is mirrored. */
+static int note_questions(dv_pushing *p, dv_reader *reader)
+{
+	int rc = dv_push_walk_init(&p->walk, p->local, reader, p->r, false);
+
+	dv_asking_begin(p->r);
+	p->walk.on_need = dv_asking_room;
+	p->walk.payload = p->r;
+	for (size_t i = 0; rc == 0 && i < p->nwants; i++) {
+		const dv_want *w = &p->wants[i];
+
+		rc = dv_push_walk_add(&p->walk, &w->oid, w->is_tree);
+		if (rc < 0)
+			dv_err_ctx(rc, "output '%s'", w->path ? w->path : "?");
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/* Asks for the rows of segments that were not copied, or copies them. */
+static int ask_for_rows(dv_pushing *p, dv_reader *reader)
+{
+	dv_remote_store *r = p->r;
+
+	for (int i = 0; r->asking && i < REPLANS; i++) {
+		bool again = false;
+		int rc = note_questions(p, reader);
+
+		if (rc)
+			return rc;
+		if (dv_asking_is_dear(r))
+			break;
+		if ((rc = dv_asking_send(r)) == 0)
+			return 0;
+		rc = overtaken(r, rc, &again);
+		if (rc && rc != DV_ENOTFOUND && rc != DV_ECORRUPT)
+			return rc;
+		/* Who copies a segment that is damaged tells it best. */
+		dv_error_clear();
+		if (rc)
+			break;
+	}
+	return dv_remote_store_complete(r);
+}
+
 /* -- segment ----------------------------------------------------------------------------------- */
 
 static bool container_is_live(const dv_container *c, void *payload)
@@ -125,13 +189,14 @@ static int choose_small(dv_pushing *p, dv_log_entry *e, const dv_segment **out, 
 	if (!order)
 		return DV_ERROR;
 	for (size_t i = 0; i < r->nsegs; i++)
-		order[i] = (by_count){ i, dv_segment_count(r->segs[i].map) };
+		order[i] = (by_count){ i, r->segs[i].map ? dv_segment_count(r->segs[i].map) :
+							   (size_t)r->segs[i].count };
 	qsort(order, r->nsegs, sizeof *order, compare_counts);
 	while (*n < r->nsegs - SEGMENTS_MAX / 4) {
-		const dv_remote_segment *s = &r->segs[order[*n].index];
-		int rc = dv_log_drop_segment(e, &s->id);
+		dv_remote_segment *s = &r->segs[order[*n].index];
+		int rc = dv_remote_store_need_segment(r, s);
 
-		if (rc)
+		if (rc || (rc = dv_log_drop_segment(e, &s->id)))
 			return rc;
 		out[(*n)++] = s->map;
 	}
@@ -207,7 +272,10 @@ int dv_pushing_commit(dv_pushing *p, dv_log_entry *e, bool *again)
 {
 	int rc = p->nsent ? send_segment(p, e) : 0;
 
-	if (rc || (rc = append(p, e, again)))
+	*again = false;
+	if (rc)
+		rc = overtaken(p->r, rc, again);
+	if (rc || *again || (rc = append(p, e, again)))
 		return rc;
 	if (!*again && (rc = checkpoint(p->r)))
 		return rc;
@@ -234,6 +302,21 @@ static int add_roots(dv_pushing *p, dv_log_entry *e)
 	return 0;
 }
 
+static int plan_and_send(dv_pushing *p, dv_reader *reader)
+{
+	int rc = dv_pushing_begin(p);
+
+	if (rc == 0)
+		rc = walk_all(p, reader);
+	int asked = dv_asking_error(p->r);
+	if (rc == 0 && asked == 0) {
+		rc = dv_pushing_send(p);
+		asked = dv_asking_error(p->r);
+	}
+	dv_pushing_end(p);
+	return asked ? asked : rc;
+}
+
 static int push_once(dv_pushing *p, dv_reader *reader, bool *again)
 {
 	dv_auto(dv_log_entry) e = { .kind = DV_LOG_COMMIT };
@@ -241,13 +324,13 @@ static int push_once(dv_pushing *p, dv_reader *reader, bool *again)
 	*again = false;
 	int rc = forget_sent(p);
 	if (rc == 0)
-		rc = dv_pushing_begin(p);
+		rc = ask_for_rows(p, reader);
 	if (rc == 0)
-		rc = walk_all(p, reader);
-	if (rc == 0)
-		rc = dv_pushing_send(p);
-	dv_pushing_end(p);
-	if (rc || p->o->dry || (rc = add_roots(p, &e)) || (p->nsent == 0 && e.nroots == 0))
+		rc = plan_and_send(p, reader);
+	if (rc)
+		rc = overtaken(p->r, rc, again);
+	if (rc || *again || p->o->dry || (rc = add_roots(p, &e)) ||
+	    (p->nsent == 0 && e.nroots == 0))
 		return rc;
 	return dv_pushing_commit(p, &e, again);
 }

@@ -23,6 +23,8 @@ static void drop_segments(dv_remote_store *r)
 	free(r->segs);
 	r->segs = NULL;
 	r->nsegs = r->segs_cap = 0;
+	dv_asking_free(r->asking);
+	r->asking = NULL;
 }
 
 void dv_remote_store_free(dv_remote_store *r)
@@ -195,33 +197,86 @@ static void sweep_mirror(dv_remote_store *r)
 		closedir(d);
 }
 
+static bool is_mirrored(const dv_remote_store *r, const dv_oid *id)
+{
+	dv_autofree char *path = segment_path(r, id);
+
+	return path && access(path, R_OK) == 0;
+}
+
+/* The segments of the state, with what is open of them, or can be opened in the mirror. */
+static int take_segments(dv_remote_store *r, dv_remote_segment *old, size_t nold)
+{
+	int rc = dv_grow(&r->segs, &r->segs_cap, r->state.nsegments + 1, sizeof *r->segs);
+
+	for (size_t i = 0; rc == 0 && i < r->state.nsegments; i++) {
+		dv_remote_segment *s = &r->segs[r->nsegs];
+
+		*s = (dv_remote_segment){ .id = r->state.segments[i] };
+		for (size_t k = 0; k < nold; k++)
+			if (dv_oid_eq(&old[k].id, &s->id)) {
+				*s = old[k];
+				old[k].map = NULL;
+				break;
+			}
+		if (!s->map && (!r->may_ask || is_mirrored(r, &s->id)))
+			rc = open_segment(r, &s->id, &s->map);
+		if (rc == 0)
+			r->nsegs++;
+	}
+	return rc;
+}
+
+int dv_remote_store_need_segment(dv_remote_store *r, dv_remote_segment *s)
+{
+	return s->map ? 0 : open_segment(r, &s->id, &s->map);
+}
+
+int dv_remote_store_need_segments(dv_remote_store *r)
+{
+	int rc = fetch_missing(r);
+
+	for (size_t i = 0; rc == 0 && i < r->nsegs; i++)
+		rc = dv_remote_store_need_segment(r, &r->segs[i]);
+	return rc;
+}
+
+/* Leaves the segments that are not mirrored where they are, or brings them as well. */
+static int settle_segments(dv_remote_store *r)
+{
+	bool ask = false;
+	int rc = r->may_ask ? dv_asking_look(r, &ask) : 0;
+
+	if (rc || ask)
+		return rc;
+	dv_asking_free(r->asking);
+	r->asking = NULL;
+	return r->may_ask ? dv_remote_store_need_segments(r) : 0;
+}
+
 int dv_remote_store_sync_segments(dv_remote_store *r)
 {
 	dv_remote_segment *old = r->segs;
 	size_t nold = r->nsegs;
-	int rc = fetch_missing(r);
+	int rc = r->may_ask ? 0 : fetch_missing(r);
 
 	if (rc)
 		return rc;
 	r->segs = NULL;
 	r->nsegs = r->segs_cap = 0;
-	rc = dv_grow(&r->segs, &r->segs_cap, r->state.nsegments + 1, sizeof *r->segs);
-	for (size_t i = 0; rc == 0 && i < r->state.nsegments; i++) {
-		dv_remote_segment *s = &r->segs[r->nsegs];
-
-		*s = (dv_remote_segment){ .id = r->state.segments[i] };
-		for (size_t k = 0; k < nold && !s->map; k++)
-			if (dv_oid_eq(&old[k].id, &s->id))
-				s->map = dv_steal(&old[k].map);
-		if (!s->map)
-			rc = open_segment(r, &s->id, &s->map);
-		if (rc == 0)
-			r->nsegs++;
-	}
+	rc = take_segments(r, old, nold);
 	for (size_t k = 0; k < nold; k++)
 		dv_segment_free(old[k].map);
 	free(old);
-	return rc;
+	return rc ? rc : settle_segments(r);
+}
+
+int dv_remote_store_complete(dv_remote_store *r)
+{
+	if (!r->asking)
+		return 0;
+	r->may_ask = false;
+	return dv_remote_store_refresh(r);
 }
 
 /* -- opening ----------------------------------------------------------------------------------- */
@@ -421,6 +476,7 @@ int dv_remote_place_open(dv_remote_store **out, const dv_remote_options *o)
 		return rc;
 	if (r->r)
 		dv_probe_recall(r);
+	r->may_ask = o->may_ask;
 	*out = dv_steal(&r);
 	return 0;
 }
@@ -450,7 +506,7 @@ const dv_log_state *dv_remote_store_state(const dv_remote_store *r)
 }
 
 /* The log's word on a container counts, not the segment's; a place outside it is none. */
-static bool place_ok(const dv_remote_store *r, dv_place *at)
+bool dv_remote_place_ok(const dv_remote_store *r, dv_place *at)
 {
 	dv_pack_entry e;
 	dv_oid key = dv_container_key(at->in.kind, &at->in.id);
@@ -478,18 +534,19 @@ bool dv_remote_store_find(const dv_remote_store *r, uint8_t kind, const dv_oid *
 	dv_place at;
 
 	for (size_t i = r->nsegs; (!found || out->depth) && i-- > 0;) {
-		if (!dv_segment_find(r->segs[i].map, kind, id, &at) ||
-		    (found && at.depth >= out->depth) || !place_ok(r, &at))
+		if (!r->segs[i].map || !dv_segment_find(r->segs[i].map, kind, id, &at) ||
+		    (found && at.depth >= out->depth) || !dv_remote_place_ok(r, &at))
 			continue;
 		*out = at;
 		found = true;
 	}
-	return found;
+	return r->asking && (!found || out->depth) ? dv_asking_find(r, kind, id, found, out) :
+						     found;
 }
 
 static bool entry_ok(dv_place *at, const void *payload)
 {
-	return place_ok(payload, at);
+	return dv_remote_place_ok(payload, at);
 }
 
 int dv_remote_store_entries(const dv_remote_store *r, dv_entries *out)
@@ -498,9 +555,11 @@ int dv_remote_store_entries(const dv_remote_store *r, dv_entries *out)
 
 	if (!segs)
 		return DV_ERROR;
+	size_t n = 0;
 	for (size_t i = 0; i < r->nsegs; i++)
-		segs[i] = r->segs[i].map;
-	return dv_entries_init(out, segs, r->nsegs, entry_ok, r);
+		if (r->segs[i].map)
+			segs[n++] = r->segs[i].map;
+	return dv_entries_init(out, segs, n, entry_ok, r);
 }
 
 bool dv_remote_store_has_object(const dv_remote_store *r, const dv_oid *oid)

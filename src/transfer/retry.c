@@ -4,9 +4,9 @@
  * exponentially with full jitter; one that the remote asked for is kept. A get goes on behind the
  * bytes that were delivered, and as long as it gets on it is not given up.
  *
- * What a call did before its answer got lost: stat, get, list and find change nothing; put succeeds when
- * the file is there; a removal whose file is gone has succeeded. A put_if_absent may meet its own
- * file, so its DV_EEXISTS leaves the question to the caller, who compares.
+ * What a call did before its answer got lost: stat, get, list and find change nothing; put succeeds
+ * when the file is there; a removal whose file is gone has succeeded. A put_if_absent may meet its
+ * own file, so its DV_EEXISTS leaves the question to the caller, who compares.
  */
 #include <string.h>
 #include <time.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Moving objects between the local store and a remote store. What is missing is found from the
- * remote's log and index segments, which are mirrored in a local folder and reused; nothing is ever
- * listed or asked for one by one. Only missing chunks travel, packed; a local pack that the remote
- * lacks for the most part goes as it is. The order on the remote is the store's: packs, segment,
- * log entry; so a push that was cut leaves the remote valid, and what arrived is found again.
+ * remote's log and index segments, which are mirrored in a local folder and reused, or from rows of
+ * them that are asked for many at a time; nothing is ever listed. Only missing chunks travel,
+ * packed; a local pack that the remote lacks for the most part goes as it is. The order on the
+ * remote is the store's: packs, segment, log entry; so a push that was cut leaves the remote valid,
+ * and what arrived is found again.
  */
 #ifndef DV_TRANSFER_TRANSFER_H
 #define DV_TRANSFER_TRANSFER_H
@@ -19,6 +20,8 @@ typedef struct dv_remote_options {
 	const char *mirror_dir;	/* where log state and segments are kept; made when absent */
 	bool create;		/* initialise an empty place as a store */
 	bool anew;		/* with create: also one that was a store, as the mirror knows */
+	bool may_ask;		/* for a push: leave index segments where they are, if the other
+				   side answers what it looks up in them and that is less */
 	bool url_is_own;	/* it stands in the user's own settings, not in a committed file */
 	int jobs;		/* connections wanted; 0: as the driver likes */
 	uint64_t rate;		/* bytes in a second at most; 0: no limit */

@@ -238,6 +238,10 @@ static int need_recipe(dv_push_walk *w, const dv_oid *oid, const dv_recipe *reci
 	uint8_t depth;
 	int rc = need_entry(w, DV_KIND_RECIPE, oid, 0, &depth);
 
+	for (size_t i = 0; i < recipe->ninner; i++)
+		dv_asking_expect(w->remote, DV_KIND_CHUNK, &recipe->inner[i]);
+	for (size_t i = 0; i < recipe->n; i++)
+		dv_asking_expect(w->remote, DV_KIND_CHUNK, &recipe->c[i].id);
 	for (size_t i = 0; rc == 0 && i < recipe->ninner; i++)
 		rc = need_entry(w, DV_KIND_CHUNK, &recipe->inner[i], 0, &depth);
 	for (size_t i = 0; rc == 0 && i < recipe->n; i++)
@@ -310,6 +314,15 @@ static int load_tree(dv_push_walk *w, const dv_oid *oid, dv_tree *out, bool *rem
 	return rc ? rc : dv_tree_parse(out, dv_buf_str(&b), b.n);
 }
 
+/* What a listing that came from the remote names is asked for in one piece. */
+static void expect_entries(dv_push_walk *w, const dv_tree *tree)
+{
+	for (size_t i = 0; i < tree->n; i++) {
+		dv_asking_expect(w->remote, DV_KIND_CHUNK, &tree->e[i].oid);
+		dv_asking_expect(w->remote, DV_KIND_RECIPE, &tree->e[i].oid);
+	}
+}
+
 static int visit_tree(dv_push_walk *w, const dv_oid *oid, int depth)
 {
 	dv_auto(dv_tree) tree = DV_TREE_INIT;
@@ -333,6 +346,8 @@ static int visit_tree(dv_push_walk *w, const dv_oid *oid, int depth)
 		return 0;
 	}
 	w->remote_only += remote;
+	if (remote)
+		expect_entries(w, &tree);
 	for (size_t i = 0; rc == 0 && i < tree.n; i++)
 		rc = tree.e[i].kind == 'd' ? visit_tree(w, &tree.e[i].oid, depth + 1) :
 					     visit_file(w, &tree.e[i].oid, false);
@@ -353,6 +368,8 @@ int dv_transfer_has_all(dv_store *local, dv_remote_store *remote, const dv_want 
 	dv_auto(dv_push_walk) w = { 0 };
 	int rc = dv_reader_new(&reader, local);
 
+	if (rc == 0)
+		rc = dv_remote_store_complete(remote);
 	if (rc == 0)
 		rc = dv_push_walk_init(&w, local, reader, remote, true);
 	if (rc == 0)
