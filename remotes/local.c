@@ -74,11 +74,13 @@ static int local_open(dv_remote **out, const char *url, const dv_driver_options 
 }
 
 /* Names are dv's own; anything else is a mistake above, and must not reach the file system. */
-static int check_name(const char *name)
+static int check_name(const local_remote *l, const char *name)
 {
 	static const char ok[] = "abcdefghijklmnopqrstuvwxyz0123456789/._-";
 	size_t n = strlen(name);
 
+	if (l->base.any_names && dv_path_is_safe(name))
+		return 0;
 	if (n == 0 || n > NAME_MAX_LEN || strspn(name, ok) != n || !dv_path_is_safe(name))
 		return dv_err(DV_EUNSAFE, "refused to use '%s' as a name in a remote", name);
 	return 0;
@@ -86,7 +88,7 @@ static int check_name(const char *name)
 
 static int open_file(const local_remote *l, const char *name, struct stat *st)
 {
-	int rc = check_name(name);
+	int rc = check_name(l, name);
 
 	if (rc)
 		return rc;
@@ -104,7 +106,7 @@ static int local_stat(dv_remote *r, const char *name, uint64_t *size)
 {
 	const local_remote *l = (local_remote *)r;
 	struct stat st;
-	int rc = check_name(name);
+	int rc = check_name(l, name);
 
 	if (rc)
 		return rc;
@@ -114,6 +116,70 @@ static int local_stat(dv_remote *r, const char *name, uint64_t *size)
 		return dv_err(DV_ERROR, "'%s/%s' is not a regular file", l->path, name);
 	*size = (uint64_t)st.st_size;
 	return 0;
+}
+
+static void fill_look(dv_remote_look *out, const struct stat *st)
+{
+	*out = (dv_remote_look){ .is_dir = S_ISDIR(st->st_mode), .has_size = S_ISREG(st->st_mode),
+				 .has_mtime = true, .size = (uint64_t)st->st_size };
+	out->mtime_ns = st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
+}
+
+static int local_look(dv_remote *r, const char *name, dv_remote_look *out)
+{
+	const local_remote *l = (local_remote *)r;
+	struct stat st;
+	int rc = *name ? check_name(l, name) : 0;
+
+	if (rc)
+		return rc;
+	if (fstatat(l->dir, *name ? name : ".", &st, AT_SYMLINK_NOFOLLOW))
+		return dv_err_sys("cannot look at '%s/%s'", l->path, name);
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return dv_err(DV_ERROR, "'%s/%s' is neither a file nor a folder", l->path, name);
+	fill_look(out, &st);
+	return 0;
+}
+
+static void close_dir(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+static int local_look_in(dv_remote *r, const char *dir, dv_remote_look_cb cb, void *payload)
+{
+	const local_remote *l = (local_remote *)r;
+	__attribute__((cleanup(close_dir))) DIR *d = NULL;
+	const struct dirent *e;
+	int rc = *dir ? check_name(l, dir) : 0;
+
+	if (rc)
+		return rc;
+	int fd = dv_fs_openat(l->dir, *dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (fd < 0 || !(d = fdopendir(fd))) {
+		rc = dv_err_sys("cannot open folder '%s/%s'", l->path, dir);
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	while (!rc && (e = readdir(d))) {
+		dv_remote_look look;
+		struct stat st;
+
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			continue;	/* gone since */
+		if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+			dv_warn("'%s' in '%s/%s' is neither a file nor a folder, and is left out",
+				e->d_name, l->path, dir);
+			continue;
+		}
+		fill_look(&look, &st);
+		rc = cb(e->d_name, &look, payload);
+	}
+	return rc;
 }
 
 static int local_get(dv_remote *r, const char *name, uint64_t offset, uint64_t length,
@@ -279,7 +345,7 @@ static int local_put(dv_remote *r, const char *name, int fd, uint64_t size)
 	const local_remote *l = (local_remote *)r;
 	dv_autofree char *folder = NULL;
 	struct stat st;
-	int rc = check_name(name);
+	int rc = check_name(l, name);
 
 	if (rc || (rc = there_already(l, name, size)) != 0)
 		return rc < 0 ? rc : 0;
@@ -309,7 +375,7 @@ static int local_put_if_absent(dv_remote *r, const char *name, const void *p, si
 	const local_remote *l = (local_remote *)r;
 	dv_autofree char *folder = NULL;
 	struct stat st;
-	int rc = check_name(name);
+	int rc = check_name(l, name);
 
 	if (rc)
 		return rc;
@@ -381,7 +447,7 @@ int dv_local_receive_open(dv_local_receive **out, dv_remote *r, const char *name
 			  unsigned flags, uint64_t *have)
 {
 	dv_autoptr(dv_local_receive) g = NULL;
-	int rc = check_name(name);
+	int rc = check_name((const local_remote *)r, name);
 
 	*have = 0;
 	if (rc || !(g = dv_calloc(1, sizeof *g)))
@@ -470,17 +536,11 @@ int dv_local_read(dv_remote *r, const char *name, uint64_t offset, void *p, size
 	return 0;
 }
 
-static void close_dir(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 static int local_list(dv_remote *r, const char *dir, const char *after, dv_list_cb cb,
 		      void *payload)
 {
 	const local_remote *l = (local_remote *)r;
-	int rc = dir[0] ? check_name(dir) : 0;
+	int rc = dir[0] ? check_name(l, dir) : 0;
 
 	if (rc)
 		return rc;
@@ -510,7 +570,7 @@ static int local_list(dv_remote *r, const char *dir, const char *after, dv_list_
 static int local_remove(dv_remote *r, const char *name)
 {
 	const local_remote *l = (local_remote *)r;
-	int rc = check_name(name);
+	int rc = check_name(l, name);
 
 	if (rc)
 		return rc;
@@ -533,4 +593,6 @@ const dv_driver dv_driver_local = {
 	.put_if_absent = local_put_if_absent,
 	.list = local_list,
 	.remove = local_remove,
+	.look = local_look,
+	.look_in = local_look_in,
 };

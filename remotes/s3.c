@@ -104,8 +104,9 @@ static int key_of(const dv_s3 *s, const char *name, bool folder, char **out)
 	size_t n = strlen(name);
 	dv_auto(dv_buf) b = DV_BUF_INIT;
 
-	if (n > NAME_MAX_LEN || strspn(name, ok) != n ||
-	    ((n > 0 || !folder) && !dv_path_is_safe(name)))
+	bool usual = n <= NAME_MAX_LEN && strspn(name, ok) == n;
+
+	if ((!usual && !s->base.any_names) || ((n > 0 || !folder) && !dv_path_is_safe(name)))
 		return dv_err(DV_EUNSAFE, "refused to use '%s' as a name in a remote", name);
 	dv_buf_addf(&b, "%s%s%s", s->place.prefix, name, folder && n > 0 ? "/" : "");
 	if (b.err)
@@ -465,10 +466,51 @@ typedef struct listing {
 	uint64_t size;
 	bool more;
 	dv_buf token;
+	dv_remote_look_cb look;		/* instead of cb: everything, with folders */
+	const char *folder;		/* then: what keys begin with */
+	dv_remote_look now;
+	dv_buf key;
 } listing;
 static void listing_release(listing *l)
 {
 	dv_buf_release(&l->token);
+	dv_buf_release(&l->key);
+}
+
+/* Everything that others keep there; `key` is of a folder when it ends in a slash. */
+static int give_look(listing *l, const char *key, bool folder)
+{
+	size_t n = strlen(l->folder), k = strlen(key);
+	dv_autofree char *name = NULL;
+
+	if (k <= n || strncmp(key, l->folder, n) != 0)
+		return 0;
+	name = dv_strndup(key + n, k - n - folder);
+	if (!name)
+		return DV_ERROR;
+	if (folder)
+		l->now = (dv_remote_look){ .is_dir = true };
+	return dv_name_is_safe(name, strlen(name)) ? l->look(name, &l->now, l->payload) : 0;
+}
+
+static int looking_cb(const char *path, const char *text, listing *l)
+{
+	if (strcmp(path, "ListBucketResult/Contents/Key") == 0) {
+		dv_buf_clear(&l->key);
+		l->now = (dv_remote_look){ .is_dir = false };
+		return dv_buf_adds(&l->key, text);
+	}
+	if (strcmp(path, "ListBucketResult/Contents/ETag") == 0)
+		snprintf(l->now.etag, sizeof l->now.etag, "%s", text);
+	if (strcmp(path, "ListBucketResult/Contents/Size") == 0) {
+		l->now.size = strtoull(text, NULL, 10);
+		l->now.has_size = true;
+	}
+	if (strcmp(path, "ListBucketResult/Contents") == 0)
+		return give_look(l, dv_buf_str(&l->key), false);
+	if (strcmp(path, "ListBucketResult/CommonPrefixes/Prefix") == 0)
+		return give_look(l, text, true);
+	return 0;
 }
 
 /* Only what dv may have written itself has a name here; others may keep things beside it. */
@@ -486,13 +528,16 @@ static void take_name(listing *l, const char *key)
 static int listing_cb(const char *path, const char *text, void *payload)
 {
 	listing *l = payload;
+	int rc = l->look ? looking_cb(path, text, l) : 0;
 
+	if (rc)
+		return rc;
 	if (strcmp(path, "ListBucketResult/Contents/Key") == 0) {
 		take_name(l, text);
 	} else if (strcmp(path, "ListBucketResult/Contents/Size") == 0) {
 		l->size = strtoull(text, NULL, 10);
 	} else if (strcmp(path, "ListBucketResult/Contents") == 0) {
-		if (l->name[0] && (!l->after || strcmp(l->name, l->after) > 0))
+		if (l->cb && l->name[0] && (!l->after || strcmp(l->name, l->after) > 0))
 			return l->cb(l->name, l->size, l->payload);
 	} else if (strcmp(path, "ListBucketResult/IsTruncated") == 0) {
 		l->more = strcmp(text, "true") == 0;
@@ -535,25 +580,84 @@ static int list_page(dv_s3 *s, listing *l, const char *folder, const char *token
 	return dv_xml_scan(dv_buf_str(&a.body), a.body.n, listing_cb, l);
 }
 
+static int list_pages(dv_s3 *s, listing *l, const char *folder)
+{
+	dv_autofree char *token = NULL;
+	int rc = 0;
+
+	for (;;) {
+		if (rc || (rc = list_page(s, l, folder, token)))
+			return rc;
+		if (!l->more)
+			return 0;
+		if (l->token.n == 0 || (token && strcmp(token, dv_buf_str(&l->token)) == 0))
+			return dv_err(DV_ERROR, "the listing of 's3://%s/%s' does not go on",
+				      s->place.bucket, folder);
+		free(token);
+		token = dv_buf_detach(&l->token);
+		rc = token ? 0 : DV_ERROR;
+	}
+}
+
 static int s3_list(dv_remote *r, const char *dir, const char *after, dv_list_cb cb, void *payload)
 {
 	dv_s3 *s = (dv_s3 *)r;
 	dv_auto(listing) l = { .cb = cb, .payload = payload, .after = after };
-	dv_autofree char *folder = NULL, *token = NULL;
+	dv_autofree char *folder = NULL;
 	int rc = key_of(s, dir, true, &folder);
 
-	for (;;) {
-		if (rc || (rc = list_page(s, &l, folder, token)))
+	return rc ? rc : list_pages(s, &l, folder);
+}
+
+static int s3_look_in(dv_remote *r, const char *dir, dv_remote_look_cb cb, void *payload)
+{
+	dv_s3 *s = (dv_s3 *)r;
+	dv_auto(listing) l = { .look = cb, .payload = payload };
+	dv_autofree char *folder = NULL;
+	int rc = key_of(s, dir, true, &folder);
+
+	l.folder = folder;
+	return rc ? rc : list_pages(s, &l, folder);
+}
+
+static int is_something(const char *name, const dv_remote_look *look, void *payload)
+{
+	(void)name, (void)look;
+	*(bool *)payload = true;
+	return ENOUGH;
+}
+
+/* An object, or else a folder, which is there when something is in it. */
+static int s3_look(dv_remote *r, const char *name, dv_remote_look *out)
+{
+	dv_s3 *s = (dv_s3 *)r;
+	dv_auto(dv_http_answer) a = DV_HTTP_ANSWER_INIT;
+	dv_s3_call c = DV_S3_CALL_INIT;
+	dv_autofree char *key = NULL;
+	bool any = false;
+	int rc = *name ? key_of(s, name, false, &key) : DV_ENOTFOUND;
+
+	*out = (dv_remote_look){ .is_dir = !*name };
+	if (rc == 0)
+		rc = dv_s3_head(s, key, &out->size);
+	if (rc && rc != DV_ENOTFOUND)
+		return rc;
+	if (rc == 0) {
+		c.method = "HEAD";
+		c.key = key;
+		out->has_size = true;
+		if ((rc = dv_s3_ask(s, &c, &a)))
 			return rc;
-		if (!l.more)
-			return 0;
-		if (l.token.n == 0 || (token && strcmp(token, dv_buf_str(&l.token)) == 0))
-			return dv_err(DV_ERROR, "the listing of 's3://%s/%s' does not go on",
-				      s->place.bucket, folder);
-		free(token);
-		token = dv_buf_detach(&l.token);
-		rc = token ? 0 : DV_ERROR;
+		if (!dv_http_header(&a, "etag", out->etag, sizeof out->etag))
+			out->etag[0] = 0;
+		return 0;
 	}
+	rc = s3_look_in(r, name, is_something, &any);
+	out->is_dir = true;
+	if (rc < 0 || any)
+		return rc < 0 ? rc : 0;
+	return dv_err(DV_ENOTFOUND, "there is no 's3://%s/%s%s'", s->place.bucket, s->place.prefix,
+		      name);
 }
 
 static int s3_remove(dv_remote *r, const char *name)
@@ -582,4 +686,6 @@ const dv_driver dv_driver_s3 = {
 	.put_if_absent = s3_put_if_absent,
 	.list = s3_list,
 	.remove = s3_remove,
+	.look = s3_look,
+	.look_in = s3_look_in,
 };

@@ -482,6 +482,66 @@ static int sftp_list(dv_wire *w, const char *dir, const char *after, dv_list_cb 
 	return path ? dv_sftp_each(s, path, list_entry, &to) : DV_ERROR;
 }
 
+static bool fill_look(dv_remote_look *out, const dv_sftp_attrs *t)
+{
+	*out = (dv_remote_look){ .is_dir = t->has_mode && (t->mode & S_IFMT) == S_IFDIR };
+	if (!out->is_dir && !is_file(t))
+		return false;
+	out->has_size = !out->is_dir && t->has_size;
+	out->size = t->size;
+	out->has_mtime = t->has_time;
+	out->mtime_ns = (int64_t)t->mtime * INT64_C(1000000000);
+	return true;
+}
+
+static int sftp_look(dv_wire *w, const char *name, dv_remote_look *out)
+{
+	dv_sftp *s = (dv_sftp *)w;
+	dv_autofree char *path = dv_sftp_path(s, name);
+	dv_auto(dv_answer) a = { 0 };
+	dv_sftp_attrs t;
+
+	if (!path)
+		return DV_ERROR;
+	int rc = dv_sftp_ask(s, &a, SSH_FXP_LSTAT, path, NULL);
+	if (rc || (rc = dv_sftp_expect(s, &a, SSH_FXP_ATTRS, "look at", name)))
+		return rc;
+	dv_cursor c = { a.p, a.n, false };
+	dv_sftp_parse_attrs(&c, &t);
+	if (c.bad)
+		return dv_mux_nonsense(s->wire.mux, "bad attributes");
+	return fill_look(out, &t) ? 0 : dv_err(DV_ERROR, "'%s' is neither a file nor a folder",
+					       name);
+}
+
+typedef struct look_to {
+	const char *dir;
+	dv_remote_look_cb cb;
+	void *payload;
+} look_to;
+
+static int look_entry(const char *name, const dv_sftp_attrs *t, void *payload)
+{
+	const look_to *l = payload;
+	dv_remote_look look;
+
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return 0;
+	if (fill_look(&look, t))
+		return l->cb(name, &look, l->payload);
+	dv_warn("'%s' in '%s' is neither a file nor a folder, and is left out", name, l->dir);
+	return 0;
+}
+
+static int sftp_look_in(dv_wire *w, const char *dir, dv_remote_look_cb cb, void *payload)
+{
+	dv_sftp *s = (dv_sftp *)w;
+	dv_autofree char *path = dv_sftp_path(s, dir);
+	look_to to = { dir, cb, payload };
+
+	return path ? dv_sftp_each(s, path, look_entry, &to) : DV_ERROR;
+}
+
 int dv_sftp_mkdirs(dv_sftp *s, const char *path, dv_answer *a, uint32_t *code)
 {
 	dv_auto(dv_buf) part = DV_BUF_INIT, none = DV_BUF_INIT;
@@ -551,6 +611,8 @@ static const dv_wire_ops sftp_ops = {
 	.list = sftp_list,
 	.remove = sftp_remove,
 	.free = sftp_free,
+	.look = sftp_look,
+	.look_in = sftp_look_in,
 };
 
 static bool is_extension(const uint8_t *p, size_t n, const char *name)

@@ -399,4 +399,6 @@ const dv_driver dv_driver_ssh = {
 	.list = dv_wired_list,
 	.remove = dv_wired_remove,
 	.find = dv_wired_find,
+	.look = dv_wired_look,
+	.look_in = dv_wired_look_in,
 };

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "remotes/drivers.h"
@@ -327,6 +328,43 @@ static int web_stat(dv_remote *r, const char *name, uint64_t *size)
 	}
 }
 
+/* "Sun, 06 Nov 1994 08:49:37 GMT" */
+static bool read_date(const char *v, int64_t *ns)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(v, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+
+	if (!end || *end)
+		return false;
+	*ns = (int64_t)timegm(&tm) * INT64_C(1000000000);
+	return *ns > 0;
+}
+
+static int web_look(dv_remote *r, const char *name, dv_remote_look *out)
+{
+	web_remote *w = (web_remote *)r;
+	dv_auto(dv_http_answer) an = DV_HTTP_ANSWER_INIT;
+	const asking a = { .w = w, .name = name };
+	char v[128];
+	int rc = perform(&a, "HEAD", NULL, &an);
+
+	*out = (dv_remote_look){ 0 };
+	if (rc)
+		return rc;
+	if (an.status == 400 || an.status == 405 || an.status == 501)
+		return 0;	/* it does not tell */
+	if (an.status != 200)
+		return status_error(w, &an, name);
+	atomic_store(&w->answered, true);
+	out->size = content_length(&an);
+	out->has_size = out->size != UINT64_MAX;
+	if (!dv_http_header(&an, "etag", out->etag, sizeof out->etag))
+		out->etag[0] = 0;
+	out->has_mtime = dv_http_header(&an, "last-modified", v, sizeof v) &&
+			 read_date(v, &out->mtime_ns);
+	return 0;
+}
+
 /* -- what a web server does not do ------------------------------------------------------------- */
 
 static int read_only(void)
@@ -363,6 +401,7 @@ static int web_remove(dv_remote *r, const char *name)
 		.version = 2, .scheme = #s, .open = s##_open, .close = web_close,                  \
 		.stat = web_stat, .get = web_get, .put = web_put,                                  \
 		.put_if_absent = web_put_if_absent, .list = web_list, .remove = web_remove,        \
+		.look = web_look,                                                                  \
 	}
 
 const dv_driver dv_driver_http = WEB_DRIVER(http);

@@ -226,10 +226,18 @@ int dv_wired_stat(dv_remote *r, const char *name, uint64_t *size)
 	WITH_WIRE(r, false, w->ops->stat(w, name, size));
 }
 
+/* The names of others go to SFTP alone. */
+static int check_others(const char *name)
+{
+	if (!*name || dv_path_is_safe(name))
+		return 0;
+	return dv_err(DV_EUNSAFE, "refused to use '%s' as a name", name);
+}
+
 int dv_wired_get(dv_remote *r, const char *name, uint64_t offset, uint64_t length, dv_sink_cb sink,
 		 void *payload)
 {
-	int rc = dv_wire_check_name(name);
+	int rc = r->any_names ? check_others(name) : dv_wire_check_name(name);
 
 	if (rc)
 		return rc;
@@ -282,4 +290,27 @@ static int find(dv_wire *w, const void *request, size_t n, dv_buf *out)
 int dv_wired_find(dv_remote *r, const void *request, size_t n, dv_buf *out)
 {
 	WITH_WIRE(r, false, find(w, request, n, out));
+}
+
+static int no_looks(void)
+{
+	return dv_err(DV_ERROR, "what is not a store can be read by SFTP alone");
+}
+
+int dv_wired_look(dv_remote *r, const char *name, dv_remote_look *out)
+{
+	int rc = check_others(name);
+
+	if (rc)
+		return rc;
+	WITH_WIRE(r, false, w->ops->look ? w->ops->look(w, name, out) : no_looks());
+}
+
+int dv_wired_look_in(dv_remote *r, const char *dir, dv_remote_look_cb cb, void *payload)
+{
+	int rc = check_others(dir);
+
+	if (rc)
+		return rc;
+	WITH_WIRE(r, false, w->ops->look_in ? w->ops->look_in(w, dir, cb, payload) : no_looks());
 }

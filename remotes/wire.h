@@ -27,6 +27,9 @@ typedef struct dv_wire_ops {
 	int (*remove)(dv_wire *w, const char *name);
 	int (*find)(dv_wire *w, const void *request, size_t n, dv_buf *out);	/* may be NULL */
 	void (*free)(dv_wire *w);
+	/* Of SFTP alone: */
+	int (*look)(dv_wire *w, const char *name, dv_remote_look *out);
+	int (*look_in)(dv_wire *w, const char *dir, dv_remote_look_cb cb, void *payload);
 } dv_wire_ops;
 
 /** One connection with somebody who understands. */
@@ -75,6 +78,8 @@ int dv_wired_put_if_absent(dv_remote *r, const char *name, const void *p, size_t
 int dv_wired_list(dv_remote *r, const char *dir, const char *after, dv_list_cb cb, void *payload);
 int dv_wired_remove(dv_remote *r, const char *name);
 int dv_wired_find(dv_remote *r, const void *request, size_t n, dv_buf *out);
+int dv_wired_look(dv_remote *r, const char *name, dv_remote_look *out);
+int dv_wired_look_in(dv_remote *r, const char *dir, dv_remote_look_cb cb, void *payload);
 
 /** Names are dv's own; anything else is a mistake above and must not reach the other side. */
 int dv_wire_check_name(const char *name) DV_MUST_CHECK;

@@ -57,6 +57,12 @@ typedef struct dv_import_options {
 DV_API int dv_import(dv_repo *r, const char *url, const char *path, const dv_import_options *o,
 		     dv_output_cb cb, void *payload);
 
+/** Makes an output of a file or, where that can be listed, a directory at a URL: http, https, s3,
+ *  ssh, "remote://NAME/path" or a path. Its pointer says where it came from, and what was seen
+ *  there. Of the options `rev` is not looked at. */
+DV_API int dv_import_url(dv_repo *r, const char *url, const dv_import_options *o, dv_output_cb cb,
+			 void *payload);
+
 typedef struct dv_update_options {
 	const char *rev;	/* of repositories: from now on this one */
 	bool force;		/* drop what was changed here */

@@ -52,6 +52,7 @@ const dv_cmd *const dv_commands[] = {
 	&dv_cmd_pull,
 	&dv_cmd_get,
 	&dv_cmd_import,
+	&dv_cmd_import_url,
 	&dv_cmd_update,
 	&dv_cmd_serve,
 	&dv_cmd_import_dvc,

@@ -22,7 +22,7 @@ extern const dv_cmd dv_cmd_status, dv_cmd_diff, dv_cmd_ls, dv_cmd_cat, dv_cmd_du
 /* share data */
 extern const dv_cmd dv_cmd_remote, dv_cmd_push, dv_cmd_fetch, dv_cmd_pull, dv_cmd_serve;
 extern const dv_cmd dv_cmd_import_dvc;
-extern const dv_cmd dv_cmd_get, dv_cmd_import, dv_cmd_update;
+extern const dv_cmd dv_cmd_get, dv_cmd_import, dv_cmd_import_url, dv_cmd_update;
 /* what was made from what */
 extern const dv_cmd dv_cmd_lineage, dv_cmd_runs, dv_cmd_artifacts, dv_cmd_ctx, dv_cmd_db;
 /* from other tools */

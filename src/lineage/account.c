@@ -94,6 +94,15 @@ int dv_import(dv_repo *r, const char *url, const char *path, const dv_import_opt
 	return dv_repo_import(r, url, path, o, accountant(&who, &a), cb, payload);
 }
 
+int dv_import_url(dv_repo *r, const char *url, const dv_import_options *o, dv_output_cb cb,
+		  void *payload)
+{
+	dv_auto(account) a = { .repo = r, .type = "import" };
+	dv_accountant who;
+
+	return dv_repo_import_url(r, url, o, accountant(&who, &a), cb, payload);
+}
+
 int dv_update(dv_repo *r, const char *const *targets, size_t n, const dv_update_options *o,
 	      dv_output_cb cb, void *payload, dv_update_summary *out)
 {

@@ -264,19 +264,16 @@ int dv_fill_around(dv_repo **out, const char *root, const char *dvdir, const cha
 	return 0;
 }
 
-/* Files of git, which have to be read to be known: put into a folder, scanned and stored. */
-static int store_files(dv_fill *p, dv_repo *around, int jobs, dv_tree_entry *out,
-		       dv_move_stats *moved)
+/* Scans the file or folder "x" of the folder and stores it. */
+static int store_x(dv_repo *around, dv_store *s, int jobs, dv_tree_entry *out)
 {
 	dv_autoptr(dv_writer) writer = NULL;
 	dv_autoptr(dv_pool) pool = NULL;
 	dv_autoptr(dv_scan) scan = NULL;
-	dv_store *s;
 	dv_scanned now;
 	int rc;
 
-	if ((rc = dv_repo_store(around, &s)) || (rc = dv_fill_fetch(p, s, jobs, moved)) ||
-	    (rc = dv_fill_put(p, around, "x", jobs)) || (rc = dv_pool_new(&pool, jobs, 1024)) ||
+	if ((rc = dv_pool_new(&pool, jobs, 1024)) ||
 	    (rc = dv_writer_new(&writer, s, dv_repo_compression(around))) ||
 	    (rc = dv_scan_new(&scan, around, pool, writer)) ||
 	    (rc = dv_scan_path(scan, "x", &now)) || (rc = dv_writer_commit(writer, NULL, 0)))
@@ -284,6 +281,32 @@ static int store_files(dv_fill *p, dv_repo *around, int jobs, dv_tree_entry *out
 	*out = (dv_tree_entry){ .kind = now.kind, .oid = now.oid, .size = now.size,
 				.nfiles = now.nfiles };
 	return 0;
+}
+
+int dv_fill_store(const char *root, const char *dvdir, const char *cache_dir, int jobs,
+		  dv_tree_entry *out)
+{
+	dv_autoptr(dv_repo) around = NULL;
+	dv_store *s;
+	int rc;
+
+	if ((rc = dv_fill_around(&around, root, dvdir, cache_dir)) ||
+	    (rc = dv_repo_store(around, &s)))
+		return rc;
+	return store_x(around, s, jobs, out);
+}
+
+/* Files of git have to be read to be known. */
+static int store_files(dv_fill *p, dv_repo *around, int jobs, dv_tree_entry *out,
+		       dv_move_stats *moved)
+{
+	dv_store *s;
+	int rc;
+
+	if ((rc = dv_repo_store(around, &s)) || (rc = dv_fill_fetch(p, s, jobs, moved)) ||
+	    (rc = dv_fill_put(p, around, "x", jobs)))
+		return rc;
+	return store_x(around, s, jobs, out);
 }
 
 int dv_fill_bring(dv_fill *p, dv_repo *r, int jobs, dv_tree_entry *out, dv_move_stats *moved)

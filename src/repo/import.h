@@ -9,6 +9,8 @@
 /** dv_import, dv_import_url and dv_update with an accountant, who may be NULL. */
 int dv_repo_import(dv_repo *r, const char *url, const char *path, const dv_import_options *o,
 		   const dv_accountant *a, dv_output_cb cb, void *payload) DV_MUST_CHECK;
+int dv_repo_import_url(dv_repo *r, const char *url, const dv_import_options *o,
+		       const dv_accountant *a, dv_output_cb cb, void *payload) DV_MUST_CHECK;
 int dv_repo_update(dv_repo *r, const char *const *targets, size_t n, const dv_update_options *o,
 		   const dv_accountant *a, dv_output_cb cb, void *payload,
 		   dv_update_summary *out) DV_MUST_CHECK;

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "repo/fill.h"
-#include "repo/import.h"
+#include "repo/importurl.h"
 #include "repo/targets.h"
 
 typedef struct updating {
@@ -79,8 +79,23 @@ static int update_repo(updating *u, const dv_output *o)
 
 static int update_url(updating *u, const dv_output *o)
 {
-	(void)u;
-	return dv_err(DV_ERROR, "'%s' comes from a URL", o->path);
+	dv_autoptr(dv_source) s = NULL;
+	dv_tree_entry e;
+	bool same;
+	int rc;
+
+	if (u->o->rev)
+		return dv_err(DV_EUSAGE, "it comes from a URL, where there are no revisions");
+	rc = dv_importurl_again(u->im.repo, &o->pointer, u->o->no_download, u->im.jobs, &s, &e,
+				&same);
+	if (rc || same)
+		return rc;
+	if (!e.kind) {
+		dv_warn("'%s' is not what it was where it came from", o->path);
+		u->sum->changed++;
+		return 0;
+	}
+	return take(u, o, &e, s, false);
 }
 
 static int update_one(updating *u, const dv_output *o)

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "transfer/internal.h"
 
 struct dv_foreign {
@@ -74,4 +75,130 @@ int dv_foreign_get(dv_foreign *f, const char *name, int fd, uint64_t max)
 	int rc = f->r->driver->get(f->r, name, 0, UINT64_MAX, take, &t);
 
 	return rc < 0 ? dv_err_ctx(rc, "remote '%s'", f->name) : 0;
+}
+
+/* -- places of others -------------------------------------------------------------------------- */
+
+/* The driver under the wrappers, which know nothing of looking. */
+static dv_remote *driver_of(const dv_foreign *f)
+{
+	dv_remote *r = f->r;
+
+	while (r->driver->open == NULL)
+		r = ((dv_wrapper *)r)->inner;
+	return r;
+}
+
+int dv_foreign_open_theirs(dv_foreign **out, const dv_remote_options *o)
+{
+	int rc = dv_foreign_open(out, o);
+
+	if (!rc)
+		driver_of(*out)->any_names = true;
+	return rc;
+}
+
+int dv_foreign_look(dv_foreign *f, const char *name, dv_remote_look *out)
+{
+	dv_remote *r = driver_of(f);
+	dv_tries t = { .name = f->name, .traffic = &f->traffic };
+	int rc;
+
+	*out = (dv_remote_look){ 0 };
+	do {
+		if (r->driver->look)
+			rc = r->driver->look(r, name, out);
+		else if (!(rc = r->driver->stat(r, name, &out->size)))
+			out->has_size = true;
+	} while (dv_try_again(&t, &rc));
+	return rc;
+}
+
+#define WALK_DEPTH 128
+#define WALK_MAX ((size_t)20 << 20)
+
+typedef struct found {
+	char *path;
+	dv_remote_look look;
+} found;
+/* What is in folders: one at a time, as they are met. */
+typedef struct walking {
+	const char *dir;	/* relative to the start, "" for it */
+	found *f;
+	size_t n, cap;
+} walking;
+static void walking_release(walking *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		free(w->f[i].path);
+	free(w->f);
+}
+
+static int on_found(const char *name, const dv_remote_look *l, void *payload)
+{
+	walking *w = payload;
+
+	if (!dv_name_is_safe(name, strlen(name)))
+		return dv_err(DV_EUNSAFE, "'%s' is no name of a file", name);
+	if (w->n >= WALK_MAX)
+		return dv_err(DV_ERROR, "there are too many files");
+	int rc = dv_grow(&w->f, &w->cap, w->n + 1, sizeof(*w->f));
+	if (rc)
+		return rc;
+	w->f[w->n].path = *w->dir ? dv_path_join(w->dir, name) : dv_strdup(name);
+	if (!w->f[w->n].path)
+		return dv_err_nomem();
+	w->f[w->n++].look = *l;
+	return 0;
+}
+
+static int depth_of(const char *path)
+{
+	int n = 1;
+
+	for (; *path; path++)
+		n += *path == '/';
+	return n;
+}
+
+/* A folder that was listed in part is listed again when that passes by itself. */
+static int list_folder(dv_foreign *f, walking *w, const char *full)
+{
+	dv_remote *r = driver_of(f);
+	dv_tries t = { .name = f->name, .traffic = &f->traffic };
+	size_t before = w->n;
+	int rc;
+
+	do {
+		while (w->n > before)
+			free(w->f[--w->n].path);
+		rc = r->driver->look_in(r, full, on_found, w);
+	} while (dv_try_again(&t, &rc));
+	return rc;
+}
+
+int dv_foreign_walk(dv_foreign *f, const char *name, dv_foreign_walk_cb cb, void *payload)
+{
+	dv_auto(walking) w = { .dir = "" };
+	int rc;
+
+	if (!driver_of(f)->driver->look_in)
+		return dv_err_hint(dv_err(DV_ERROR, "no folder can be listed there"),
+				   "name one file");
+	rc = list_folder(f, &w, name);
+	for (size_t i = 0; !rc && i < w.n; i++) {
+		dv_autofree char *path = dv_strdup(w.f[i].path);
+		dv_remote_look l = w.f[i].look;
+
+		if (!path || (rc = cb(path, &l, payload)) || !l.is_dir)
+			continue;
+		dv_autofree char *full = *name ? dv_path_join(name, path) : dv_strdup(path);
+		if (!full)
+			return dv_err_nomem();
+		if (depth_of(path) > WALK_DEPTH)
+			return dv_err(DV_ERROR, "the folders there are nested too deeply");
+		w.dir = path;
+		rc = list_folder(f, &w, full);
+	}
+	return rc;
 }

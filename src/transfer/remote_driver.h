@@ -34,6 +34,15 @@ typedef struct dv_remote dv_remote;
 typedef int (*dv_sink_cb)(const void *p, size_t n, void *payload);
 typedef int (*dv_list_cb)(const char *name, uint64_t size, void *payload);
 
+/** What is known of a file or folder that others put where a driver reaches. */
+typedef struct dv_remote_look {
+	bool is_dir, has_size, has_mtime;
+	uint64_t size;
+	int64_t mtime_ns;	/* since 1970 */
+	char etag[200];		/* "": none */
+} dv_remote_look;
+typedef int (*dv_remote_look_cb)(const char *name, const dv_remote_look *l, void *payload);
+
 /** What a driver is told when it opens a place. Borrowed; the callback is used during open only. */
 typedef struct dv_driver_options {
 	const char *name;	/* of the remote, for messages that advise */
@@ -77,12 +86,19 @@ typedef struct dv_driver {
 	 *  where the store is, and that of the answer back: docs/remote-protocol.md, FIND. `out` is
 	 *  replaced. */
 	int (*find)(dv_remote *r, const void *request, size_t n, dv_buf *out);
+	/** What stands at the name ("": the place itself). NULL: `stat` is all that can be had. */
+	int (*look)(dv_remote *r, const char *name, dv_remote_look *out);
+	/** Everything directly in a folder ("": the place itself). NULL: that is not to be had. */
+	int (*look_in)(dv_remote *r, const char *dir, dv_remote_look_cb cb, void *payload);
 } dv_driver;
 
 struct dv_remote {
 	const dv_driver *driver;
 	unsigned caps;
 	int jobs;	/* connections that serve this place best, when the user does not say */
+	/** Set from above once the place is open: what is read there was named by others, so that
+	 *  any name will do that is a path and stays inside. */
+	bool any_names;
 	/** Set from above once the place is open; see dv_remote_sending(). */
 	int (*sending)(void *ctx, size_t n);
 	void *sending_ctx;

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dv_import_url: an output with the content of a file or folder at a URL, read through the drivers
+ * of remotes. What was seen there before and after is compared, so that what changed meanwhile is
+ * noticed; and what did not change since is not brought again.
+ */
+#include "repo/importurl.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "base/progress.h"
+#include "base/sha256.h"
+#include "base/url.h"
+#include "repo/fill.h"
+#include "transfer/foreign.h"
+
+#define FRESH_NS (INT64_C(3) * 1000000000)	/* a time so young may stay through a change */
+
+void dv_urlplace_release(dv_urlplace *u)
+{
+	dv_foreign_free(u->f);
+	dv_lock_release(&u->lock);
+	free(u->name);
+	free(u->url);
+	free(u->dir);
+	free(u->remote);
+}
+
+const char *dv_urlplace_usual(const dv_urlplace *u)
+{
+	return dv_path_base(*u->name ? u->name : u->url);
+}
+
+/* -- the place --------------------------------------------------------------------------------- */
+
+/* The remote of the user's that the URL lies at or below. Those of committed settings count too,
+ * but their secrets do not: as for the remote itself. */
+static int find_remote(dv_urlplace *u)
+{
+	const dv_config *c = &u->user->config;
+	size_t best = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		size_t k = strlen(c->e[i].key), n = strlen(c->e[i].value);
+
+		if (k <= 11 || strncmp(c->e[i].key, "remote.", 7) != 0 ||
+		    strcmp(c->e[i].key + k - 4, ".url") != 0 || n < best || n < 8 ||
+		    strncmp(u->url, c->e[i].value, n) != 0 ||
+		    (u->url[n] && u->url[n] != '/' && c->e[i].value[n - 1] != '/'))
+			continue;
+		free(u->remote);
+		u->remote = dv_strndup(c->e[i].key + 7, k - 11);
+		if (!u->remote)
+			return DV_ERROR;
+		best = n;
+		u->is_own = c->e[i].level != DV_CONFIG_REPO;
+	}
+	return 0;
+}
+
+/* "remote://NAME/path". */
+static int by_remote(dv_urlplace *u, const char *url)
+{
+	size_t n = strcspn(url + 9, "/");
+	dv_auto(dv_buf) full = DV_BUF_INIT, key = DV_BUF_INIT;
+	dv_autofree char *base = NULL;
+	enum dv_config_level level = DV_CONFIG_REPO;
+
+	u->remote = dv_strndup(url + 9, n);
+	if (!u->remote)
+		return DV_ERROR;
+	int rc = dv_config_remote(&u->user->config, u->user->root, u->remote, NULL, &base);
+	if (rc)
+		return rc;
+	dv_buf_addf(&key, "remote.%s.url", u->remote);
+	dv_buf_adds(&full, base);
+	while (full.n && full.p[full.n - 1] == '/')
+		full.p[--full.n] = 0;
+	dv_buf_adds(&full, url + 9 + n);
+	if (full.err || key.err)
+		return dv_err_nomem();
+	dv_config_string(&u->user->config, key.p, &level);
+	u->is_own = level != DV_CONFIG_REPO;
+	u->url = dv_buf_detach(&full);
+	return 0;
+}
+
+static int make_url(dv_urlplace *u, const char *url, const char *base)
+{
+	int rc = dv_url_check(url);
+
+	if (rc)
+		return rc;
+	if (*url == '-' || !*url)
+		return dv_err(DV_EUNSAFE, "refused '%s' as the address of data", url);
+	if (!strncmp(url, "remote://", 9))
+		return by_remote(u, url);
+	if ((rc = dv_guest_folder(&u->url, url, base)))
+		return rc;
+	if (!u->url)
+		u->url = dv_url_scheme(url) ? dv_strdup(url) : dv_path_scp_url(url);
+	if (!u->url)
+		return dv_err_nomem();
+	dv_url_lower_scheme(u->url);
+	return find_remote(u);
+}
+
+/* The place is the folder above; its driver reads the last part there. */
+static int split(dv_urlplace *u, char **place)
+{
+	size_t scheme = dv_url_scheme(u->url), start = scheme ? scheme + 3 : 0;
+	size_t end = strcspn(u->url, "?#");
+
+	if (strncmp(u->url, "http", 4) != 0)
+		end = strlen(u->url);
+	while (end > start + 1 && u->url[end - 1] == '/' && !u->url[end])
+		u->url[--end] = 0;
+	size_t at = end;
+	while (at > start && u->url[at - 1] != '/')
+		at--;
+	bool whole = at <= start;	/* of a host or a bucket */
+	u->name = dv_strdup(whole ? "" : u->url + at);
+	*place = whole ? dv_strdup(u->url) : dv_strndup(u->url, at > 1 ? at - 1 : 1);
+	return u->name && *place ? 0 : dv_err_nomem();
+}
+
+static const char *place_setting(void *ctx, const char *key)
+{
+	dv_urlplace *u = ctx;
+	dv_auto(dv_buf) full = DV_BUF_INIT;
+
+	if (!strcmp(key, "serve"))
+		return "never";
+	if (!u->remote || dv_buf_addf(&full, "remote.%s.%s", u->remote, key))
+		return NULL;
+	return dv_config_string(&u->user->config, full.p, NULL);
+}
+
+static int open_dir(dv_urlplace *u)
+{
+	char hex[DV_OID_HEX_SIZE + 1], name[] = "foreign/0123456789abcdef";
+	dv_oid id;
+
+	dv_sha256(&id, u->url, strlen(u->url));
+	dv_oid_hex(hex, &id);
+	memcpy(name + 8, hex, 16);
+	u->dir = dv_path_join(u->user->dvdir, name);
+	dv_autofree char *lock = u->dir ? dv_path_join(u->dir, "lock") : NULL;
+	if (!lock)
+		return dv_err_nomem();
+	int rc = dv_fs_mkdirs(u->dir);
+	return rc ? rc : dv_lock_take(&u->lock, lock, true, -1, "what comes from that place");
+}
+
+int dv_urlplace_open(dv_urlplace *u, dv_repo *r, const char *url, const char *base)
+{
+	dv_autofree char *place = NULL, *shown = dv_url_redact(url);
+	int rc;
+
+	*u = (dv_urlplace){ .user = r, .lock = DV_LOCK_INIT };
+	if ((rc = make_url(u, url, base)) || (rc = split(u, &place)) || (rc = open_dir(u)))
+		return rc;
+	const dv_remote_options o = { .name = u->remote ? u->remote : "source", .url = place,
+				      .url_is_own = u->is_own, .setting = place_setting,
+				      .ctx = u };
+	rc = dv_foreign_open_theirs(&u->f, &o);
+	return rc ? dv_err_ctx(rc, "'%s'", shown ? shown : "") : 0;
+}
+
+/* -- what is there ----------------------------------------------------------------------------- */
+
+typedef struct line {
+	char *path;
+	dv_remote_look look;
+} line;
+typedef struct lines {
+	line *l;
+	size_t n, cap;
+	uint64_t size;
+} lines;
+static void lines_release(lines *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->l[i].path);
+	free(l->l);
+}
+
+static int on_file(const char *path, const dv_remote_look *look, void *payload)
+{
+	lines *l = payload;
+
+	if (!dv_path_is_safe(path) || dv_repo_is_own(path))
+		return dv_err(DV_EUNSAFE, "'%s' is no path that data may have", path);
+	if (look->is_dir)
+		return 0;
+	int rc = dv_grow(&l->l, &l->cap, l->n + 1, sizeof *l->l);
+	if (rc)
+		return rc;
+	l->l[l->n] = (line){ .path = dv_strdup(path), .look = *look };
+	if (!l->l[l->n].path)
+		return DV_ERROR;
+	l->size += look->has_size ? look->size : 0;
+	l->n++;
+	return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const line *)a)->path, ((const line *)b)->path);
+}
+
+static int make_checksum(dv_source *s, const lines *l)
+{
+	dv_sha256_ctx sum;
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+	char text[8 + DV_OID_HEX_SIZE];
+	dv_oid id;
+
+	dv_sha256_init(&sum);
+	for (size_t i = 0; i < l->n; i++) {
+		const dv_remote_look *k = &l->l[i].look;
+
+		dv_buf_clear(&b);
+		if (k->has_size)
+			dv_buf_addf(&b, "%llu ", (unsigned long long)k->size);
+		else
+			dv_buf_adds(&b, "- ");
+		if (k->has_mtime)
+			dv_buf_addf(&b, "%lld ", (long long)k->mtime_ns);
+		else
+			dv_buf_adds(&b, "- ");
+		dv_buf_addf(&b, "%s %s\n", *k->etag ? k->etag : "-", l->l[i].path);
+		if (b.err)
+			return b.err;
+		dv_sha256_update(&sum, b.p, b.n);
+	}
+	dv_sha256_final(&sum, &id);
+	memcpy(text, "sha256:", 7);
+	dv_oid_hex(text + 7, &id);
+	free(s->checksum);
+	s->checksum = dv_strdup(text);
+	return s->checksum ? 0 : DV_ERROR;
+}
+
+static bool is_young(int64_t mtime_ns)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return mtime_ns > now.tv_sec * INT64_C(1000000000) + now.tv_nsec - FRESH_NS;
+}
+
+static int look(dv_urlplace *u, dv_source *s, lines *l)
+{
+	dv_remote_look k;
+	int rc = dv_foreign_look(u->f, u->name, &k);
+
+	if (rc)
+		return rc;
+	s->is_dir = k.is_dir;
+	if (k.is_dir) {
+		if ((rc = dv_foreign_walk(u->f, u->name, on_file, l)))
+			return rc;
+		if (l->n)
+			qsort(l->l, l->n, sizeof *l->l, by_path);
+		s->has_size = true;
+		s->size = l->size;
+		s->nfiles = l->n;
+		return make_checksum(s, l);
+	}
+	s->has_size = k.has_size;
+	s->size = k.size;
+	/* One that was just written may be written again within the same tick of its clock. */
+	s->has_mtime = !*k.etag && k.has_mtime && k.mtime_ns > 0 && !is_young(k.mtime_ns);
+	s->mtime_ns = k.mtime_ns;
+	free(s->etag);
+	s->etag = *k.etag ? dv_strdup(k.etag) : NULL;
+	return *k.etag && !s->etag ? DV_ERROR : 0;
+}
+
+/* -- bringing ---------------------------------------------------------------------------------- */
+
+static int get_file(dv_urlplace *u, const char *name, const char *to)
+{
+	dv_autofree char *dir = dv_path_dir(to);
+	int rc = dir ? dv_fs_mkdirs(dir) : dv_err_nomem();
+	dv_autoclose int fd = rc ? -1 : dv_fs_openat(AT_FDCWD, to, O_WRONLY | O_CREAT | O_TRUNC |
+						     O_NOFOLLOW, 0666);
+
+	if (rc)
+		return rc;
+	if (fd < 0)
+		return dv_err_sys("cannot make '%s'", to);
+	return dv_foreign_get(u->f, name, fd, UINT64_MAX);
+}
+
+static int get_all(dv_urlplace *u, const dv_source *s, const lines *l, const char *to)
+{
+	int rc = 0;
+
+	if (!s->is_dir)
+		return get_file(u, u->name, to);
+	if ((rc = dv_fs_mkdirs(to)))
+		return rc;
+	for (size_t i = 0; !rc && i < l->n; i++) {
+		dv_autofree char *name = *u->name ? dv_path_join(u->name, l->l[i].path) :
+						    dv_strdup(l->l[i].path);
+		dv_autofree char *path = dv_path_join(to, l->l[i].path);
+
+		rc = name && path ? dv_check_cancel() : dv_err_nomem();
+		if (!rc && !(rc = get_file(u, name, path)))
+			dv_progress_add(l->l[i].look.size, 1);
+	}
+	return rc;
+}
+
+static bool is_as_before(const dv_source *a, const dv_source *b)
+{
+	if (a->is_dir || b->is_dir)
+		return dv_source_is_unchanged(a, b);
+	return (!a->has_size || !b->has_size || a->size == b->size) &&
+	       (!a->etag || !b->etag || !strcmp(a->etag, b->etag)) && a->mtime_ns == b->mtime_ns;
+}
+
+/* Into the store, by way of a folder of ours. */
+static int bring(dv_urlplace *u, dv_source *s, const lines *l, int jobs, dv_tree_entry *e)
+{
+	dv_autofree char *work = dv_path_join(u->dir, "get");
+	dv_autofree char *root = work ? dv_path_join(work, "files") : NULL;
+	dv_autofree char *to = root ? dv_path_join(root, "x") : NULL;
+	dv_autoptr(dv_source) after = dv_source_copy(s);
+	dv_auto(lines) again = { 0 };
+	dv_store *own;
+	int rc;
+
+	if (!to || !after)
+		return dv_err_nomem();
+	if ((rc = dv_repo_store(u->user, &own)) || (rc = dv_fs_remove_tree(work)) ||
+	    (rc = dv_fs_mkdirs(root)))
+		return rc;
+	dv_progress_start("downloading", s->has_size ? s->size : 0, s->is_dir ? s->nfiles : 1);
+	rc = get_all(u, s, l, to);
+	dv_progress_end();
+	if (rc || (rc = look(u, after, &again)))
+		return rc;
+	if (!is_as_before(s, after))
+		return dv_err_hint(dv_err(DV_ETRANSIENT, "it changed while it was read"),
+				   "run the command again");
+	rc = dv_fill_store(root, work, u->user->cache_dir, jobs, e);
+	if (dv_fs_remove_tree(work))
+		dv_error_clear();
+	return rc ? rc : dv_store_refresh(own);
+}
+
+static int fail(int rc, const char *url)
+{
+	dv_autofree char *shown = dv_url_redact(url);
+
+	return dv_err_ctx(rc, "'%s'", shown ? shown : "");
+}
+
+/* The address as the pointer has it: a relative folder is relative to the root of the workspace. */
+static char *written_url(const dv_repo *r, const dv_urlplace *u, const char *url)
+{
+	if (*u->url != '/' || *url == '/' || dv_url_scheme(url))
+		return dv_strdup(url);
+	return dv_path_relative(u->url, r->root);
+}
+
+int dv_repo_import_url(dv_repo *r, const char *url, const dv_import_options *o,
+		       const dv_accountant *a, dv_output_cb cb, void *payload)
+{
+	o = DV_OR_ZERO(o);
+	dv_auto(dv_importing) im = { .repo = r, .force = o->force, .no_stage = o->no_stage,
+				     .jobs = o->jobs, .accountant = a };
+	dv_auto(dv_urlplace) u = { .lock = DV_LOCK_INIT };
+	dv_autoptr(dv_source) s = dv_calloc(1, sizeof *s);
+	dv_auto(lines) l = { 0 };
+	dv_auto(dv_pointer) p = DV_POINTER_INIT;
+	dv_tree_entry e = { .kind = 'f' };
+	int rc;
+
+	if (!s)
+		return DV_ERROR;
+	if ((rc = dv_urlplace_open(&u, r, url, NULL)))
+		return rc;
+	if ((rc = look(&u, s, &l)))
+		return fail(rc, url);
+	dv_autofree char *usual = dv_strndup(dv_urlplace_usual(&u),
+					     strcspn(dv_urlplace_usual(&u), "?#"));
+	s->url = written_url(r, &u, url);
+	if (!usual || !s->url)
+		return dv_err_nomem();
+	if ((rc = dv_importing_place(&im, o->out, usual)) ||
+	    (rc = dv_importing_open(&im, cb, payload)))
+		return rc;
+	if (!o->no_download && (rc = bring(&u, s, &l, o->jobs, &e)))
+		return fail(rc, url);
+	if (o->no_download) {
+		/* Nothing is known of what was not read. */
+		const char *kept = s->url;
+		dv_autofree dv_source *bare = dv_calloc(1, sizeof *bare);
+
+		if (!bare)
+			return DV_ERROR;
+		bare->url = (char *)(uintptr_t)kept;
+		rc = dv_import_pointer(&p, im.path, &e, bare);
+		p.is_pending = true;
+	} else {
+		rc = dv_import_pointer(&p, im.path, &e, s);
+	}
+	if (rc || (rc = dv_importing_publish(&im, &p, NULL, o->no_download)))
+		return rc;
+	return dv_record_finish(&im.rec, NULL);
+}
+
+int dv_importurl_again(dv_repo *r, const dv_pointer *p, bool no_download, int jobs, dv_source **out,
+		       dv_tree_entry *e, bool *same)
+{
+	dv_auto(dv_urlplace) u = { .lock = DV_LOCK_INIT };
+	dv_autoptr(dv_source) s = dv_calloc(1, sizeof *s);
+	dv_auto(lines) l = { 0 };
+	int rc;
+
+	*same = false;
+	*e = (dv_tree_entry){ .kind = 0 };
+	if (!s || !(s->url = dv_strdup(p->source->url)))
+		return DV_ERROR;
+	if (p->source->extra && !(s->extra = dv_strdup(p->source->extra)))
+		return DV_ERROR;
+	if ((rc = dv_urlplace_open(&u, r, s->url, r->root)))
+		return rc;
+	if ((rc = look(&u, s, &l)))
+		return fail(rc, s->url);
+	*same = !p->is_pending && dv_source_is_unchanged(p->source, s);
+	if (!*same && !no_download && (rc = bring(&u, s, &l, jobs, e)))
+		return fail(rc, s->url);
+	*out = dv_steal(&s);
+	return 0;
+}
