@@ -99,6 +99,14 @@ static int on_item(const dv_git_item *i, void *payload)
 
 static int no_such_path(const dv_guest *f)
 {
+	dv_auto(dv_buf) pointer = DV_BUF_INIT;
+	bool yes = false;
+
+	dv_buf_addf(&pointer, "%s.dvc", f->path);
+	if (*f->path && !dv_git_has_file(f->repo->git, f->commit, dv_buf_str(&pointer), &yes) && yes)
+		return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' of '%s' is kept by DVC, whose data "
+					  "dv does not read from afar", f->path, f->shown),
+				   "clone the repository, and run 'dv import-dvc' there");
 	return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' is not in '%s' at %.10s", f->path, f->shown,
 				  f->commit),
 			   "run 'dv ls %s' to see what there is", f->shown);

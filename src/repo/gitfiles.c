@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "repo/gitask.h"
 #include "repo/gitglue_impl.h"
 
 #define TREE_DEPTH_MAX 256
@@ -76,11 +77,25 @@ int dv_git_files_at(dv_git *g, const char *rev, const char *dir, dv_git_blob_cb 
 	return l.rc ? l.rc : gc ? dv_git_fail(gc, "cannot read the files of '%s'", rev) : 0;
 }
 
+int dv_git_blob_size(dv_git *g, const git_oid *id, size_t *size)
+{
+	dv_autoptr(git_odb) odb = NULL;
+	char hex[DV_GIT_HEX + 1];
+	git_object_t type;
+	int gc = git_repository_odb(&odb, g->repo);
+
+	*size = 0;
+	if (!gc)
+		gc = git_odb_read_header(size, &type, odb, id);
+	if (gc != GIT_ENOTFOUND || !odb)
+		return gc;
+	git_oid_tostr(hex, sizeof(hex), id);
+	return dv_gitask_bring_object(g, hex) ? git_odb_read_header(size, &type, odb, id) : gc;
+}
+
 int dv_git_read_id(dv_git *g, const char *id, const char *path, size_t max, dv_buf *out)
 {
 	dv_autoptr(git_blob) blob = NULL;
-	git_odb *odb = NULL;
-	git_object_t type;
 	size_t size = 0;
 	git_oid oid;
 
@@ -88,10 +103,7 @@ int dv_git_read_id(dv_git *g, const char *id, const char *path, size_t max, dv_b
 	/* What is too large is not read to find that out. */
 	int gc = git_oid_fromstr(&oid, id);
 	if (!gc)
-		gc = git_repository_odb(&odb, g->repo);
-	if (!gc)
-		gc = git_odb_read_header(&size, &type, odb, &oid);
-	git_odb_free(odb);
+		gc = dv_git_blob_size(g, &oid, &size);
 	if (!gc && size > max)
 		return dv_err(DV_ERROR, "'%s' is too large", path);
 	if (!gc)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libgit2: opening, the index, commits, revisions. */
 #include "repo/gitglue_impl.h"
+#include "repo/gitask.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -17,7 +18,8 @@ static int started;
  * that may be elsewhere. */
 static void start(void)
 {
-	static const char *const known[] = { "partialclone", "worktreeconfig" };
+	static const char *const known[] = { "partialclone", "worktreeconfig",
+					     "preciousobjects" };
 
 	started = git_libgit2_init();
 	if (started >= 0)
@@ -101,7 +103,20 @@ static int open_failed(int gc, const char *path)
 					  "user", path),
 				   "if you trust it, run 'git config --global --add "
 				   "safe.directory %s'", path);
-	return dv_git_fail(gc, "cannot open the git repository '%s'", path);
+	const git_error *e = git_error_last();
+	const char *known = "unsupported extension name extensions.";
+	const char *name = e && e->message ? strstr(e->message, known) : NULL;
+	if (!name)
+		return dv_git_fail(gc, "cannot open the git repository '%s'", path);
+	name += strlen(known);
+	int rc = dv_err(DV_ERROR, "the git repository '%s' has the extension '%s', which libgit2 "
+			"%s does not know", path, name, LIBGIT2_VERSION);
+	if (!strcmp(name, "objectformat"))
+		return dv_err_hint(rc, "dv needs ids of SHA-1: 'git init --object-format=sha1'");
+	if (!strcmp(name, "refstorage"))
+		return dv_err_hint(rc, "'git refs migrate --ref-format=files' turns it off");
+	return dv_err_hint(rc, "turn it off: 'git config --unset extensions.%s', where nothing "
+			   "uses it", name);
 }
 
 static int open_ext(git_repository **out, const char *path)
@@ -234,14 +249,31 @@ const char *dv_git_own(const dv_git *g, const char *full)
 
 /* -- index ------------------------------------------------------------------------------------- */
 
-/* The index as it is on disk now. */
+/* The index as it is on disk now; NULL when it is one that git has to be asked about. */
 static int open_index(dv_git *g, git_index **out)
 {
 	int gc = git_repository_index(out, g->repo);
 
 	if (!gc)
 		gc = git_index_read(*out, 1);
+	if (gc && dv_gitask_is_served()) {
+		git_index_free(*out);
+		*out = NULL;
+		git_error_clear();
+		return 0;
+	}
 	return gc ? dv_git_fail(gc, "cannot read git's index") : 0;
+}
+
+int dv_git_blob(dv_git *g, const git_oid *id, git_blob **out)
+{
+	int gc = git_blob_lookup(out, g->repo, id);
+	char hex[DV_GIT_HEX + 1];
+
+	if (gc != GIT_ENOTFOUND)
+		return gc;
+	git_oid_tostr(hex, sizeof hex, id);
+	return dv_gitask_bring_object(g, hex) ? git_blob_lookup(out, g->repo, id) : gc;
 }
 
 int dv_git_check(dv_git *g)
@@ -269,6 +301,8 @@ int dv_git_stage(dv_git *g, const char *const *add, size_t nadd, const char *con
 	dv_autoptr(git_index) index = NULL;
 	int rc = open_index(g, &index);
 
+	if (!rc && !index)
+		return dv_gitask_stage(g, add, nadd, drop, ndrop);
 	for (size_t i = 0; !rc && i < ndrop; i++)
 		rc = change_index(g, index, drop[i], false);
 	for (size_t i = 0; !rc && i < nadd; i++)
@@ -294,8 +328,8 @@ int dv_git_is_tracked(dv_git *g, const char *path, bool *tracked, char **which)
 	if (which)
 		*which = NULL;
 	int rc = open_index(g, &index);
-	if (rc)
-		return rc;
+	if (rc || !index)
+		return rc ? rc : dv_gitask_is_tracked(g, path, tracked, which);
 	dv_autofree char *full = dv_git_full(g, path);
 	if (!full || dv_buf_addf(&below, "%s%s", full, *path ? "/" : ""))
 		return dv_err_nomem();
@@ -514,6 +548,9 @@ int dv_git_commit(dv_git *g, const char *message, const char *const *paths, size
 	if (hex)
 		hex[0] = 0;
 	int rc = open_index(g, &index);
+	if (!rc && !index)
+		return dv_err_hint(dv_err(DV_ERROR, "dv cannot commit with this index of git's"),
+				   "leave out the message, and commit with git");
 	if (!rc)
 		rc = check_committable(g, index);
 	if (!rc)
@@ -546,8 +583,8 @@ int dv_git_read_staged(dv_git *g, const char *path, size_t max, dv_buf *out)
 	if (!full)
 		return dv_err_nomem();
 	int rc = open_index(g, &index);
-	if (rc)
-		return rc;
+	if (rc || !index)
+		return rc ? rc : dv_gitask_read_staged(g, path, max, out);
 	const git_index_entry *e = git_index_get_bypath(index, full, 0);
 	if (!e)
 		return dv_err(DV_ENOTFOUND, "git's index has no '%s'", path);
@@ -621,7 +658,7 @@ int dv_git_read_blob(dv_git *g, const char *rev, const char *path, size_t max, d
 	if (gc == GIT_ENOTFOUND || (e && git_tree_entry_type(e) != GIT_OBJECT_BLOB))
 		return dv_err(DV_ENOTFOUND, "there is no file '%s' in '%s'", path, rev);
 	if (!gc)
-		gc = git_blob_lookup(&blob, g->repo, git_tree_entry_id(e));
+		gc = dv_git_blob(g, git_tree_entry_id(e), &blob);
 	if (gc)
 		return dv_git_fail(gc, "cannot read '%s' in '%s'", path, rev);
 	if ((uint64_t)git_blob_rawsize(blob) > max)

@@ -37,6 +37,10 @@ int dv_git_start(void) DV_MUST_CHECK;
 /** Opens the repository at `path`, a work tree's root or a bare one, with what the user trusts.
  *  DV_ENOTFOUND. */
 int dv_git_open_path(git_repository **out, const char *path) DV_MUST_CHECK;
+/** The size of a file in git, likewise brought when it lacks. A code of libgit2's. */
+int dv_git_blob_size(dv_git *g, const git_oid *id, size_t *size) DV_MUST_CHECK;
+/** git_blob_lookup, which brings what a partial clone lacks. A code of libgit2's. */
+int dv_git_blob(dv_git *g, const git_oid *id, git_blob **out) DV_MUST_CHECK;
 /** Records libgit2's last failure `gc` behind "WHAT: " and returns our code for it. */
 int dv_git_fail(int gc, const char *fmt, ...) DV_PRINTF(2, 3);
 /** "PREFIXpath", owned. */

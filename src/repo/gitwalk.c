@@ -12,6 +12,7 @@
 #include "repo/attributes.h"
 #include "repo/gitglue_impl.h"
 #include "repo/gitdrivers.h"
+#include "repo/gitask.h"
 #include "repo/lockfile.h"
 #include "repo/repo.h"
 
@@ -83,19 +84,15 @@ static int first_time(struct walk *w, const git_oid *id, const char *path, bool 
 
 static int report(struct walk *w, const git_oid *id, const char *path)
 {
-	dv_autoptr(git_odb) odb = NULL;
 	dv_autoptr(git_blob) blob = NULL;
 	bool lock = !dv_pointer_is_name(dv_path_base(path));
-	git_object_t type;
 	size_t size = 0;
 	bool fresh;
 	int rc = first_time(w, id, path, &fresh);
 
 	if (rc || !fresh || !w->cb)
 		return rc;
-	int gc = git_repository_odb(&odb, w->g->repo);
-	if (!gc)
-		gc = git_odb_read_header(&size, &type, odb, id);
+	int gc = dv_git_blob_size(w->g, id, &size);
 	if (!gc && size > (lock ? DV_LOCKFILE_MAX : DV_GIT_POINTER_MAX)) {
 		dv_warn("'%s' in %s is too large for a %s", path, w->where,
 			lock ? "lock file" : "pointer");
@@ -585,6 +582,18 @@ static int read_index(struct hidden *h, git_index *index)
 	return rc;
 }
 
+static int on_index_file(const char *full, const char *hex, void *payload)
+{
+	struct hidden *h = payload;
+	const char *path = dv_git_own(h->g, full);
+	git_oid id;
+
+	if (!path || !dv_path_is_safe(path) || !dv_output_is_record(dv_path_base(path)) ||
+	    git_oid_fromstr(&id, hex))
+		return 0;
+	return report(&h->w, &id, path);
+}
+
 /* The repository's own, and with GIT_INDEX_FILE the one that is in use. */
 static int read_indexes(struct hidden *h, git_repository *repo)
 {
@@ -597,6 +606,14 @@ static int read_indexes(struct hidden *h, git_repository *repo)
 	int gc = git_repository_index(&index, repo);
 	if (!gc && strcmp(git_index_path(index), path) != 0)
 		gc = git_index_open(&own, path);
+	if (gc && dv_gitask_is_served()) {
+		dv_git one = *h->g;
+
+		one.repo = repo;
+		one.workdir = (char *)(uintptr_t)git_repository_workdir(repo);
+		h->w.where = "the index";
+		return dv_gitask_each(one.workdir ? &one : h->g, on_index_file, h);
+	}
 	if (gc)
 		return dv_git_fail(gc, "cannot read git's index");
 	int rc = read_index(h, index);

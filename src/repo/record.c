@@ -35,7 +35,12 @@ int dv_record_open(dv_record *c, dv_repo *r, int jobs, bool no_stage)
 	int e;
 
 	c->repo = r;
+	dv_git *git;
+
 	c->stage = dv_repo_autostage(r, no_stage);
+	/* What git cannot do here is found before anything is written. */
+	if (c->stage && ((e = dv_repo_git(r, &git)) < 0 || (e = dv_git_check(git)) < 0))
+		return e;
 	if ((e = dv_repo_lock(r, &c->lock)) < 0)
 		return e;
 	c->locked = true;
