@@ -103,7 +103,8 @@ static int no_such_path(const dv_guest *f)
 	bool yes = false;
 
 	dv_buf_addf(&pointer, "%s.dvc", f->path);
-	if (*f->path && !dv_git_has_file(f->repo->git, f->commit, dv_buf_str(&pointer), &yes) && yes)
+	if (*f->path &&
+	    !dv_git_has_file(f->repo->git, f->commit, dv_buf_str(&pointer), &yes) && yes)
 		return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' of '%s' is kept by DVC, whose data "
 					  "dv does not read from afar", f->path, f->shown),
 				   "clone the repository, and run 'dv import-dvc' there");
