@@ -165,10 +165,15 @@ static bool is_partial(dv_git *g)
 	git_config_entry *e = NULL;
 	bool yes = false;
 
-	if (!git_repository_config(&config, g->repo) &&
-	    !git_config_iterator_glob_new(&it, config, "^(remote\\..*\\.promisor|"
-					  "extensions\\.partialclone)$"))
-		yes = !git_config_next(&e, it);
+	/* libgit2 1.5 leaks what it matches patterns with, so the keys are compared here. */
+	if (!git_repository_config(&config, g->repo) && !git_config_iterator_new(&it, config))
+		while (!yes && !git_config_next(&e, it)) {
+			size_t n = strlen(e->name);
+
+			yes = !strcmp(e->name, "extensions.partialclone") ||
+			      (!strncmp(e->name, "remote.", 7) && n > 16 &&
+			       !strcmp(e->name + n - 9, ".promisor"));
+		}
 	git_config_iterator_free(it);
 	git_config_free(config);
 	git_error_clear();

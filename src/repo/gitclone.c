@@ -229,6 +229,7 @@ static int fetch_by_library(git_repository *repo, const char *url, choice *c)
 {
 	dv_auto(ref_specs) specs = { .n = 0 };
 	dv_autoptr(git_remote) remote = NULL;
+	git_remote_create_options how;
 	git_fetch_options o;
 	const git_remote_head **heads = NULL;
 	bool tried = false;
@@ -242,7 +243,10 @@ static int fetch_by_library(git_repository *repo, const char *url, choice *c)
 	o.callbacks.payload = &tried;
 	o.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
 	o.proxy_opts.type = GIT_PROXY_AUTO;
-	int gc = git_remote_create_anonymous(&remote, repo, url);
+	git_remote_create_options_init(&how, GIT_REMOTE_CREATE_OPTIONS_VERSION);
+	how.repository = repo;
+	how.flags = GIT_REMOTE_CREATE_SKIP_INSTEADOF;
+	int gc = git_remote_create_with_opts(&remote, url, &how);
 	if (!gc)
 		gc = git_remote_connect(remote, GIT_DIRECTION_FETCH, &o.callbacks, &o.proxy_opts,
 					NULL);
@@ -370,13 +374,36 @@ static int resolve(git_repository *repo, const char *url, const choice *c,
 	return 0;
 }
 
+/* Do the user's settings put another address in the place of this one (url.X.insteadOf)? That is
+ * git's business: libgit2 1.5 leaks what it matches patterns with. */
+static bool is_rewritten(git_repository *repo, const char *url)
+{
+	git_config *config = NULL;
+	git_config_iterator *it = NULL;
+	git_config_entry *e = NULL;
+	bool yes = false;
+
+	if (!git_repository_config(&config, repo) && !git_config_iterator_new(&it, config))
+		while (!yes && !git_config_next(&e, it)) {
+			size_t n = strlen(e->name);
+
+			yes = n > 14 && !strncmp(e->name, "url.", 4) &&
+			      !strcmp(e->name + n - 10, ".insteadof") &&
+			      !strncmp(url, e->value, strlen(e->value));
+		}
+	git_config_iterator_free(it);
+	git_config_free(config);
+	git_error_clear();
+	return yes;
+}
+
 static int bring(git_repository *repo, const char *dir, const char *url, choice *c)
 {
 	int rc = DV_ERROR;
 
 	/* ssh is the user's own: its settings, agents and jump hosts are what git knows. */
 	bool program = dv_git_program();
-	if (!is_ssh(url) || !program) {
+	if (!program || !(is_ssh(url) || is_rewritten(repo, url))) {
 		rc = fetch_by_library(repo, url, c);
 		if (rc && dv_cancel_requested())
 			return dv_check_cancel();

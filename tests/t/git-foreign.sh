@@ -108,6 +108,12 @@ test_case 'a login is the business of git and its credential helpers' '
 	must_fail 2 "$DV" get "http://joe:secret@127.0.0.1:1/bare.git" data 2>err
 	lacks err secret'
 
+test_case 'addresses that the settings of git rewrite' '
+	rm -rf data
+	git config --global "url.$OPEN/.insteadOf" "http://nowhere.invalid/"
+	"$DV" get -q "http://nowhere.invalid/bare.git" data && same data ../src/data
+	git config --global --remove-section "url.$OPEN/"'
+
 test_case 'what was fetched is not fetched again' '
 	commit=$(git -C ../src rev-parse main)
 	"$DV" ls "$OPEN/bare.git" --rev "$commit" >ls
