@@ -149,13 +149,15 @@ static int no_entry(const dv_entry *e, void *payload)
 	return DV_ECANCELLED;
 }
 
-bool dv_cli_is_tracked(dv_repo *r, const char *name)
+bool dv_cli_is_tracked(dv_repo *r, const char *name, bool doubt)
 {
 	bool found = false;
 	int rc = dv_ls(r, NULL, name, false, no_entry, &found);
 
 	/* A listing that cannot be had, or a record that cannot be read, is no answer. */
-	return !rc || found || (rc != DV_ENOTFOUND && rc != DV_EUSAGE);
+	if (!rc || found)
+		return true;
+	return rc != DV_ENOTFOUND && rc != DV_EUSAGE && doubt;
 }
 
 /* -- JSON -------------------------------------------------------------------------------------- */

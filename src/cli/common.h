@@ -74,8 +74,9 @@ void dv_cli_change_line(const char *indent, const char *word, const dv_change *c
 json_t *dv_cli_change_json(const dv_change *c);
 json_t *dv_cli_checkout_json(const dv_checkout_summary *s);
 json_t *dv_cli_event_json(const dv_output_event *e);
-/* Is something of that name, or below it, tracked in the workspace? */
-bool dv_cli_is_tracked(dv_repo *r, const char *name);
+/* Is something of that name, or below it, tracked in the workspace? `doubt` where that cannot be
+ * known. */
+bool dv_cli_is_tracked(dv_repo *r, const char *name, bool doubt);
 /* object[key] = n */
 void dv_cli_json_count(json_t *object, const char *key, uint64_t n);
 /** An oid as pointers write it, "sha256:" and 64 digits; null when hex is NULL. */

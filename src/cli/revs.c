@@ -39,11 +39,12 @@ static int count_word(dv_repo *r, const char *word, const char *const *words)
 	return is_revision(r, from, words) && is_revision(r, to, words) ? 2 : 0;
 }
 
-static bool is_path(dv_repo *r, const char *word)
+/* What names a revision is a path only where that is certain. */
+static bool is_path(dv_repo *r, const char *word, bool revision)
 {
 	struct stat st;
 
-	return lstat(word, &st) == 0 || dv_cli_is_tracked(r, word);
+	return lstat(word, &st) == 0 || dv_cli_is_tracked(r, word, !revision);
 }
 
 static int ambiguous(const char *word)
@@ -86,7 +87,7 @@ int dv_cli_count_revs(int *out, const dv_cli *cli, dv_repo *r, int argc, char **
 		return before_dashes(out, r, cli->before_dashes, argv, max);
 	for (i = 0; i < argc; i++) {
 		int count = count_word(r, argv[i], words);
-		bool path = is_path(r, argv[i]);
+		bool path = is_path(r, argv[i], count > 0);
 
 		if (!count && !path && i == 0)
 			return neither(argv[i]);

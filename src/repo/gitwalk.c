@@ -643,8 +643,8 @@ static int read_operation(struct hidden *h, git_repository *repo)
 {
 	static const char *const names[] = {
 		"MERGE_HEAD", "MERGE_AUTOSTASH", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD",
-		"ORIG_HEAD", "FETCH_HEAD", "rebase-merge/orig-head", "rebase-merge/onto",
-		"rebase-merge/autostash", "rebase-merge/git-rebase-todo", "rebase-merge/done",
+		"rebase-merge/orig-head", "rebase-merge/onto", "rebase-merge/autostash",
+		"rebase-merge/git-rebase-todo", "rebase-merge/done",
 		"rebase-merge/stopped-sha", "rebase-apply/orig-head", "rebase-apply/onto",
 		"rebase-apply/autostash", "rebase-apply/abort-safety", "sequencer/head",
 		"sequencer/todo",

@@ -5,6 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
+# shellcheck disable=SC2034 # used in the cases
 hooks="post-checkout post-commit post-merge post-rewrite pre-commit pre-push"
 
 # start NAME: a repository with one output on main, another version of it on 'two'.

@@ -25,7 +25,7 @@ git switch -q main
 
 # remote_has N…: of all versions exactly these are on the remote "r".
 remote_has() {
-	local want=$* has= n
+	local want=$* has="" n
 	rm -rf "$TEST_DIR/probe"
 	git clone -q . "$TEST_DIR/probe"
 	cp "$(git rev-parse --git-dir)/dv/config" "$TEST_DIR/probe/.git/dv-config"

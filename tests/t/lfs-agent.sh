@@ -15,7 +15,9 @@ ask() {
 	printf '%s\n' "$@" | "$DV" lfs-agent >../said
 }
 export -f make_repo ask
+# shellcheck disable=SC2089,SC2090 # it is a line of JSON
 INIT='{"event":"init","operation":"upload","remote":"origin","concurrent":true,"concurrenttransfers":3}'
+# shellcheck disable=SC2090
 export INIT
 
 test_case 'an object goes up, and is on the remote when that is said' '
