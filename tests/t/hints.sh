@@ -11,7 +11,7 @@ git add code && git commit -qm code
 "$DV" add -q d file && git commit -qm data
 
 test_case 'names that other programs use lead to the command' '
-	for pair in list:ls rm:remove mv:move track:add; do
+	for pair in list:ls rm:remove mv:move; do
 		must_fail 129 $DV "${pair%:*}" 2>err
 		contains err "did you mean '"'"'${pair#*:}'"'"'"
 	done
@@ -56,7 +56,7 @@ test_case 'a revision where a path belongs, and the other way round' '
 	must_fail 2 $DV checkout HEAD 2>err
 	contains err "git checkout REV"
 	refused $DV diff HEAD code 2>err
-	contains err "put it behind '"'--'"'"'
+	contains err "'"'code'"' is not tracked"'
 
 test_case 'move and remove say what to commit, and what can be moved' '
 	must_fail 2 $DV move d/a d/z 2>err
