@@ -4,10 +4,10 @@
 # Usage: check-layers.sh ROOT | --self-test
 # Includes point down only:
 #
-#   cli > pipeline > lineage > repo > transfer, remotes > store > base
+#   cli > pipeline > lineage > takeover > repo > git, transfer, remotes > store > base
 #
 # cli sees the library through <dv.h> alone; remotes sees transfer/remote_driver.h and base;
-# <git2.h> is included in repo alone; store has no network and no git.
+# <git2.h> is included in git alone, which knows of base only; store has no network and no git.
 set -u
 
 # allowed LAYER INCLUDE: may a file of LAYER have this project include?
@@ -17,10 +17,14 @@ allowed() {
 	store:base/* | store:store/*) ;;
 	transfer:base/* | transfer:store/* | transfer:transfer/*) ;;
 	remotes:base/* | remotes:transfer/remote_driver.h | remotes:remotes/*) ;;
-	repo:base/* | repo:store/* | repo:transfer/* | repo:repo/*) ;;
-	lineage:base/* | lineage:store/* | lineage:repo/* | lineage:lineage/*) ;;
-	pipeline:base/* | pipeline:store/* | pipeline:repo/* | pipeline:lineage/*) ;;
-	pipeline:pipeline/*) ;;
+	git:base/* | git:git/*) ;;
+	repo:base/* | repo:git/* | repo:store/* | repo:transfer/* | repo:repo/*) ;;
+	takeover:base/* | takeover:git/* | takeover:store/* | takeover:transfer/*) ;;
+	takeover:repo/* | takeover:takeover/*) ;;
+	lineage:base/* | lineage:git/* | lineage:store/* | lineage:repo/*) ;;
+	lineage:takeover/* | lineage:lineage/*) ;;
+	pipeline:base/* | pipeline:git/* | pipeline:store/* | pipeline:repo/*) ;;
+	pipeline:takeover/* | pipeline:lineage/* | pipeline:pipeline/*) ;;
 	cli:cli/*) ;;
 	*) return 1 ;;
 	esac
@@ -32,13 +36,13 @@ system_allowed() {
 	dv.h)
 		# Error codes and progress are public: base brings them in for the layers between.
 		case $1 in
-		base | repo | lineage | pipeline | cli) ;;
+		base | git | repo | takeover | lineage | pipeline | cli) ;;
 		*) return 1 ;;
 		esac
 		;;
-	base/* | store/* | transfer/* | remotes/* | repo/* | lineage/*) return 1 ;;
-	pipeline/* | cli/*) return 1 ;;
-	git2.h | git2/*) [ "$1" = repo ] ;;
+	base/* | git/* | store/* | transfer/* | remotes/* | repo/* | takeover/*) return 1 ;;
+	lineage/* | pipeline/* | cli/*) return 1 ;;
+	git2.h | git2/*) [ "$1" = git ] ;;
 	curl/* | netdb.h | netinet/* | arpa/*) [ "$1" = remotes ] || [ "$1" = transfer ] ;;
 	yaml.h) [ "$1" = base ] ;;
 	sqlite3.h | zstd.h | openssl/*) [ "$1" != cli ] ;;
@@ -47,7 +51,7 @@ system_allowed() {
 
 check_tree() {
 	local root=$1 bad=0 count=0 layer folder file line kind name
-	for layer in base store transfer remotes repo lineage pipeline cli; do
+	for layer in base git store transfer remotes repo takeover lineage pipeline cli; do
 		folder=$root/src/$layer
 		[ "$layer" = remotes ] && folder=$root/remotes
 		[ -d "$folder" ] || continue
@@ -107,13 +111,20 @@ bad src/transfer/a.h "repo/b.h"
 good remotes/a.c "transfer/remote_driver.h"
 bad remotes/a.c "transfer/push.h"
 bad remotes/a.c "store/b.h"
-good src/repo/a.c <git2.h>
+good src/git/a.c <git2.h>
+bad src/git/a.c "repo/b.h"
+bad src/git/a.c "store/b.h"
+bad src/repo/a.c <git2.h>
+good src/repo/a.c "git/b.h"
 good src/repo/a.c "transfer/b.h"
 bad src/repo/a.c "cli/b.h"
 bad src/repo/a.c "pipeline/b.h"
 good src/lineage/a.c "repo/b.h"
 bad src/lineage/a.c "pipeline/b.h"
 bad src/repo/a.c "lineage/b.h"
+bad src/repo/a.c "takeover/b.h"
+good src/takeover/a.c "repo/b.h"
+bad src/takeover/a.c "lineage/b.h"
 good src/pipeline/a.c "repo/b.h"
 good src/pipeline/a.c "lineage/b.h"
 bad src/pipeline/a.c "transfer/b.h"

@@ -11,10 +11,11 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "base/progress.h"
+#include "git/drivers.h"
 #include "lineage/record.h"
-#include "repo/gitdrivers.h"
-#include "repo/lfs_take.h"
+#include "repo/gitignore.h"
 #include "repo/record.h"
+#include "takeover/lfs_take.h"
 
 typedef struct import {
 	dv_repo *repo;

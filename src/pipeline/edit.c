@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "repo/gitignore.h"
 
 #define DVC_FILE "dvc.yaml"
 

@@ -5,8 +5,8 @@
 #define DV_PIPELINE_IMPORT_DVC_H
 
 #include "pipeline/state.h"
-#include "repo/dvc_take.h"
 #include "repo/record.h"
+#include "takeover/dvc_take.h"
 
 /** An entry "path: md5" of a lock file of DVC's. */
 typedef struct dv_dvc_locked {

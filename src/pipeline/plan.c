@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "git/wildmatch.h"
 #include "repo/changes.h"
 
 void dv_plan_release(dv_plan *x)
@@ -92,7 +93,7 @@ static int choose_pattern(dv_plan *x, const char *pattern)
 
 	for (size_t i = 0; rc == 0 && i < x->p.n; i++)
 		if (!strcmp(x->p.stages[i].dir, here) &&
-		    dv_glob_match(pattern, x->p.stages[i].name))
+		    dv_wildmatch(pattern, x->p.stages[i].name))
 			x->chosen[i] = any = true;
 	if (rc == 0 && !any)
 		rc = dv_err_hint(dv_err(DV_ENOTFOUND, "no stage here has a name like '%s'",

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
-#include "repo/gitindex.h"
+#include "git/index.h"
 
 struct dv_filter_past {
 	dv_gitindex index;

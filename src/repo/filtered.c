@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
-#include "repo/attributes.h"
+#include "git/attributes.h"
 #include "repo/record.h"
 #include "store/object.h"
 

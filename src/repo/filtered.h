@@ -6,7 +6,7 @@
 #ifndef DV_REPO_FILTERED_H
 #define DV_REPO_FILTERED_H
 
-#include "repo/lfs_pointer.h"
+#include "git/lfs_pointer.h"
 #include "repo/repo.h"
 #include "repo/scan.h"
 #include "repo/targets.h"

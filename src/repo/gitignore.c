@@ -8,16 +8,10 @@
 #include "base/map.h"
 #include "base/path.h"
 #include "base/sha256.h"
-#include "repo/ignore.h"
-#include "repo/wildmatch.h"
+#include "repo/gitignore.h"
 
 /* It is the user's file: what he made of it stays. */
 #define WRITE_FLAGS (DV_ATOMIC_SYNC | DV_ATOMIC_KEEP_MODE)
-
-bool dv_glob_match(const char *pattern, const char *path)
-{
-	return dv_wildmatch(pattern, path);
-}
 
 /* "/NAME" with everything escaped that git would read otherwise. A line break has no escape:
  * "?" takes its place, which git matches with any byte but a slash. */

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "git/wildmatch.h"
 #include "repo/targets.h"
 
 #define WILD "*?[\\"
@@ -58,7 +59,7 @@ static int component(const char *glob, size_t glob_n, const char *name, size_t n
 
 	if (!g || !s)
 		return dv_err_nomem();
-	*match = dv_glob_match(g, s);
+	*match = dv_wildmatch(g, s);
 	return 0;
 }
 
@@ -184,7 +185,7 @@ static int visit(walk *w, const char *dir, const char *name, bool is_dir)
 	if (dv_ignore_match_here(w->r->ignore, path, is_dir, NULL))
 		return 0;
 	rest = below(path, w->p->base);
-	if (rest && dv_glob_match(w->p->glob, rest) && (is_dir || !w->p->dir_only) &&
+	if (rest && dv_wildmatch(w->p->glob, rest) && (is_dir || !w->p->dir_only) &&
 	    (!w->inside || dv_output_list_holding(w->inside, path, NULL)))
 		return dv_targets_add(w->found, dv_steal(&path));
 	if (!is_dir || !rest || (e = can_hold(w->p->glob, rest, &can)) < 0 || !can)
@@ -294,7 +295,7 @@ static int consider(search *s, const char *path, bool is_dir, const dv_oid *oid,
 	bool can = false;
 	int e = 0;
 
-	if (rest && dv_glob_match(s->p->glob, rest) && (is_dir || !s->p->dir_only))
+	if (rest && dv_wildmatch(s->p->glob, rest) && (is_dir || !s->p->dir_only))
 		return dv_targets_add(s->t, dv_strdup(path));
 	if (!is_dir || depth > DV_TREE_DEPTH)
 		return 0;
@@ -349,12 +350,12 @@ static int match_output(search *s, const dv_output *o)
 
 		if (!above)
 			return dv_err_nomem();
-		if (dv_glob_match(s->p->glob, below(above, s->p->base)))
+		if (dv_wildmatch(s->p->glob, below(above, s->p->base)))
 			return dv_targets_add(s->t, dv_steal(&above));
 	}
 	/* "*" means the data: a pointer is meant only where its suffix is written. */
 	if (pointer && strstr(s->p->glob, DV_POINTER_SUFFIX) && !s->p->dir_only &&
-	    dv_glob_match(s->p->glob, pointer))
+	    dv_wildmatch(s->p->glob, pointer))
 		return dv_targets_add(s->t, dv_strdup(o->pointer_path));
 	e = consider(s, o->path, o->pointer.is_dir, &o->pointer.oid, 0);
 	while (e == 0 && s->n) {

@@ -10,7 +10,7 @@
 #ifndef DV_REPO_GUEST_H
 #define DV_REPO_GUEST_H
 
-#include "repo/gitclone.h"
+#include "git/clone.h"
 #include "repo/sync.h"
 
 typedef struct dv_guest_options {

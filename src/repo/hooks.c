@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
-#include "repo/gitdrivers.h"
+#include "git/drivers.h"
 #include "repo/workdir.h"
 
 void dv_hooks_release(dv_hooks *h)

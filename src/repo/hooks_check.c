@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
-#include "repo/gitdrivers.h"
+#include "git/drivers.h"
 #include "repo/hooks.h"
 
 typedef struct check {

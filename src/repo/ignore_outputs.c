@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "repo/gitignore.h"
 #include "repo/repo.h"
 #include "repo/workdir.h"
 

@@ -31,9 +31,7 @@
 
 #include "base/oid.h"
 #include "base/value.h"
-
-#define DV_LOCKFILE "dv.lock"
-#define DV_LOCKFILE_MAX ((size_t)128 << 20)
+#include "git/records.h"
 
 typedef struct dv_locked_path {
 	const char *path;	/* as written, relative to the stage's folder */

@@ -26,13 +26,6 @@ void dv_pointer_release(dv_pointer *p)
 	*p = (dv_pointer)DV_POINTER_INIT;
 }
 
-bool dv_pointer_is_name(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n > 3 && !strcmp(name + n - 3, DV_POINTER_SUFFIX);
-}
-
 static int dup_field(char **out, const char *s)
 {
 	*out = s ? dv_strdup(s) : NULL;

@@ -23,10 +23,10 @@
 
 #include "base/buf.h"
 #include "base/oid.h"
+#include "git/records.h"
 #include "repo/pointer_source.h"
 #include "repo/scratch.h"
 
-#define DV_POINTER_SUFFIX ".dv"
 #define DV_POINTER_MAX ((size_t)1 << 20)
 
 typedef struct dv_pointer {
@@ -62,7 +62,5 @@ int dv_pointer_write(const dv_pointer *p, const dv_scratch *s, const char *path,
 void dv_pointer_print_text(dv_buf *out, const char *key, const char *text);
 /** A copy of all fields. */
 int dv_pointer_copy(dv_pointer *out, const dv_pointer *p) DV_MUST_CHECK;
-/** Is this name one of a pointer: "x.dv" with a non-empty x? */
-bool dv_pointer_is_name(const char *name);
 
 #endif

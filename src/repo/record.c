@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Recording outputs. See record.h for the order of things, which is what matters here. */
+#include "repo/gitignore.h"
 #include "repo/record.h"
 
 #include <string.h>

@@ -13,11 +13,6 @@
 
 #define HEAD "schema: dv 1\nstages:\n"
 
-bool dv_output_is_record(const char *name)
-{
-	return dv_pointer_is_name(name) || strcmp(name, DV_LOCKFILE) == 0;
-}
-
 char *dv_output_stage_address(const dv_repo *r, const dv_output *o)
 {
 	dv_auto(dv_buf) b = DV_BUF_INIT;

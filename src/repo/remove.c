@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "repo/changes.h"
 #include "repo/follow.h"
+#include "repo/gitignore.h"
 #include "repo/record.h"
 #include "repo/targets.h"
 #include "repo/workdir.h"

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
-#include "repo/gitindex.h"
+#include "git/index.h"
 #include "repo/lockfile.h"
 
 void dv_repo_free(dv_repo *r)

@@ -7,11 +7,11 @@
 #define DV_REPO_REPO_H
 
 #include "base/map.h"
+#include "git/git.h"
+#include "git/ignore.h"
+#include "git/index.h"
+#include "git/lfs_pointer.h"
 #include "repo/config.h"
-#include "repo/gitglue.h"
-#include "repo/gitindex.h"
-#include "repo/ignore.h"
-#include "repo/lfs_pointer.h"
 #include "repo/pointer.h"
 #include "repo/scratch.h"
 #include "repo/statcache.h"
@@ -118,8 +118,6 @@ void dv_output_list_cut(dv_output_list *l, size_t n);
  *  dv_lockfile_parse; then nothing is appended. */
 int dv_output_list_read(dv_output_list *l, const char *path, const char *text, size_t n,
 			dv_map *seen) DV_MUST_CHECK;
-/** Does a file of that name record outputs: is it one of a pointer, or "dv.lock"? */
-bool dv_output_is_record(const char *name);
 /** How the user names the stage of an output to a command: "train", "sub/dv.yaml:train"; owned. */
 char *dv_output_stage_address(const dv_repo *r, const dv_output *o);
 /** Sorts, leaves out what is recorded inside a directory that a stage makes, and refuses outputs

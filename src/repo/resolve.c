@@ -9,9 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "git/lfs_pointer.h"
 #include "repo/changes.h"
 #include "repo/conflict.h"
-#include "repo/lfs_pointer.h"
 #include "repo/lockfile.h"
 #include "repo/resolve_impl.h"
 

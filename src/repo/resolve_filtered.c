@@ -2,7 +2,7 @@
 /* Taking one version of a file that git's filter keeps: its content goes into the workspace. */
 #include <string.h>
 
-#include "repo/lfs_pointer.h"
+#include "git/lfs_pointer.h"
 #include "repo/record.h"
 #include "repo/resolve_impl.h"
 #include "repo/restore.h"

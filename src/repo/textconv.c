@@ -11,7 +11,7 @@
 #include "base/fs.h"
 #include "base/path.h"
 #include "base/sha256.h"
-#include "repo/lfs_pointer.h"
+#include "git/lfs_pointer.h"
 #include "repo/lockfile.h"
 #include "repo/repo.h"
 #include "store/tree.h"

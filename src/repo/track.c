@@ -6,9 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
-#include "repo/attributes.h"
+#include "git/attributes.h"
+#include "git/drivers.h"
 #include "repo/filtered.h"
-#include "repo/gitdrivers.h"
 
 #define ATTRIBUTES " filter=dv diff=dv merge=dv -text"
 

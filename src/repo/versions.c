@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "base/sha256.h"
-#include "repo/gitglue.h"
+#include "git/git.h"
 #include "repo/treediff.h"
 
 typedef struct finder {

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "pipeline/import_dvc.h"
-#include "repo/lfs_take.h"
+#include "takeover/lfs_take.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "repo/gitindex.h"
+#include "git/index.h"
 
 static int on_entry(const dv_gitindex_entry *e, void *payload)
 {

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
-#include "repo/ignore.h"
+#include "git/ignore.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/pktline.h"
-#include "repo/lfs_pointer.h"
+#include "git/lfs_pointer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

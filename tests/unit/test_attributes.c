@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "repo/attributes.h"
+#include "git/attributes.h"
 
 static dv_attributes *with(const char *dir, const char *text)
 {

@@ -11,7 +11,7 @@
 #include "folder.h"
 
 #include "base/path.h"
-#include "repo/gitdrivers.h"
+#include "git/drivers.h"
 
 static dv_git_dirs dirs;
 

@@ -11,7 +11,8 @@
 #include <cmocka.h>
 
 #include "base/fs.h"
-#include "repo/ignore.h"
+#include "git/ignore.h"
+#include "repo/gitignore.h"
 
 /* Is `path` ignored by these rules? A path that ends with '/' is a folder. */
 static const struct {

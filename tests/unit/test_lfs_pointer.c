@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/sha256.h"
-#include "repo/lfs_pointer.h"
+#include "git/lfs_pointer.h"
 
 #define VERSION "version https://git-lfs.github.com/spec/v1\n"
 #define HEX "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The index by way of git; see ask.h. */
+#include "git/ask.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "git/impl.h"
+#include "git/run.h"
+
+#define LIST_MAX ((size_t)1 << 30)
+
+bool dv_gitask_is_served(void)
+{
+	const git_error *e = git_error_last();
+
+	return e && e->message && strstr(e->message, "unsupported mandatory extension") &&
+	       dv_git_program();
+}
+
+/* Runs git in this work tree, on the index that is in use, and with paths as they are. */
+static int run(dv_git *g, const char *const *args, const dv_buf *in, dv_buf *out)
+{
+	const char *index = getenv("GIT_INDEX_FILE"), *argv[16];
+	dv_auto(dv_buf) dir = DV_BUF_INIT, tree = DV_BUF_INIT, file = DV_BUF_INIT;
+	const char *env[3] = { "GIT_LITERAL_PATHSPECS=1", NULL, NULL };
+	dv_git_call call = { .argv = argv, .env = env, .max = LIST_MAX };
+	size_t n = 0;
+
+	dv_buf_addf(&dir, "--git-dir=%s", git_repository_path(g->repo));
+	dv_buf_addf(&tree, "--work-tree=%s", g->workdir);
+	if (index && *index) {
+		dv_autofree char *path = dv_path_join(g->workdir, index);
+
+		dv_buf_addf(&file, "GIT_INDEX_FILE=%s", path ? path : "");
+		env[1] = file.p;
+	}
+	if (dir.err || tree.err || file.err)
+		return dv_err_nomem();
+	argv[n++] = dir.p;
+	argv[n++] = tree.p;
+	while (*args && n + 1 < sizeof argv / sizeof *argv)
+		argv[n++] = *args++;
+	argv[n] = NULL;
+	if (in) {
+		call.in = dv_buf_str(in);
+		call.nin = in->n;
+	}
+	return dv_git_run(&call, out);
+}
+
+/* Has git do something to paths of the index: `what` is an option of update-index. */
+static int update(dv_git *g, const char *what, const char *const *paths, size_t n)
+{
+	const char *const args[] = { "update-index", "-z", what, "--stdin", NULL };
+	dv_auto(dv_buf) in = DV_BUF_INIT;
+
+	for (size_t i = 0; i < n; i++) {
+		dv_autofree char *full = dv_git_full(g, paths[i]);
+
+		if (!full)
+			return dv_err_nomem();
+		dv_buf_adds(&in, full);
+		dv_buf_addc(&in, 0);
+	}
+	if (in.err)
+		return in.err;
+	return in.n ? run(g, args, &in, NULL) : 0;
+}
+
+int dv_gitask_stage(dv_git *g, const char *const *add, size_t nadd, const char *const *drop,
+		    size_t ndrop)
+{
+	int rc = update(g, "--force-remove", drop, ndrop);
+
+	return rc ? rc : update(g, "--add", add, nadd);
+}
+
+/* The entries at and below a path of the work tree. */
+static int list(dv_git *g, const char *full, dv_buf *out)
+{
+	const char *args[] = { "ls-files", "-z", "-s", "--", full, NULL };
+
+	if (!*full)
+		args[3] = NULL;
+	return run(g, args, NULL, out);
+}
+
+/* The next "MODE ID STAGE\tPATH"; false at the end. */
+static bool next_entry(char **at, const char *end, char **mode, char **id, char **path)
+{
+	while (*at < end) {
+		char *line = *at, *tab = strchr(line, '\t');
+
+		*at = line + strlen(line) + 1;
+		*mode = line;
+		*id = strchr(line, ' ');
+		if (!tab || !*id || *id > tab)
+			continue;
+		*tab = 0;
+		*path = tab + 1;
+		*(*id)++ = 0;
+		(*id)[strcspn(*id, " ")] = 0;
+		return true;
+	}
+	return false;
+}
+
+int dv_gitask_is_tracked(dv_git *g, const char *path, bool *tracked, char **which)
+{
+	dv_autofree char *full = dv_git_full(g, path);
+	dv_auto(dv_buf) out = DV_BUF_INIT;
+	char *mode, *id, *found;
+
+	*tracked = false;
+	if (which)
+		*which = NULL;
+	size_t n = full ? strlen(full) : 0;
+	if (n && full[n - 1] == '/')
+		full[n - 1] = 0;
+	int rc = full ? list(g, full, &out) : dv_err_nomem();
+	char *at = out.p;
+	if (rc || !out.n || !next_entry(&at, out.p + out.n, &mode, &id, &found))
+		return rc;
+	*tracked = true;
+	if (which && !(*which = dv_strdup(found + strlen(g->prefix))))
+		return DV_ERROR;
+	return 0;
+}
+
+int dv_gitask_read_staged(dv_git *g, const char *path, size_t max, dv_buf *out)
+{
+	dv_autofree char *full = dv_git_full(g, path);
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	char *mode, *id, *found;
+	int rc = full ? list(g, full, &text) : dv_err_nomem();
+
+	dv_buf_clear(out);
+	for (char *at = text.p; !rc && text.n && next_entry(&at, text.p + text.n, &mode, &id,
+							    &found);)
+		if (!strcmp(found, full))
+			return dv_git_read_id(g, id, path, max, out);
+	return rc ? rc : dv_err(DV_ENOTFOUND, "git's index has no '%s'", path);
+}
+
+int dv_gitask_each(dv_git *g, dv_git_blob_cb cb, void *payload)
+{
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	char *mode, *id, *path;
+	int rc = list(g, "", &text);
+
+	for (char *at = text.p; !rc && text.n && next_entry(&at, text.p + text.n, &mode, &id,
+							    &path);)
+		if (!strncmp(mode, "100", 3))
+			rc = cb(path, id, payload);
+	return rc;
+}
+
+/* Has some remote promised to have what is not here? */
+static bool is_partial(dv_git *g)
+{
+	git_config *config = NULL;
+	git_config_iterator *it = NULL;
+	git_config_entry *e = NULL;
+	bool yes = false;
+
+	/* libgit2 1.5 leaks what it matches patterns with, so the keys are compared here. */
+	if (!git_repository_config(&config, g->repo) && !git_config_iterator_new(&it, config))
+		while (!yes && !git_config_next(&e, it)) {
+			size_t n = strlen(e->name);
+
+			yes = !strcmp(e->name, "extensions.partialclone") ||
+			      (!strncmp(e->name, "remote.", 7) && n > 16 &&
+			       !strcmp(e->name + n - 9, ".promisor"));
+		}
+	git_config_iterator_free(it);
+	git_config_free(config);
+	git_error_clear();
+	return yes;
+}
+
+bool dv_gitask_bring_object(dv_git *g, const char *id)
+{
+	const char *const args[] = { "cat-file", "-e", id, NULL };
+	dv_error before;
+
+	dv_error_take(&before);
+	bool done = is_partial(g) && !run(g, args, NULL, NULL);
+	dv_error_put(&before);
+	return done;
+}
