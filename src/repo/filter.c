@@ -68,50 +68,45 @@ int dv_filter_open(dv_filter *f)
 
 /* -- content and answers ----------------------------------------------------------------------- */
 
-static int ended_early(void)
+int dv_filter_next(dv_filter *f, const uint8_t **p, size_t *n)
 {
-	return dv_err(DV_ECORRUPT, "git stopped in the middle of a file");
+	enum dv_pkt_kind kind;
+	int rc = dv_pkt_read(&f->in, &kind, p, n);
+
+	if (rc)
+		return rc;
+	if (kind == DV_PKT_EOF)
+		return dv_err(DV_ECORRUPT, "git stopped in the middle of a file");
+	f->whole = kind == DV_PKT_FLUSH;
+	return 0;
 }
 
 int dv_filter_read(dv_filter *f)
 {
-	enum dv_pkt_kind kind = DV_PKT_DATA;
+	int rc = 0;
 
-	while (f->content.n < DV_FILTER_HOLD) {
+	while (!rc && !f->whole && f->content.n < DV_FILTER_HOLD) {
 		const uint8_t *p;
 		size_t n;
-		int rc = dv_pkt_read(&f->in, &kind, &p, &n);
 
-		if (rc)
-			return rc;
-		if (kind == DV_PKT_EOF)
-			return ended_early();
-		if (kind == DV_PKT_FLUSH) {
-			f->whole = true;
-			return 0;
-		}
-		rc = dv_buf_add(&f->content, p, n);
-		if (rc)
-			return rc;
+		rc = dv_filter_next(f, &p, &n);
+		if (!rc)
+			rc = dv_buf_add(&f->content, p, n);
 	}
-	return 0;
+	return rc;
 }
 
 int dv_filter_drain(dv_filter *f)
 {
-	while (!f->whole) {
-		enum dv_pkt_kind kind;
+	int rc = 0;
+
+	while (!rc && !f->whole) {
 		const uint8_t *p;
 		size_t n;
-		int rc = dv_pkt_read(&f->in, &kind, &p, &n);
 
-		if (rc)
-			return rc;
-		if (kind == DV_PKT_EOF)
-			return ended_early();
-		f->whole = kind == DV_PKT_FLUSH;
+		rc = dv_filter_next(f, &p, &n);
 	}
-	return 0;
+	return rc;
 }
 
 int dv_filter_answer(dv_filter *f, const void *p, size_t n)
@@ -175,18 +170,11 @@ static int fill_spool(dv_filter *f, int fd)
 {
 	int rc = keep(fd, f->content.p, f->content.n);
 
-	while (!rc) {
-		enum dv_pkt_kind kind;
+	while (!rc && !f->whole) {
 		const uint8_t *p;
 		size_t n;
 
-		rc = dv_pkt_read(&f->in, &kind, &p, &n);
-		if (!rc && kind == DV_PKT_FLUSH) {
-			f->whole = true;
-			return 0;
-		}
-		if (!rc && kind == DV_PKT_EOF)
-			rc = ended_early();
+		rc = dv_filter_next(f, &p, &n);
 		if (!rc)
 			rc = keep(fd, p, n);
 	}

@@ -202,16 +202,12 @@ static int take_stream(dv_filter *f, dv_lfs_pointer *p, bool *broken)
 	if (!rc)
 		rc = put_bytes(f, (const uint8_t *)f->content.p, f->content.n);
 	while (!rc && !f->whole) {
-		enum dv_pkt_kind kind;
 		const uint8_t *bytes;
 		size_t n;
 
-		rc = dv_pkt_read(&f->in, &kind, &bytes, &n);
-		*broken = rc || kind == DV_PKT_EOF;
-		if (*broken)
-			return rc ? rc : dv_err(DV_ECORRUPT, "git stopped in the middle of a file");
-		f->whole = kind == DV_PKT_FLUSH;
-		if (!f->whole)
+		rc = dv_filter_next(f, &bytes, &n);
+		*broken = rc != 0;
+		if (!rc)
 			rc = put_bytes(f, bytes, n);
 	}
 	return rc ? rc : dv_ingest_stream_end(f->ingest, &p->oid, &p->size);
@@ -239,19 +235,17 @@ static int clean_large(dv_filter *f)
 /* Records that belong to dv and git are read by them as they are. */
 static int pass_meta(dv_filter *f)
 {
-	while (!f->whole && f->content.n < META_MAX) {
-		enum dv_pkt_kind kind;
+	int rc = 0;
+
+	while (!rc && !f->whole && f->content.n < META_MAX) {
 		const uint8_t *p;
 		size_t n;
-		int rc = dv_pkt_read(&f->in, &kind, &p, &n);
 
-		if (rc || kind == DV_PKT_EOF)
-			return rc ? rc : dv_err(DV_ECORRUPT, "git stopped in the middle of a file");
-		f->whole = kind == DV_PKT_FLUSH;
-		if ((rc = dv_buf_add(&f->content, p, n)) != 0)
-			return rc;
+		rc = dv_filter_next(f, &p, &n);
+		if (!rc)
+			rc = dv_buf_add(&f->content, p, n);
 	}
-	return dv_filter_pass(f);
+	return rc ? rc : dv_filter_pass(f);
 }
 
 int dv_filter_clean(dv_filter *f)
