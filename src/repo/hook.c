@@ -16,8 +16,8 @@
 #include "repo/hook.h"
 #include "repo/hooks.h"
 
-#define LOG_TAIL 8192
-#define TODO_MAX ((size_t)16 << 20)
+#define LOG_TAIL 8192			/* bytes: the last line of a log, with room */
+#define REBASE_LIST_MAX ((size_t)16 << 20)
 
 void dv_hook_say(const dv_hook_call *h, enum dv_hook_word kind, const char *fmt, ...)
 {
@@ -62,7 +62,7 @@ static bool has_work(const dv_git_dirs *d)
 	dv_auto(dv_buf) text = DV_BUF_INIT;
 	bool any = false;
 
-	if (path && dv_fs_read_file(&text, path, TODO_MAX) < 0)
+	if (path && dv_fs_read_file(&text, path, REBASE_LIST_MAX) < 0)
 		dv_error_clear();
 	for (const char *p = dv_buf_str(&text); *p && !any;) {
 		size_t n = strcspn(p, "\n"), skip = strspn(p, " \t");
