@@ -173,7 +173,7 @@ int dv_sftp_parse_handle(dv_sftp *s, const dv_answer *a, dv_sftp_handle *h)
 	return 0;
 }
 
-void dv_sftp_parse_attrs(dv_cursor *c, dv_sftp_attrs *out)
+static void attrs_at(dv_cursor *c, dv_sftp_attrs *out)
 {
 	uint32_t flags = dv_cursor_u32(c);
 	size_t n;
@@ -196,6 +196,14 @@ void dv_sftp_parse_attrs(dv_cursor *c, dv_sftp_attrs *out)
 	}
 }
 
+int dv_sftp_parse_attrs(dv_sftp *s, const dv_answer *a, dv_sftp_attrs *out)
+{
+	dv_cursor c = { a->p, a->n, false };
+
+	attrs_at(&c, out);
+	return c.bad ? dv_mux_nonsense(s->wire.mux, "bad attributes") : 0;
+}
+
 int dv_sftp_lstat(dv_sftp *s, const char *path, dv_sftp_attrs *out, uint32_t *code)
 {
 	dv_auto(dv_answer) a = { 0 };
@@ -204,11 +212,7 @@ int dv_sftp_lstat(dv_sftp *s, const char *path, dv_sftp_attrs *out, uint32_t *co
 	*out = (dv_sftp_attrs){ 0 };
 	if (rc == 0)
 		rc = dv_sftp_status(s, &a, SSH_FXP_ATTRS, code);
-	if (rc || *code != SSH_FX_OK)
-		return rc;
-	dv_cursor c = { a.p, a.n, false };
-	dv_sftp_parse_attrs(&c, out);
-	return c.bad ? dv_mux_nonsense(s->wire.mux, "bad attributes") : 0;
+	return rc || *code != SSH_FX_OK ? rc : dv_sftp_parse_attrs(s, &a, out);
 }
 
 static bool is_file(const dv_sftp_attrs *t)
@@ -219,22 +223,26 @@ static bool is_file(const dv_sftp_attrs *t)
 
 /* -- verbs that read --------------------------------------------------------------------------- */
 
+/* What stands at a name; nothing there is a failure: "cannot <verb> <name>". */
+static int ask_attrs(dv_sftp *s, const char *verb, const char *name, dv_sftp_attrs *out)
+{
+	dv_autofree char *path = dv_sftp_path(s, name);
+	dv_auto(dv_answer) a = { 0 };
+	int rc = path ? dv_sftp_ask(s, &a, SSH_FXP_LSTAT, path, NULL) : DV_ERROR;
+
+	if (rc == 0)
+		rc = dv_sftp_expect(s, &a, SSH_FXP_ATTRS, verb, name);
+	return rc ? rc : dv_sftp_parse_attrs(s, &a, out);
+}
+
 static int sftp_stat(dv_wire *w, const char *name, uint64_t *size)
 {
 	dv_sftp *s = (dv_sftp *)w;
-	dv_autofree char *path = dv_sftp_path(s, name);
-	dv_auto(dv_answer) a = { 0 };
 	dv_sftp_attrs t;
+	int rc = ask_attrs(s, "read", name, &t);
 
-	if (!path)
-		return DV_ERROR;
-	int rc = dv_sftp_ask(s, &a, SSH_FXP_LSTAT, path, NULL);
-	if (rc || (rc = dv_sftp_expect(s, &a, SSH_FXP_ATTRS, "read", name)))
+	if (rc)
 		return rc;
-	dv_cursor c = { a.p, a.n, false };
-	dv_sftp_parse_attrs(&c, &t);
-	if (c.bad)
-		return dv_mux_nonsense(w->mux, "bad attributes");
 	if (!is_file(&t))
 		return dv_err(DV_ERROR, "'%s' on %s is not a regular file", name, s->what);
 	*size = t.size;
@@ -346,12 +354,8 @@ static int first_look(getting *g, uint64_t length)
 	if (rc == 0)
 		rc = dv_sftp_expect(g->s, &a, SSH_FXP_ATTRS, "read", g->name);
 	dv_mux_forget(g->s->wire.mux, &a);
-	if (rc)
+	if (rc || (rc = dv_sftp_parse_attrs(g->s, &a, &t)))
 		return rc;
-	dv_cursor c = { a.p, a.n, false };
-	dv_sftp_parse_attrs(&c, &t);
-	if (c.bad)
-		return dv_mux_nonsense(g->s->wire.mux, "bad attributes");
 	if (!is_file(&t))
 		return dv_err(DV_ERROR, "'%s' on %s is not a regular file", g->name, g->s->what);
 	if (g->end > t.size)
@@ -401,7 +405,7 @@ static int give_names(dv_sftp *s, const dv_answer *a, dv_sftp_entry_cb cb, void 
 		const uint8_t *p = dv_cursor_bytes(&c, &n);
 
 		dv_cursor_bytes(&c, &nlong);
-		dv_sftp_parse_attrs(&c, &t);
+		attrs_at(&c, &t);
 		if (c.bad || n == 0 || n >= sizeof name || memchr(p, 0, n) || memchr(p, '/', n))
 			continue;
 		memcpy(name, p, n);
@@ -496,22 +500,12 @@ static bool fill_look(dv_remote_look *out, const dv_sftp_attrs *t)
 
 static int sftp_look(dv_wire *w, const char *name, dv_remote_look *out)
 {
-	dv_sftp *s = (dv_sftp *)w;
-	dv_autofree char *path = dv_sftp_path(s, name);
-	dv_auto(dv_answer) a = { 0 };
 	dv_sftp_attrs t;
+	int rc = ask_attrs((dv_sftp *)w, "look at", name, &t);
 
-	if (!path)
-		return DV_ERROR;
-	int rc = dv_sftp_ask(s, &a, SSH_FXP_LSTAT, path, NULL);
-	if (rc || (rc = dv_sftp_expect(s, &a, SSH_FXP_ATTRS, "look at", name)))
-		return rc;
-	dv_cursor c = { a.p, a.n, false };
-	dv_sftp_parse_attrs(&c, &t);
-	if (c.bad)
-		return dv_mux_nonsense(s->wire.mux, "bad attributes");
-	return fill_look(out, &t) ? 0 : dv_err(DV_ERROR, "'%s' is neither a file nor a folder",
-					       name);
+	if (rc == 0 && !fill_look(out, &t))
+		rc = dv_err(DV_ERROR, "'%s' is neither a file nor a folder", name);
+	return rc;
 }
 
 typedef struct look_to {

@@ -78,8 +78,8 @@ int dv_sftp_expect(dv_sftp *s, dv_answer *a, uint8_t want, const char *verb, con
 int dv_sftp_fail(const dv_sftp *s, const dv_answer *a, uint32_t code, const char *verb,
 		 const char *name);
 int dv_sftp_parse_handle(dv_sftp *s, const dv_answer *a, dv_sftp_handle *h) DV_MUST_CHECK;
-/** Attributes at a cursor. */
-void dv_sftp_parse_attrs(dv_cursor *c, dv_sftp_attrs *out);
+/** The attributes that an answer of type SSH_FXP_ATTRS is. */
+int dv_sftp_parse_attrs(dv_sftp *s, const dv_answer *a, dv_sftp_attrs *out) DV_MUST_CHECK;
 /** LSTAT and its answer: *code as dv_sftp_status. */
 int dv_sftp_lstat(dv_sftp *s, const char *path, dv_sftp_attrs *out, uint32_t *code) DV_MUST_CHECK;
 /** Gives every entry of a folder; absent is empty. */

@@ -179,14 +179,10 @@ static int begin(sending *g)
 	if (rc)
 		return rc;
 	there = dv_sftp_status(g->s, &a, SSH_FXP_ATTRS, &code);
-	if (there == 0) {
-		dv_cursor c = { a.p, a.n, false };
-
-		if (code == SSH_FX_OK)
-			dv_sftp_parse_attrs(&c, &t);
-		there = c.bad ? dv_mux_nonsense(g->s->wire.mux, "bad attributes") :
-				judge(g, &t, code, &a);
-	}
+	if (there == 0 && code == SSH_FX_OK)
+		there = dv_sftp_parse_attrs(g->s, &a, &t);
+	if (there == 0)
+		there = judge(g, &t, code, &a);
 	if (there == 0)
 		return open_tmp(g, &b);
 	/* What was opened for nothing goes again. */
@@ -268,11 +264,10 @@ static int resume(sending *g)
 	dv_sftp_attrs t;
 	int rc = dv_sftp_ask_handle(g->s, &a, SSH_FXP_FSTAT, &g->h);
 
-	if (rc || (rc = dv_sftp_expect(g->s, &a, SSH_FXP_ATTRS, "read", g->name)))
+	if (rc || (rc = dv_sftp_expect(g->s, &a, SSH_FXP_ATTRS, "read", g->name)) ||
+	    (rc = dv_sftp_parse_attrs(g->s, &a, &t)))
 		return rc;
-	dv_cursor c = { a.p, a.n, false };
-	dv_sftp_parse_attrs(&c, &t);
-	if (c.bad || !t.has_size)
+	if (!t.has_size)
 		return dv_mux_nonsense(g->s->wire.mux, "bad attributes");
 	if (t.size > g->size || (t.has_mode && !S_ISREG(t.mode))) {
 		/* No part of this file: it is left alone. */
@@ -377,11 +372,9 @@ static int finish(sending *g)
 		rc = dv_sftp_expect(g->s, &a, SSH_FXP_STATUS, "write", g->name);
 	dv_mux_forget(g->s->wire.mux, &t);
 	dv_mux_forget(g->s->wire.mux, &a);
-	if (rc)
+	if (rc || (rc = dv_sftp_parse_attrs(g->s, &t, &attrs)))
 		return rc;
-	dv_cursor c = { t.p, t.n, false };
-	dv_sftp_parse_attrs(&c, &attrs);
-	if (c.bad || !attrs.has_size || attrs.size != g->size)
+	if (!attrs.has_size || attrs.size != g->size)
 		return dv_err(DV_ETRANSIENT, "'%s' on %s has another length than was sent",
 			      g->name, g->s->what);
 	return 0;
