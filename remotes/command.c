@@ -71,7 +71,7 @@ int dv_command_run(const char *line, const char *what, const char *input, dv_sec
 		   size_t max)
 {
 	dv_auto(dv_words) words = DV_WORDS_INIT;
-	dv_process p;
+	dv_process p = DV_PROCESS_INIT;
 	char last[LAST_WORDS];
 	int rc = dv_command_split(&words, line, what);
 

@@ -76,6 +76,8 @@ static int spawn(dv_process *p, const pipes *pp, char *const *argv)
 	posix_spawn_file_actions_adddup2(&s.files, pp->fd[0], 0);
 	posix_spawn_file_actions_adddup2(&s.files, pp->fd[3], 1);
 	posix_spawn_file_actions_adddup2(&s.files, pp->fd[5], 2);
+	if (p->keep_fd >= 0)
+		posix_spawn_file_actions_adddup2(&s.files, p->keep_fd, p->keep_fd);
 	sigemptyset(&none);
 	sigemptyset(&usual);
 	sigaddset(&usual, SIGPIPE);
@@ -104,7 +106,6 @@ int dv_process_start(dv_process *p, const char *command, const char *const *argv
 	dv_auto(dv_buf) script = DV_BUF_INIT;
 	size_t n = 0;
 
-	*p = (dv_process)DV_PROCESS_INIT;
 	while (argv[n])
 		n++;
 	dv_autofree const char **all = dv_calloc(n + 5, sizeof *all);
@@ -117,7 +118,7 @@ int dv_process_start(dv_process *p, const char *command, const char *const *argv
 		return script.err;
 	all[0] = "sh", all[1] = "-c", all[2] = script.p, all[3] = command ? command : argv[0];
 	memcpy(all + 4, argv + (command != NULL), (n - (command != NULL) + 1) * sizeof *all);
-	p->own_group = !dv_process_has_terminal();
+	p->own_group = p->finishes || !dv_process_has_terminal();
 	int rc = pipes_open(&pp);
 	if (rc == 0)
 		rc = spawn(p, &pp, (char *const *)all);
@@ -345,9 +346,18 @@ static int take(dv_process *p, const char *what, dv_buf *out, size_t max)
 	return 0;
 }
 
+/* Is there a reason to wait no longer? */
+static int check_on(const dv_process *p, const char *what, int64_t until)
+{
+	if (dv_clock_ms() > until)
+		return dv_err(DV_ETRANSIENT, "%s does not answer", what);
+	return p->finishes ? 0 : dv_check_cancel();
+}
+
 int dv_process_run(dv_process *p, const char *const *argv, const char *what, const void *input,
 		   size_t n, dv_buf *out, size_t max)
 {
+	int64_t until = p->patience_ms ? dv_clock_ms() + p->patience_ms : INT64_MAX;
 	size_t done = 0;
 	int rc = dv_process_start(p, NULL, argv);
 
@@ -358,9 +368,9 @@ int dv_process_run(dv_process *p, const char *const *argv, const char *what, con
 
 		bool silent = poll(fds, 3, CANCEL_MS) == 0;
 		dv_process_listen(p);
-		if (silent)
+		if (silent && !p->finishes)
 			dv_process_show(p);
-		rc = dv_check_cancel();
+		rc = check_on(p, what, until);
 		if (rc == 0 && p->in >= 0)
 			rc = feed(p, input, n, &done);
 		if (rc == 0)
@@ -368,7 +378,7 @@ int dv_process_run(dv_process *p, const char *const *argv, const char *what, con
 	}
 	/* It may go on for a while after its last word. */
 	while (rc == 0 && !dv_process_wait(p, CANCEL_MS))
-		rc = dv_check_cancel();
+		rc = check_on(p, what, until);
 	dv_process_end(p, 0);
 	return rc;
 }

@@ -19,6 +19,11 @@
 #define DV_PROCESS_TEXT 4096
 
 typedef struct dv_process {
+	/* For the owner to set before the start. */
+	int keep_fd;		/* stays open in the program; -1: none */
+	int patience_ms;	/* how long dv_process_run waits for it; 0: for ever */
+	bool finishes;		/* no cancel and no signal from a terminal stops what it does */
+
 	pid_t pid;	/* 0: none, or reaped */
 	int in, out;	/* its standard input and output, both non-blocking; -1 when closed */
 	int err;
@@ -27,13 +32,13 @@ typedef struct dv_process {
 	char text[DV_PROCESS_TEXT];	/* the last of its standard error */
 	size_t ntext, shown;		/* of which so much was passed on */
 } dv_process;
-#define DV_PROCESS_INIT { .in = -1, .out = -1, .err = -1 }
+#define DV_PROCESS_INIT { .keep_fd = -1, .in = -1, .out = -1, .err = -1 }
 
 /** Is there a terminal on which a program could ask its user? */
 bool dv_process_has_terminal(void);
 /** Starts a program of PATH, or, when `command` is not NULL, that line of the user's own settings
  *  through sh, with the arguments behind it. argv ends with NULL; argv[0] is the program's name,
- *  and with a command it is not looked at. */
+ *  and with a command it is not looked at. p is DV_PROCESS_INIT, and what its owner set. */
 int dv_process_start(dv_process *p, const char *command, const char *const *argv) DV_MUST_CHECK;
 /** Writes to its standard input as writev does. A program that is gone is EPIPE, and never a signal
  *  that takes this one with it. */
@@ -51,12 +56,12 @@ bool dv_process_wait(dv_process *p, int ms);
 void dv_process_end(dv_process *p, int ms);
 /** The exit code, 128 + signal, or -1 while it runs. */
 int dv_process_code(const dv_process *p);
-/** Runs a program of PATH to its end, whatever that takes: gives it the n bytes of input, and
- *  appends what it prints to out (NULL: not wanted), until there are max bytes (an error beyond);
- *  out may hold secrets when it has room for max bytes. `what` names the program in messages. 0
- *  when it ended by itself, with whatever code: dv_process_code and dv_process_words tell of it.
- *  It never outlives the call. A git that works in another repository than ours begins its argv
- *  with "env", "-u", "GIT_DIR". */
+/** Runs a program of PATH to its end: gives it the n bytes of input, and appends what it prints to
+ *  out (NULL: not wanted), until there are max bytes (an error beyond); out may hold secrets when
+ *  it has room for max bytes. `what` names the program in messages. 0 when it ended by itself, with
+ *  whatever code: dv_process_code and dv_process_words tell of it. DV_ETRANSIENT when it does not
+ *  within p->patience_ms. It never outlives the call. A git that works in another repository than
+ *  ours begins its argv with "env", "-u", "GIT_DIR". */
 int dv_process_run(dv_process *p, const char *const *argv, const char *what, const void *input,
 		   size_t n, dv_buf *out, size_t max) DV_MUST_CHECK;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Slurm's own programs, from PATH: sbatch, squeue, scancel. They are started with a list of
- * arguments, never through a shell, and none of them needs Slurm's accounting database. A failure
+ * arguments, which no shell looks at, and none of them needs Slurm's accounting database. A failure
  * carries the program's words.
  */
 #ifndef DV_PIPELINE_SLURM_TOOLS_H
@@ -18,7 +18,7 @@
 /** Is there sbatch? DV_ENOTFOUND with a hint when not. */
 int dv_slurm_available(void) DV_MUST_CHECK;
 /** Submits; `argv` ends with NULL and begins with "sbatch". keep_fd stays open in it (-1: none).
- *  Ctrl-C on a terminal does not reach it: it is known whether there is a job. */
+ *  Neither Ctrl-C nor a cancel stops it: it is known whether there is a job. */
 int dv_slurm_submit(const char *const *argv, int keep_fd, char number[DV_SLURM_NUMBER])
 	DV_MUST_CHECK;
 
