@@ -17,12 +17,10 @@ static int commit_run(dv_cli *cli, void *args, int argc, char **argv)
 				.jobs = a->jobs };
 	dv_cli_outputs outputs = { .quiet = cli->quiet };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_open(&r);
+	int rc = dv_cli_begin_list(cli, argc, 0, -1, &r, &outputs.list);
 
 	if (rc)
 		return rc;
-	if (cli->json)
-		outputs.list = json_array();
 	rc = dv_commit(r, dv_cli_targets(argv), (size_t)argc, &o, dv_cli_recorded, &outputs);
 	if (!rc && !outputs.total && !cli->json && !cli->quiet)
 		dv_out("Nothing changed.\n");

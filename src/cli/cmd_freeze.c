@@ -17,12 +17,10 @@ static int change(dv_cli *cli, void *args, int argc, char **argv, bool frozen)
 			    .done = frozen ? "frozen in" : "no longer frozen in",
 			    .was = frozen ? "was frozen in" : "was not frozen in" };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 1, -1);
+	int rc = dv_cli_begin_list(cli, argc, 1, -1, &r, &s.list);
 
-	if (rc || (rc = dv_cli_open(&r)))
+	if (rc)
 		return rc;
-	if (cli->json)
-		s.list = json_array();
 	rc = dv_stage_freeze(r, dv_cli_targets(argv), (size_t)argc, frozen, &o,
 			     dv_cli_stage_changed, &s);
 	return dv_cli_stages_end(r, &s, rc, a->no_stage);

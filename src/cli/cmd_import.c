@@ -24,12 +24,10 @@ static int import_run(dv_cli *cli, void *args, int argc, char **argv)
 	};
 	dv_cli_outputs outputs = { .quiet = cli->quiet };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_begin(cli, argc, 2, 2, &r);
+	int rc = dv_cli_begin_list(cli, argc, 2, 2, &r, &outputs.list);
 
 	if (rc)
 		return rc;
-	if (cli->json)
-		outputs.list = json_array();
 	rc = dv_import(r, argv[0], argv[1], &o, dv_cli_recorded, &outputs);
 	return dv_cli_recorded_end(r, &outputs, rc, a->no_stage, true);
 }

@@ -14,11 +14,9 @@ static int agent_run(dv_cli *cli, void *args, int argc, char **argv)
 	const agent_args *a = args;
 	const dv_lfs_agent_options o = { .in = 0, .out = 1, .remote = a->remote };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 0, 0);
+	int rc = dv_cli_begin(cli, argc, 0, 0, &r);
 
 	(void)argv;
-	if (!rc)
-		rc = dv_cli_open(&r);
 	if (rc)
 		return rc;
 	rc = dv_lfs_agent(r, &o);

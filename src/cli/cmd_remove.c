@@ -33,12 +33,10 @@ static int remove_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_remove_options o = { .outs = a->outs, .force = a->force, .no_stage = a->no_stage };
 	remove_state s = { .quiet = cli->quiet, .outs = a->outs };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_begin(cli, argc, 1, -1, &r);
+	int rc = dv_cli_begin_list(cli, argc, 1, -1, &r, &s.list);
 
 	if (rc)
 		return rc;
-	if (cli->json)
-		s.list = json_array();
 	rc = dv_remove(r, dv_cli_targets(argv), (size_t)argc, &o, on_output, &s);
 	if (cli->json) {
 		json_t *doc = json_object();

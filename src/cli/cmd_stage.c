@@ -292,12 +292,10 @@ static int remove_run(dv_cli *cli, void *args, int argc, char **argv)
 	const dv_stage_change_options o = { .no_stage = a->no_stage };
 	dv_cli_stages s = { .quiet = cli->quiet, .done = "removed from" };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_out_operands(cli, argc, 1, -1);
+	int rc = dv_cli_begin_list(cli, argc, 1, -1, &r, &s.list);
 
-	if (rc || (rc = dv_cli_open(&r)))
+	if (rc)
 		return rc;
-	if (cli->json)
-		s.list = json_array();
 	rc = dv_stage_remove(r, dv_cli_targets(argv), (size_t)argc, &o, dv_cli_stage_changed, &s);
 	return dv_cli_stages_end(r, &s, rc, a->no_stage);
 }

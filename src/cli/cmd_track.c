@@ -68,12 +68,10 @@ static int track_run(dv_cli *cli, void *args, int argc, char **argv)
 	track_state s = { .quiet = cli->quiet, .listing = !argc, .done = "tracked in",
 			  .was = "was tracked already in" };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_begin(cli, argc, 0, -1, &r);
+	int rc = dv_cli_begin_list(cli, argc, 0, -1, &r, &s.list);
 
 	if (rc)
 		return rc;
-	if (cli->json)
-		s.list = json_array();
 	if (!argc)
 		return end(&s, dv_track_list(r, on_pattern, &s));
 	rc = dv_track(r, dv_cli_targets(argv), (size_t)argc, &o, on_pattern, &s);
@@ -93,12 +91,10 @@ static int untrack_run(dv_cli *cli, void *args, int argc, char **argv)
 	track_state s = { .quiet = cli->quiet, .done = "not tracked any more in",
 			  .was = "is not tracked in" };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_begin(cli, argc, 1, -1, &r);
+	int rc = dv_cli_begin_list(cli, argc, 1, -1, &r, &s.list);
 
 	if (rc)
 		return rc;
-	if (cli->json)
-		s.list = json_array();
 	rc = dv_untrack(r, dv_cli_targets(argv), (size_t)argc, &o, on_pattern, &s);
 	if (!rc && !cli->quiet && !cli->json)
 		dv_out_hint("run 'git add --renormalize .' to put the files into git as they are");
@@ -175,12 +171,10 @@ static int files_run(dv_cli *cli, void *args, int argc, char **argv)
 	const files_args *a = args;
 	files_state s = { .sizes = a->sizes };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_begin(cli, argc, 0, 1, &r);
+	int rc = dv_cli_begin_list(cli, argc, 0, 1, &r, &s.list);
 
 	if (rc)
 		return rc;
-	if (cli->json)
-		s.list = json_array();
 	rc = dv_ls_files(r, argc ? argv[0] : NULL, on_file, &s);
 	if (rc) {
 		json_decref(s.list);

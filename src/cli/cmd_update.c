@@ -26,12 +26,10 @@ static int update_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_cli_outputs outputs = { .quiet = cli->quiet };
 	dv_update_summary sum = { 0 };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_begin(cli, argc, 0, -1, &r);
+	int rc = dv_cli_begin_list(cli, argc, 0, -1, &r, &outputs.list);
 
 	if (rc)
 		return rc;
-	if (cli->json)
-		outputs.list = json_array();
 	rc = dv_update(r, dv_cli_targets(argv), (size_t)argc, &o, dv_cli_recorded, &outputs, &sum);
 	if (!rc && !cli->json && !cli->quiet && !sum.changed)
 		dv_out("%" PRIu64 " %s up to date\n", sum.imports,

@@ -23,6 +23,15 @@ int dv_cli_begin(const dv_cli *cli, int argc, int min, int max, dv_repo **out)
 	return rc ? rc : dv_cli_open(out);
 }
 
+int dv_cli_begin_list(const dv_cli *cli, int argc, int min, int max, dv_repo **out, json_t **list)
+{
+	int rc = dv_cli_begin(cli, argc, min, max, out);
+
+	if (!rc && cli->json)
+		*list = json_array();
+	return rc;
+}
+
 static bool has_name(const char *dir, const char *name)
 {
 	struct stat st;

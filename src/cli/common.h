@@ -44,6 +44,8 @@ int dv_cli_open(dv_repo **out);
 /* The same for a command that takes min to max operands (max < 0: any number): first they are
  * counted. */
 int dv_cli_begin(const dv_cli *cli, int argc, int min, int max, dv_repo **out);
+/* The same, with an empty array in *list for what --json asks for. */
+int dv_cli_begin_list(const dv_cli *cli, int argc, int min, int max, dv_repo **out, json_t **list);
 
 /* Is that the address of another repository: a URL, "host:path" with a user, or the folder of one
  * that is not the workspace of the working folder? */
