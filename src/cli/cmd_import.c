@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv import: an output with the content of another repository's.
+ * dv import, dv import-url: an output with the content of another repository's, or of what stands
+ * at a URL.
  */
 #include "cli/commands.h"
 #include "cli/common.h"
 
 typedef struct import_args {
-	const char *rev, *out;
+	const char *rev, *out; /* of import alone */
 	bool force, no_download, no_stage;
 	int jobs;
 } import_args;
 
-static int import_run(dv_cli *cli, void *args, int argc, char **argv)
+static dv_import_options options(const import_args *a)
 {
-	const import_args *a = args;
-	const dv_import_options o = {
+	return (dv_import_options){
 		.rev = a->rev,
 		.out = a->out,
 		.force = a->force,
@@ -22,6 +22,12 @@ static int import_run(dv_cli *cli, void *args, int argc, char **argv)
 		.no_stage = a->no_stage,
 		.jobs = a->jobs,
 	};
+}
+
+static int import_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const import_args *a = args;
+	const dv_import_options o = options(a);
 	dv_cli_outputs outputs = { .quiet = cli->quiet };
 	dv_cli_autorepo dv_repo *r = NULL;
 	int rc = dv_cli_begin_list(cli, argc, 2, 2, &r, &outputs.list);
@@ -32,13 +38,33 @@ static int import_run(dv_cli *cli, void *args, int argc, char **argv)
 	return dv_cli_recorded_end(r, &outputs, rc, a->no_stage, true);
 }
 
+static int import_url_run(dv_cli *cli, void *args, int argc, char **argv)
+{
+	const import_args *a = args;
+	dv_import_options o = options(a);
+	dv_cli_outputs outputs = { .quiet = cli->quiet };
+	dv_cli_autorepo dv_repo *r = NULL;
+	int rc = dv_cli_begin_list(cli, argc, 1, 2, &r, &outputs.list);
+
+	if (rc)
+		return rc;
+	o.out = argc > 1 ? argv[1] : NULL;
+	rc = dv_import_url(r, argv[0], &o, dv_cli_recorded, &outputs);
+	return dv_cli_recorded_end(r, &outputs, rc, a->no_stage, true);
+}
+
+/* clang-format off */
+#define OPTS_OF_BOTH                                                                               \
+	DV_OPT_FLAG('f', "force", import_args, force, "replace what is there"),                    \
+	DV_OPT_FLAG(0, "no-download", import_args, no_download, "write only the pointer"),         \
+	DV_OPT_FLAG(0, "no-stage", import_args, no_stage, "leave the index of git alone"),         \
+	DV_OPT_COUNT('j', "jobs", import_args, jobs, "N", "connections at once, at most")
+/* clang-format on */
+
 static const dv_opt import_opts[] = {
 	DV_OPT_STR(0, "rev", import_args, rev, "REV", "of this revision; else of its HEAD"),
 	DV_OPT_STR('o', "out", import_args, out, "PATH", "make it this output"),
-	DV_OPT_FLAG('f', "force", import_args, force, "replace what is there"),
-	DV_OPT_FLAG(0, "no-download", import_args, no_download, "write only the pointer"),
-	DV_OPT_FLAG(0, "no-stage", import_args, no_stage, "leave the index of git alone"),
-	DV_OPT_COUNT('j', "jobs", import_args, jobs, "N", "connections at once, at most"),
+	OPTS_OF_BOTH,
 	DV_OPT_END,
 };
 
@@ -50,5 +76,21 @@ const dv_cmd dv_cmd_import = {
 	.opts = import_opts,
 	.args_size = sizeof(import_args),
 	.run = import_run,
+	.flags = DV_CMD_JSON,
+};
+
+static const dv_opt import_url_opts[] = {
+	OPTS_OF_BOTH,
+	DV_OPT_END,
+};
+
+const dv_cmd dv_cmd_import_url = {
+	.name = "import-url",
+	.group = DV_GROUP_SHARE,
+	.summary = "track data from a URL",
+	.synopsis = "[-f] [--no-download] URL [PATH]",
+	.opts = import_url_opts,
+	.args_size = sizeof(import_args),
+	.run = import_url_run,
 	.flags = DV_CMD_JSON,
 };
