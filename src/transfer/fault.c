@@ -138,6 +138,14 @@ static int fault_sending(void *ctx, size_t n)
 	return dv_remote_sending(&f->w.base, n);
 }
 
+/* For what is done at once, or not at all: it breaks off before. */
+static int begin_at_once(const fault_remote *f, enum fault *k)
+{
+	int rc = begin(f, k);
+
+	return rc == 0 && (*k == FAULT_CUT || *k == FAULT_HALF) ? break_off(*k) : rc;
+}
+
 static int fault_stat(dv_remote *r, const char *name, uint64_t *size)
 {
 	const fault_remote *f = (fault_remote *)r;
@@ -216,10 +224,8 @@ static int fault_put_if_absent(dv_remote *r, const char *name, const void *p, si
 	const fault_remote *f = (fault_remote *)r;
 	dv_remote *in = f->w.inner;
 	enum fault k;
-	int rc = begin(f, &k);
+	int rc = begin_at_once(f, &k);
 
-	if (rc == 0 && (k == FAULT_CUT || k == FAULT_HALF))
-		rc = break_off(k);
 	if (rc == 0 && f->refuse)
 		rc = dv_err(DV_ERROR, "the remote does not know conditions on purpose");
 	if (rc == 0 && f->overwrite && in->driver->remove(in, name))
@@ -263,10 +269,8 @@ static int fault_remove(dv_remote *r, const char *name)
 	const fault_remote *f = (fault_remote *)r;
 	dv_remote *in = f->w.inner;
 	enum fault k;
-	int rc = begin(f, &k);
+	int rc = begin_at_once(f, &k);
 
-	if (rc == 0 && (k == FAULT_CUT || k == FAULT_HALF))
-		rc = break_off(k);
 	return rc ? rc : lose(k, in->driver->remove(in, name));
 }
 
@@ -275,10 +279,8 @@ static int fault_find(dv_remote *r, const void *request, size_t n, dv_buf *out)
 	const fault_remote *f = (fault_remote *)r;
 	dv_remote *in = f->w.inner;
 	enum fault k;
-	int rc = begin(f, &k);
+	int rc = begin_at_once(f, &k);
 
-	if (rc == 0 && (k == FAULT_CUT || k == FAULT_HALF))
-		rc = break_off(k);
 	return rc ? rc : lose(k, in->driver->find(in, request, n, out));
 }
 
