@@ -157,36 +157,25 @@ int dv_gitask_each(dv_git *g, dv_git_blob_cb cb, void *payload)
 	return rc;
 }
 
-/* Has some remote promised to have what is not here? */
-static bool is_partial(dv_git *g)
-{
-	git_config *config = NULL;
-	git_config_iterator *it = NULL;
-	git_config_entry *e = NULL;
-	bool yes = false;
-
-	/* libgit2 1.5 leaks what it matches patterns with, so the keys are compared here. */
-	if (!git_repository_config(&config, g->repo) && !git_config_iterator_new(&it, config))
-		while (!yes && !git_config_next(&e, it)) {
-			size_t n = strlen(e->name);
-
-			yes = !strcmp(e->name, "extensions.partialclone") ||
-			      (!strncmp(e->name, "remote.", 7) && n > 16 &&
-			       !strcmp(e->name + n - 9, ".promisor"));
-		}
-	git_config_iterator_free(it);
-	git_config_free(config);
-	git_error_clear();
-	return yes;
-}
-
 bool dv_gitask_bring_object(dv_git *g, const char *id)
 {
 	const char *const args[] = { "cat-file", "-e", id, NULL };
 	dv_error before;
 
 	dv_error_take(&before);
-	bool done = is_partial(g) && !run(g, args, NULL, NULL);
+	bool done = dv_git_is_partial(g) && !run(g, args, NULL, NULL);
 	dv_error_put(&before);
 	return done;
+}
+
+int dv_gitask_bring_objects(dv_git *g, const char *remote, const dv_buf *ids)
+{
+	/* As git itself asks for them: nothing is said about what is here, and nothing but the
+	 * objects comes. */
+	const char *const args[] = {
+		"-c", "fetch.negotiationAlgorithm=noop", "-c", "maintenance.auto=false", "fetch",
+		"--no-tags", "--no-write-fetch-head", "--recurse-submodules=no",
+		"--filter=blob:none", "--stdin", remote, NULL };
+
+	return run(g, args, ids, NULL);
 }

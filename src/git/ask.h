@@ -19,5 +19,7 @@ int dv_gitask_read_staged(dv_git *g, const char *path, size_t max, dv_buf *out) 
 int dv_gitask_each(dv_git *g, dv_git_blob_cb cb, void *payload) DV_MUST_CHECK;
 /** Brings an object that a partial clone lacks. False when it is none, or that did not help. */
 bool dv_gitask_bring_object(dv_git *g, const char *id);
+/** Fetches objects, an id a line, from a remote that promised to have them. */
+int dv_gitask_bring_objects(dv_git *g, const char *remote, const dv_buf *ids) DV_MUST_CHECK;
 
 #endif

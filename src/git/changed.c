@@ -45,7 +45,7 @@ static int tell_record(struct changed *c, const char *full, const git_oid *id)
 		return 0;
 	if (!id)
 		return c->cb(path, NULL, 0, c->payload);
-	int gc = git_blob_lookup(&blob, c->g->repo, id);
+	int gc = dv_git_blob(c->g, id, &blob);
 	if (gc)
 		return dv_git_fail(gc, "cannot read an earlier '%s'", path);
 	if ((uint64_t)git_blob_rawsize(blob) > max)
@@ -61,10 +61,10 @@ static int compare_folders(struct changed *c, const git_tree_entry *a, const git
 {
 	dv_autoptr(git_tree) ta = NULL;
 	dv_autoptr(git_tree) tb = NULL;
-	int gc = is_folder(a) ? git_tree_lookup(&ta, c->g->repo, git_tree_entry_id(a)) : 0;
+	int gc = is_folder(a) ? dv_git_tree(c->g, git_tree_entry_id(a), &ta) : 0;
 
 	if (!gc && is_folder(b))
-		gc = git_tree_lookup(&tb, c->g->repo, git_tree_entry_id(b));
+		gc = dv_git_tree(c->g, git_tree_entry_id(b), &tb);
 	if (gc)
 		return dv_git_fail(gc, "cannot read the folder '%s' in git", path);
 	return compare_trees(c, ta, tb, path, depth + 1);

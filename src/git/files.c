@@ -60,37 +60,19 @@ int dv_git_files_at(dv_git *g, const char *rev, const char *dir, dv_git_blob_cb 
 	size_t n = strlen(full);
 	if (n && full[n - 1] == '/')
 		full[n - 1] = 0;
-	int gc = git_commit_tree(&tree, c);
+	int gc = dv_git_tree(g, git_commit_tree_id(c), &tree);
 	if (!gc && *full) {
 		dv_autoptr(git_tree_entry) e = NULL;
 
-		gc = git_tree_entry_bypath(&e, tree, full);
-		if (gc == GIT_ENOTFOUND || (e && git_tree_entry_type(e) != GIT_OBJECT_TREE)) {
-			git_error_clear();
+		gc = dv_git_entry(g, tree, full, &e);
+		if (!gc && (!e || git_tree_entry_type(e) != GIT_OBJECT_TREE))
 			return 0;
-		}
 		if (!gc)
-			gc = git_tree_lookup(&sub, g->repo, git_tree_entry_id(e));
+			gc = dv_git_tree(g, git_tree_entry_id(e), &sub);
 	}
 	if (!gc)
 		gc = git_tree_walk(sub ? sub : tree, GIT_TREEWALK_PRE, on_entry, &l);
 	return l.rc ? l.rc : gc ? dv_git_fail(gc, "cannot read the files of '%s'", rev) : 0;
-}
-
-int dv_git_blob_size(dv_git *g, const git_oid *id, size_t *size)
-{
-	dv_autoptr(git_odb) odb = NULL;
-	char hex[DV_GIT_HEX + 1];
-	git_object_t type;
-	int gc = git_repository_odb(&odb, g->repo);
-
-	*size = 0;
-	if (!gc)
-		gc = git_odb_read_header(size, &type, odb, id);
-	if (gc != GIT_ENOTFOUND || !odb)
-		return gc;
-	git_oid_tostr(hex, sizeof(hex), id);
-	return dv_gitask_bring_object(g, hex) ? git_odb_read_header(size, &type, odb, id) : gc;
 }
 
 int dv_git_read_id(dv_git *g, const char *id, const char *path, size_t max, dv_buf *out)
@@ -107,7 +89,7 @@ int dv_git_read_id(dv_git *g, const char *id, const char *path, size_t max, dv_b
 	if (!gc && size > max)
 		return dv_err(DV_ERROR, "'%s' is too large", path);
 	if (!gc)
-		gc = git_blob_lookup(&blob, g->repo, &oid);
+		gc = dv_git_blob(g, &oid, &blob);
 	if (gc)
 		return dv_git_fail(gc, "cannot read '%s'", path);
 	if ((uint64_t)git_blob_rawsize(blob) > max)
@@ -126,14 +108,11 @@ int dv_git_has_file(dv_git *g, const char *rev, const char *path, bool *yes)
 	*yes = false;
 	if (rc || !full)
 		return rc ? rc : DV_ERROR;
-	int gc = git_commit_tree(&tree, c);
+	int gc = dv_git_tree(g, git_commit_tree_id(c), &tree);
 	if (!gc)
-		gc = git_tree_entry_bypath(&e, tree, full);
-	*yes = !gc && git_tree_entry_type(e) == GIT_OBJECT_BLOB;
-	if (gc && gc != GIT_ENOTFOUND)
-		return dv_git_fail(gc, "cannot look for '%s' in '%s'", path, rev);
-	git_error_clear();
-	return 0;
+		gc = dv_git_entry(g, tree, full, &e);
+	*yes = e && git_tree_entry_type(e) == GIT_OBJECT_BLOB;
+	return gc ? dv_git_fail(gc, "cannot look for '%s' in '%s'", path, rev) : 0;
 }
 
 static int names_of(dv_git *g, const char *prefix, dv_git_file_cb cb, void *payload)

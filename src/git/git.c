@@ -3,6 +3,7 @@
 #include "git/ask.h"
 #include "git/impl.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "base/path.h"
 
 static int started;
@@ -265,17 +267,6 @@ static int open_index(dv_git *g, git_index **out)
 	return gc ? dv_git_fail(gc, "cannot read git's index") : 0;
 }
 
-int dv_git_blob(dv_git *g, const git_oid *id, git_blob **out)
-{
-	int gc = git_blob_lookup(out, g->repo, id);
-	char hex[DV_GIT_HEX + 1];
-
-	if (gc != GIT_ENOTFOUND)
-		return gc;
-	git_oid_tostr(hex, sizeof hex, id);
-	return dv_gitask_bring_object(g, hex) ? git_blob_lookup(out, g->repo, id) : gc;
-}
-
 int dv_git_check(dv_git *g)
 {
 	dv_autoptr(git_index) index = NULL;
@@ -295,6 +286,22 @@ static int change_index(dv_git *g, git_index *index, const char *path, bool add)
 	return 0;
 }
 
+int dv_git_write_index(git_index *index)
+{
+	const char *path = git_index_path(index);
+	struct stat st;
+	bool was = path && stat(path, &st) == 0;
+	int gc = git_index_write(index);
+
+	if (gc || !was)
+		return gc;
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, st.st_mtim };
+	dv_autoclose int fd = dv_fs_openat(AT_FDCWD, path, O_RDONLY, 0);
+	if (fd >= 0)
+		(void)dv_fs_futimens(fd, times);
+	return 0;
+}
+
 int dv_git_stage(dv_git *g, const char *const *add, size_t nadd, const char *const *drop,
 		 size_t ndrop)
 {
@@ -308,7 +315,7 @@ int dv_git_stage(dv_git *g, const char *const *add, size_t nadd, const char *con
 	for (size_t i = 0; !rc && i < nadd; i++)
 		rc = change_index(g, index, add[i], true);
 	if (!rc) {
-		int gc = git_index_write(index);
+		int gc = dv_git_write_index(index);
 		rc = gc ? dv_git_fail(gc, "cannot write git's index") : 0;
 	}
 	if (rc && index) {
@@ -652,10 +659,10 @@ int dv_git_read_blob(dv_git *g, const char *rev, const char *path, size_t max, d
 	dv_autofree char *full = dv_git_full(g, path);
 	if (!full)
 		return dv_err_nomem();
-	int gc = git_commit_tree(&tree, c);
+	int gc = dv_git_tree(g, git_commit_tree_id(c), &tree);
 	if (!gc)
-		gc = git_tree_entry_bypath(&e, tree, full);
-	if (gc == GIT_ENOTFOUND || (e && git_tree_entry_type(e) != GIT_OBJECT_BLOB))
+		gc = dv_git_entry(g, tree, full, &e);
+	if (!gc && (!e || git_tree_entry_type(e) != GIT_OBJECT_BLOB))
 		return dv_err(DV_ENOTFOUND, "there is no file '%s' in '%s'", path, rev);
 	if (!gc)
 		gc = dv_git_blob(g, git_tree_entry_id(e), &blob);

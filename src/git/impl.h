@@ -15,6 +15,7 @@ struct dv_git {
 	char *workdir, *commondir;
 	char *prefix;	/* of the workspace in the work tree: "" or "sub/" */
 	bool doubtful;	/* see dv_git_keep_doubtful */
+	int partial;	/* see dv_git_is_partial: 1 yes, -1 no, 0 not looked */
 };
 
 /* Owned libgit2 objects for dv_autoptr. */
@@ -41,6 +42,35 @@ int dv_git_open_path(git_repository **out, const char *path) DV_MUST_CHECK;
 int dv_git_blob_size(dv_git *g, const git_oid *id, size_t *size) DV_MUST_CHECK;
 /** git_blob_lookup, which brings what a partial clone lacks. A code of libgit2's. */
 int dv_git_blob(dv_git *g, const git_oid *id, git_blob **out) DV_MUST_CHECK;
+/** git_tree_lookup, likewise. */
+int dv_git_tree(dv_git *g, const git_oid *id, git_tree **out) DV_MUST_CHECK;
+/** The entry at a path of a tree, likewise; NULL where there is none. A code of libgit2's. */
+int dv_git_entry(dv_git *g, const git_tree *tree, const char *path, git_tree_entry **out)
+	DV_MUST_CHECK;
+/** Has some remote promised to have what is not here? */
+bool dv_git_is_partial(dv_git *g);
+
+/** Objects that a partial clone lacks, to be brought together. */
+typedef struct dv_git_lacking {
+	git_oid *ids;
+	size_t n, cap;
+} dv_git_lacking;
+#define DV_GIT_LACKING_INIT { 0 }
+void dv_git_lacking_release(dv_git_lacking *l);
+/** Looks whether an object is here, and notes it when it is not; either answer may be NULL. */
+int dv_git_lacking_note(dv_git_lacking *l, dv_git *g, const git_oid *id, bool *lacks)
+	DV_MUST_CHECK;
+/** Has git fetch them from the remotes that promised to have them. */
+int dv_git_lacking_bring(dv_git_lacking *l, dv_git *g) DV_MUST_CHECK;
+
+typedef int (*dv_git_repository_fn)(git_repository *repo, void *payload);
+/** The repository of every work tree, the main one first. */
+int dv_git_each_repository(dv_git *g, dv_git_repository_fn fn, void *payload) DV_MUST_CHECK;
+
+/** git_index_write, with the time of the index before: files as young as that one are still looked
+ *  into by git, which compares seconds where libgit2 compares parts of them, and knows the filter.
+ *  A code of libgit2's. */
+int dv_git_write_index(git_index *index) DV_MUST_CHECK;
 /** Records libgit2's last failure `gc` behind "WHAT: " and returns our code for it. */
 int dv_git_fail(int gc, const char *fmt, ...) DV_PRINTF(2, 3);
 /** "PREFIXpath", owned. */

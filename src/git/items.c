@@ -11,16 +11,10 @@
 
 typedef struct items {
 	dv_git *g;
-	git_odb *odb;
 	bool deep;
 	dv_git_item_cb cb;
 	void *payload;
 } items;
-
-static void items_release(items *w)
-{
-	git_odb_free(w->odb);
-}
 
 static char kind_of(git_filemode_t mode)
 {
@@ -38,16 +32,15 @@ static char kind_of(git_filemode_t mode)
 	}
 }
 
-static int fill(dv_git_item *out, git_odb *odb, const git_tree_entry *e, const char *path)
+static int fill(dv_git_item *out, dv_git *g, const git_tree_entry *e, const char *path)
 {
-	git_object_t type;
 	size_t size = 0;
 
 	*out = (dv_git_item){ .path = path, .kind = kind_of(git_tree_entry_filemode(e)) };
 	git_oid_tostr(out->id, sizeof out->id, git_tree_entry_id(e));
 	if (out->kind == 'd' || out->kind == 'm')
 		return 0;
-	int gc = git_odb_read_header(&size, &type, odb, git_tree_entry_id(e));
+	int gc = dv_git_blob_size(g, git_tree_entry_id(e), &size);
 	out->size = size;
 	return gc ? dv_git_fail(gc, "cannot read '%s'", path) : 0;
 }
@@ -76,10 +69,10 @@ static int walk(items *w, const git_tree *tree, const char *dir, int depth)
 		dv_autofree char *path = *dir ? dv_path_join(dir, name) : dv_strdup(name);
 		if (!path)
 			return DV_ERROR;
-		if ((rc = fill(&item, w->odb, e, path)) || (rc = w->cb(&item, w->payload)) ||
+		if ((rc = fill(&item, w->g, e, path)) || (rc = w->cb(&item, w->payload)) ||
 		    item.kind != 'd' || !w->deep)
 			continue;
-		int gc = git_tree_lookup(&sub, w->g->repo, git_tree_entry_id(e));
+		int gc = dv_git_tree(w->g, git_tree_entry_id(e), &sub);
 		rc = gc ? dv_git_fail(gc, "cannot read the folder '%s'", path) :
 			  walk(w, sub, path, depth + 1);
 	}
@@ -90,7 +83,7 @@ static int root_tree(dv_git *g, const char *rev, git_tree **out)
 {
 	dv_autoptr(git_commit) c = NULL;
 	int rc = dv_git_lookup(g, rev, &c);
-	int gc = rc ? 0 : git_commit_tree(out, c);
+	int gc = rc ? 0 : dv_git_tree(g, git_commit_tree_id(c), out);
 
 	return gc ? dv_git_fail(gc, "cannot read the files of '%s'", rev) : rc;
 }
@@ -109,8 +102,8 @@ static int find(dv_git *g, const git_tree *tree, const char *path, git_tree_entr
 	*whole = n == 0;
 	if (*whole)
 		return 0;
-	int gc = git_tree_entry_bypath(out, tree, full);
-	if (gc == GIT_ENOTFOUND || (!gc && is_own(git_tree_entry_name(*out))))
+	int gc = dv_git_entry(g, tree, full, out);
+	if (!gc && (!*out || is_own(git_tree_entry_name(*out))))
 		return dv_err(DV_ENOTFOUND, "there is no '%s'", path);
 	return gc ? dv_git_fail(gc, "cannot look for '%s'", path) : 0;
 }
@@ -119,21 +112,19 @@ int dv_git_item_at(dv_git *g, const char *rev, const char *path, dv_git_item *ou
 {
 	dv_autoptr(git_tree) tree = NULL;
 	dv_autoptr(git_tree_entry) e = NULL;
-	dv_autoptr(git_odb) odb = NULL;
 	bool whole = false;
 	int rc = root_tree(g, rev, &tree);
 
 	*out = (dv_git_item){ .path = path, .kind = 'd' };
 	if (rc || (rc = find(g, tree, path, &e, &whole)) || whole)
 		return rc;
-	int gc = git_repository_odb(&odb, g->repo);
-	return gc ? dv_git_fail(gc, "cannot read '%s'", path) : fill(out, odb, e, path);
+	return fill(out, g, e, path);
 }
 
 int dv_git_items(dv_git *g, const char *rev, const char *dir, bool deep, dv_git_item_cb cb,
 		 void *payload)
 {
-	dv_auto(items) w = { .g = g, .deep = deep, .cb = cb, .payload = payload };
+	items w = { .g = g, .deep = deep, .cb = cb, .payload = payload };
 	dv_autoptr(git_tree) tree = NULL;
 	dv_autoptr(git_tree) sub = NULL;
 	dv_autoptr(git_tree_entry) e = NULL;
@@ -142,9 +133,7 @@ int dv_git_items(dv_git *g, const char *rev, const char *dir, bool deep, dv_git_
 
 	if (rc || (rc = find(g, tree, dir, &e, &whole)))
 		return rc;
-	int gc = git_repository_odb(&w.odb, g->repo);
-	if (!gc && e)
-		gc = git_tree_lookup(&sub, g->repo, git_tree_entry_id(e));
+	int gc = !e ? 0 : dv_git_tree(g, git_tree_entry_id(e), &sub);
 	if (gc)
 		return dv_git_fail(gc, "cannot read the folder '%s'", dir);
 	return walk(&w, sub ? sub : tree, dir, 0);

@@ -79,7 +79,7 @@ int dv_git_settle(dv_git *g, const char *path, const char *id, unsigned mode)
 	if (!gc)
 		gc = git_index_add(index, &e);
 	if (!gc)
-		gc = git_index_write(index);
+		gc = dv_git_write_index(index);
 	if (!gc)
 		return 0;
 	rc = dv_git_fail(gc, "cannot stage '%s'", path);
