@@ -18,6 +18,7 @@
 #define SHA256_SIZE 32
 #define FLAG_EXTENDED 0x4000
 #define FLAG_SKIP_WORKTREE 0x4000	/* of the second flags */
+#define SETTLE_NS 20000000L	/* the clock of files may stand still for so long */
 
 void dv_gitindex_release(dv_gitindex *x)
 {
@@ -307,6 +308,8 @@ struct freshen {
 	const dv_gitindex_fresh *f;
 	size_t n;
 	size_t changed;
+	int treefd;
+	time_t now;		/* what the new index says of its age */
 };
 
 static int by_path(const void *a, const void *b)
@@ -314,19 +317,56 @@ static int by_path(const void *a, const void *b)
 	return strcmp(((const dv_gitindex_fresh *)a)->path, ((const dv_gitindex_fresh *)b)->path);
 }
 
+static bool is_before(const struct timespec *a, uint32_t s, uint32_t ns)
+{
+	return a->tv_sec < (time_t)s || (a->tv_sec == (time_t)s && a->tv_nsec < (long)ns);
+}
+
+/* Git looks into files that are as young as its index, since their stat data proves nothing to
+ * someone who compares seconds. In the new index they would count as old: so what may have been
+ * written to since says there that it is not known, as git itself does it. */
+static void smudge(struct freshen *x, const dv_gitindex_entry *e, uint8_t *p)
+{
+	const struct timespec settled = {
+		e->st.mtime_s, (long)e->st.mtime_ns + SETTLE_NS };
+	const struct timespec *index = &x->x->st.st_mtim;
+	struct stat st;
+
+	if (!e->racy || (time_t)e->st.mtime_s >= x->now)
+		return;
+	bool sure = e->st.mtime_ns && e->st.ctime_ns &&
+		    is_before(&settled, (uint32_t)index->tv_sec, (uint32_t)index->tv_nsec) &&
+		    fstatat(x->treefd, e->path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    dv_gitindex_stat_is(&e->st, &st);
+	if (!sure)
+		put_be32(p + 36, 0);
+}
+
+static bool is_still(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
 static int freshen_entry(const dv_gitindex_entry *e, size_t start, void *payload)
 {
 	struct freshen *x = payload;
 	const dv_gitindex_fresh key = { .path = e->path }, *f;
-	uint8_t id[DV_GITINDEX_ID_MAX];
+	uint8_t id[DV_GITINDEX_ID_MAX], *p = (uint8_t *)x->x->bytes.p + start;
+	struct stat st;
 
-	if (e->merge_stage || (e->mode & S_IFMT) != S_IFREG ||
-	    !(f = bsearch(&key, x->f, x->n, sizeof(*f), by_path)))
+	if (e->merge_stage || (!S_ISREG(e->mode) && !S_ISLNK(e->mode)))
 		return 0;
-	int rc = dv_gitindex_blob_id(id, e->id_size, f->text, f->n);
-	if (rc || memcmp(id, e->id, e->id_size) != 0)
+	f = S_ISREG(e->mode) ? bsearch(&key, x->f, x->n, sizeof(*f), by_path) : NULL;
+	int rc = f ? dv_gitindex_blob_id(id, e->id_size, f->text, f->n) : 0;
+	if (rc)
 		return rc;
-	write_stat((uint8_t *)x->x->bytes.p + start, &f->st);
+	if (!f || memcmp(id, e->id, e->id_size) != 0 ||
+	    fstatat(x->treefd, e->path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !is_still(&st, &f->st)) {
+		smudge(x, e, p);
+		return 0;
+	}
+	write_stat(p, &st);
 	x->changed++;
 	return 0;
 }
@@ -357,24 +397,30 @@ static int take_lock(int *fd, const char *lock, int wait_ms)
 	}
 }
 
-static int write_index(const dv_gitindex *x, int fd, const char *lock, const char *path)
+/* The index is as old as what was looked at: what changes from then on is younger. */
+static int write_index(const struct freshen *x, int fd, const char *lock, const char *path)
 {
-	if (dv_fs_write_all(fd, x->bytes.p, x->bytes.n) < 0 ||
-	    dv_fs_fchmod(fd, x->st.st_mode & 0777) < 0 ||
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = x->now } };
+
+	if (dv_fs_write_all(fd, x->x->bytes.p, x->x->bytes.n) < 0 ||
+	    dv_fs_fchmod(fd, x->x->st.st_mode & 0777) < 0 || dv_fs_futimens(fd, times) < 0 ||
 	    dv_fs_renameat(AT_FDCWD, lock, AT_FDCWD, path) < 0)
 		return dv_err_sys("cannot write git's index '%s'", path);
 	return 0;
 }
 
-int dv_gitindex_freshen(const char *path, dv_gitindex_fresh *f, size_t n, int wait_ms)
+int dv_gitindex_freshen(const char *path, const char *tree, dv_gitindex_fresh *f, size_t n,
+			int wait_ms)
 {
 	dv_auto(dv_gitindex) x = DV_GITINDEX_INIT;
 	dv_auto(dv_buf) lock = DV_BUF_INIT;
-	struct freshen w = { .x = &x, .f = f, .n = n };
-	dv_autoclose int fd = -1;
+	dv_autoclose int fd = -1, treefd = dv_fs_openat(AT_FDCWD, tree, O_RDONLY | O_DIRECTORY, 0);
+	struct freshen w = { .x = &x, .f = f, .n = n, .treefd = treefd };
 
 	if (n == 0)
 		return 0;
+	if (treefd < 0)
+		return dv_err_sys("cannot open the work tree '%s'", tree);
 	qsort(f, n, sizeof(*f), by_path);
 	int rc = dv_buf_addf(&lock, "%s.lock", path);
 	if (!rc)
@@ -382,13 +428,14 @@ int dv_gitindex_freshen(const char *path, dv_gitindex_fresh *f, size_t n, int wa
 	if (rc)
 		return rc;
 	/* From here on nobody else changes it. */
+	w.now = time(NULL);
 	rc = dv_gitindex_read(&x, path);
 	if (!rc && x.nentries)
 		rc = each_place(&x, freshen_entry, &w, NULL);
 	if (!rc && w.changed)
 		rc = seal(&x);
 	if (!rc && w.changed)
-		rc = write_index(&x, fd, dv_buf_str(&lock), path);
+		rc = write_index(&w, fd, dv_buf_str(&lock), path);
 	if (rc || !w.changed)
 		dv_fs_unlinkat(AT_FDCWD, dv_buf_str(&lock), 0);
 	return rc;

@@ -57,8 +57,9 @@ typedef struct dv_gitindex_fresh {
 	struct stat st;
 } dv_gitindex_fresh;
 /** By git's own rules: the new index is written as "index.lock", which nobody else has, and takes
- *  the old one's place. DV_ELOCKED when somebody has it for longer than `wait_ms`. Sorts `f`. */
-int dv_gitindex_freshen(const char *path, dv_gitindex_fresh *f, size_t n, int wait_ms)
-	DV_MUST_CHECK;
+ *  the old one's place; what changed in the work tree `tree` since the old one was written is found
+ *  by git as before. DV_ELOCKED when somebody has it for longer than `wait_ms`. Sorts `f`. */
+int dv_gitindex_freshen(const char *path, const char *tree, dv_gitindex_fresh *f, size_t n,
+			int wait_ms) DV_MUST_CHECK;
 
 #endif

@@ -225,7 +225,7 @@ static int tell_index(const bring *b)
 						.st = f->st };
 		t.n++;
 	}
-	if (dv_gitindex_freshen(index, t.f, t.n, WAIT_FOR_INDEX_MS) < 0)
+	if (dv_gitindex_freshen(index, b->repo->dirs.workdir, t.f, t.n, WAIT_FOR_INDEX_MS) < 0)
 		dv_error_clear();
 	return 0;
 }
