@@ -3,11 +3,16 @@
  * Clean: content on its way into git. Small files are answered as soon as they are hashed, and
  * stored in batches by the workers while git goes on; large ones are cut and stored while they come
  * in. What was answered is durable after dv_filter_commit, which comes when git pauses, when much
- * has gathered, and before the filter ends, for which git waits.
+ * has gathered, and before the filter ends, for which git waits. Where git may take the files away
+ * meanwhile, as for a stash, small ones have a copy in a file before the answer, until they are
+ * durable; and large ones are durable before it.
  */
 #include "repo/filter_impl.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -91,6 +96,60 @@ void dv_filter_clean_release(dv_filter *f)
 	f->writer = NULL;
 	dv_filter_past_free(f->past);
 	f->past = NULL;
+	/* What is in it is nowhere else then. */
+	free(f->spare);
+	f->spare = NULL;
+}
+
+/* -- copies ------------------------------------------------------------------------------------ */
+
+static bool may_go(dv_filter *f)
+{
+	if (!f->stays)
+		f->stays = dv_filter_git_leaves() ? 1 : -1;
+	return f->stays < 0;
+}
+
+static int make_spare(dv_filter *f)
+{
+	dv_autofree char *saved = dv_path_join(f->repo->dvdir, "saved");
+	dv_auto(dv_buf) dir = DV_BUF_INIT;
+	uint64_t id;
+	int rc = saved ? dv_random(&id, sizeof(id)) : DV_ERROR;
+
+	if (!rc)
+		rc = dv_buf_addf(&dir, "%s/filter-%016" PRIx64, saved, id);
+	if (!rc)
+		rc = dv_fs_mkdirs(dv_buf_str(&dir));
+	if (!rc)
+		f->spare = dv_buf_detach(&dir);
+	return rc;
+}
+
+/* Copies what is in memory to a file that has its oid for a name. */
+static int spare(dv_filter *f, const dv_oid *oid)
+{
+	char hex[DV_OID_HEX_SIZE + 1];
+	dv_autofree char *path = NULL;
+	int rc = f->spare ? 0 : make_spare(f);
+
+	dv_oid_hex(hex, oid);
+	if (rc || !(path = dv_path_join(f->spare, hex)))
+		return DV_ERROR;
+	dv_autoclose int fd = dv_fs_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC |
+					   O_NOFOLLOW, 0600);
+	if (fd < 0 || dv_fs_write_all(fd, f->content.p, f->content.n) < 0 ||
+	    close(dv_steal_fd(&fd)) < 0)
+		return dv_err_sys("cannot write '%s'", path);
+	return 0;
+}
+
+static void drop_spare(dv_filter *f)
+{
+	if (f->spare && dv_fs_remove_tree(f->spare))
+		dv_error_clear();
+	free(f->spare);
+	f->spare = NULL;
 }
 
 /* -- small files ------------------------------------------------------------------------------- */
@@ -154,7 +213,7 @@ static int clean_small(dv_filter *f)
 
 	dv_sha256(&p.oid, f->content.p, f->content.n);
 	if (!dv_store_has_object(f->store, &p.oid)) {
-		if (hold(f))
+		if ((may_go(f) && spare(f, &p.oid)) || hold(f))
 			return dv_filter_refuse(f);
 		f->dirty = true;
 		f->since += f->content.n;
@@ -193,8 +252,11 @@ static int take_stream(dv_filter *f, dv_lfs_pointer *p, bool *broken)
 	int rc = submit_batch(f);
 
 	*broken = false;
-	if (!rc)
-		rc = dv_pool_wait(f->pool);
+	if (!rc && (rc = dv_pool_wait(f->pool)) && !f->lost.code) {
+		/* That was about files that have their answer already. */
+		dv_error_take(&f->lost);
+		dv_error_put(&f->lost);
+	}
 	if (!rc)
 		rc = dv_filter_past_find(f, dv_buf_str(&f->path), &before, &had);
 	if (!rc)
@@ -227,6 +289,8 @@ static int clean_large(dv_filter *f)
 	if (rc)
 		return broken ? rc : dv_filter_refuse(f);
 	f->since += p.size;
+	if (may_go(f) && dv_filter_commit(f))
+		return dv_filter_refuse(f);
 	return dv_filter_answer(f, text, dv_lfs_pointer_print(text, &p));
 }
 
@@ -267,6 +331,17 @@ int dv_filter_clean(dv_filter *f)
 	return rc;
 }
 
+static int not_stored(dv_filter *f, int rc)
+{
+	dv_autofree char *kept = dv_steal(&f->spare);
+
+	dv_err_ctx(rc, "not everything that git was given a pointer to could be stored");
+	if (kept)
+		return dv_err_hint(rc, "it is kept in '%s', in files that have their SHA-256 for a "
+				   "name: mend this, and put them back", kept);
+	return dv_err_hint(rc, "the files still have it: mend this, then run 'dv status'");
+}
+
 int dv_filter_commit(dv_filter *f)
 {
 	if (!f->dirty)
@@ -280,10 +355,13 @@ int dv_filter_commit(dv_filter *f)
 	sweep_batches(f, true);
 	if (!rc && !e && f->writer)
 		e = dv_writer_commit(f->writer, NULL, 0);
-	if (!rc && !e)
-		return 0;
-	if (!e)
+	if (!e && rc)
 		e = dv_error_put(&first);
-	dv_err_ctx(e, "not everything that git was given a pointer to could be stored");
-	return dv_err_hint(e, "the files still have it: mend this, then run 'dv status'");
+	if (!e && f->lost.code)
+		e = dv_error_put(&f->lost);
+	f->lost = (dv_error){ 0 };
+	if (e)
+		return not_stored(f, e);
+	drop_spare(f);
+	return 0;
 }

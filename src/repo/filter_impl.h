@@ -57,6 +57,9 @@ typedef struct dv_filter {
 	bool dirty;		/* something is not durable */
 	uint64_t since;		/* bytes taken since the last commit */
 	struct dv_filter_past *past;	/* what files were before; NULL: not read yet */
+	int stays;		/* do files stay in the work tree? 0: not looked at; 1 or -1 */
+	char *spare;		/* folder with copies of what is not durable; NULL: none */
+	dv_error lost;		/* why something that was answered cannot be stored */
 	/* smudge */
 	dv_filter_files delayed, late, left;
 	dv_map delayed_at;	/* SHA-256 of the path -> index in `delayed` */
@@ -88,6 +91,8 @@ int dv_filter_smudge(dv_filter *f) DV_MUST_CHECK;
 int dv_filter_list(dv_filter *f) DV_MUST_CHECK;
 /** Is the git that started this process one that compares or merges versions? */
 bool dv_filter_git_compares(void);
+/** Is it one that is known to leave what it reads where it is? */
+bool dv_filter_git_leaves(void);
 /** Writes the files that were left to the end, and tells which cannot be had. */
 int dv_filter_finish(dv_filter *f) DV_MUST_CHECK;
 

@@ -49,12 +49,9 @@ static const char *command_of(const char *args)
 	return *s ? s : NULL;
 }
 
-bool dv_filter_git_compares(void)
+/* Is the nearest git above this process running one of these commands? */
+static bool git_runs(const char *const *commands, size_t n)
 {
-	static const char *const commands[] = { "diff", "log", "show", "whatchanged", "diff-tree",
-						"diff-index", "diff-files", "blame", "grep",
-						"format-patch", "range-diff", "stash", "merge",
-						"rebase", "cherry-pick", "revert", "am", "pull" };
 	char args[4096];
 	long pid = (long)getppid();
 
@@ -63,10 +60,29 @@ bool dv_filter_git_compares(void)
 		if (strcmp(dv_path_base(args), "git") != 0)
 			continue;
 		const char *command = command_of(args);
-		for (size_t k = 0; command && k < sizeof(commands) / sizeof(*commands); k++)
+		for (size_t k = 0; command && k < n; k++)
 			if (strcmp(command, commands[k]) == 0)
 				return true;
 		return false;
 	}
 	return false;
+}
+
+bool dv_filter_git_compares(void)
+{
+	static const char *const commands[] = { "diff", "log", "show", "whatchanged", "diff-tree",
+						"diff-index", "diff-files", "blame", "grep",
+						"format-patch", "range-diff", "stash", "merge",
+						"rebase", "cherry-pick", "revert", "am", "pull" };
+
+	return git_runs(commands, sizeof(commands) / sizeof(*commands));
+}
+
+/* "git stash" reads files by "update-index", and then takes them away; tools that set changes aside
+ * while hooks run do that with "diff". */
+bool dv_filter_git_leaves(void)
+{
+	static const char *const commands[] = { "add", "stage", "commit", "status" };
+
+	return git_runs(commands, sizeof(commands) / sizeof(*commands));
 }

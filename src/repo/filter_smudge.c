@@ -200,6 +200,11 @@ int dv_filter_smudge(dv_filter *f)
 		note_why(f);
 		return leave(f, &p);
 	}
+	/* It may be what this git added a moment ago. */
+	if (f->dirty && dv_filter_commit(f)) {
+		dv_warn("%s (%s)", dv_error_last()->message, dv_error_last()->hint);
+		dv_error_clear();
+	}
 	if (dv_store_has_object(f->store, &p.oid))
 		return answer_content(f, &p, again || f->can_delay);
 	if (f->can_delay && !again)

@@ -138,6 +138,32 @@ test_case 'stash takes changes away and brings them back' '
 	clean_tree
 '
 
+test_case 'a store that fails while git stashes loses nothing' '
+	step=${DV_TEST_STRIDE:-3}
+	: >none
+	for size in 12000 7000000; do
+		for ((n = 1; n < 22; n += step)); do
+			content small.bin "$size" "7$n"
+			sum=$(sha256sum <small.bin) && oid=${sum%% *}
+			DV_FAULT=enospc:$n git stash >"$TEST_DIR/out" 2>&1 || true
+			for kept in small.bin .git/dv/saved/*/"$oid" none; do
+				[ "$(sha256sum <"$kept")" != "$sum" ] || break
+				# What was stashed comes back with its pointer.
+				[ "$kept" != small.bin ] || git stash pop -q || true
+				[ "$(sha256sum <"$kept")" != "$sum" ] || break
+			done
+			[ "$kept" != none ] || { cat "$TEST_DIR/out"; exit 1; }
+			git checkout -q -- small.bin && git stash clear
+			rm -rf .git/dv/saved
+		done
+	done
+	rm none
+	dv checkout -q && sha256sum -c "$TEST_DIR/side"
+	clean_tree
+	content small.bin 12000 8 && git stash -q
+	[ -z "$(ls .git/dv/saved)" ] && git stash drop -q
+'
+
 test_case 'git diff and git log do not unpack large files' '
 	git config diff.dv.textconv "dv textconv"
 	GIT_TRACE_PACKET=1 git log -p --diff-filter=M -1 -- large.bin >"$TEST_DIR/out" 2>"$TEST_DIR/trace"
