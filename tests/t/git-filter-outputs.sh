@@ -178,4 +178,19 @@ test_case 'content that the store lost comes back from the workspace with a push
 	lacks "$TEST_DIR/out" again.bin
 '
 
+test_case 'what was changed within the second of the index is still seen after a checkout' '
+	git config core.trustctime false
+	content big.bin 5000000 7 && echo aaaa >note
+	git add big.bin note && git commit -qm note
+	rm big.bin && DV_SKIP_SMUDGE=1 git checkout -q big.bin
+	is_pointer big.bin
+	touch -d @1700000000 note && git update-index --refresh
+	echo bbbb >note && touch -d @1700000000 note .git/index
+	dv checkout big.bin
+	[ "$(wc -c <big.bin)" = 5000000 ]
+	[ "$(git status --porcelain)" = " M note" ]
+	git checkout -q note && git config --unset core.trustctime
+	clean_tree
+'
+
 done_testing
