@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256 compression for x86-64: the SHA extensions over one, two or four
- * messages, AVX-512 over sixteen. Every function carries its own target, so the file is
- * built for the plain architecture and is safe to link everywhere;
- * dv_sha256_x86() says what may be called.
+ * SHA-256 compression for x86-64: the SHA extensions over one, two or four messages, also together
+ * with AVX-512, and AVX-512 over sixteen. Every function carries its own target, so the file is
+ * built for the plain architecture and is safe to link everywhere; dv_sha256_x86() says what may be
+ * called.
  */
 #include "base/sha256_kernels.h"
 
@@ -14,6 +14,7 @@
 
 #define INLINE	   static inline __attribute__((always_inline))
 #define TARGET_NI  __attribute__((target("sha,sse4.1,ssse3")))
+#define TARGET_VL  __attribute__((target("sha,sse4.1,ssse3,avx512f,avx512vl,avx512bw")))
 #define TARGET_512 __attribute__((target("avx512f,avx512bw")))
 
 /* Arrays of vectors live in registers only where their loops are unrolled. */
@@ -140,6 +141,84 @@ TARGET_NI static void ni_two(uint32_t *const *h, const uint8_t *const *p, size_t
 TARGET_NI static void ni_four(uint32_t *const *h, const uint8_t *const *p, size_t blocks)
 {
 	ni_blocks(4, h, p, blocks);
+}
+
+/* --- SHA extensions, with the schedule from AVX-512 ------------------------------------ */
+
+/*
+ * Intel's cores (Ice Lake was measured) take two rounds in four cycles, but nine for each
+ * sha256msg1 and sha256msg2. So the schedule of a block is made with plain vector instructions,
+ * between the rounds of the block before it, where they cost nothing: 1.25 times as fast. They are
+ * of 128 bits, and the upper halves of the registers are cleared first: with anything in these, two
+ * rounds take six cycles.
+ */
+TARGET_VL INLINE __m128i vl_sigma1(__m128i x)
+{
+	return _mm_ternarylogic_epi32(_mm_ror_epi32(x, 17), _mm_ror_epi32(x, 19),
+				      _mm_srli_epi32(x, 10), 0x96);
+}
+
+/* Words 4*r to 4*r + 3 of the schedule plus their constants; `m` holds the sixteen before. */
+TARGET_VL INLINE void vl_words(__m128i *out, __m128i m[4], int r)
+{
+	__m128i w = m[r & 3], last = m[(r + 3) & 3], x;
+
+	if (r >= 4) {
+		x = _mm_alignr_epi8(m[(r + 1) & 3], w, 4);
+		w = _mm_add_epi32(w, _mm_alignr_epi8(last, m[(r + 2) & 3], 4));
+		x = _mm_ternarylogic_epi32(_mm_ror_epi32(x, 7), _mm_ror_epi32(x, 18),
+					   _mm_srli_epi32(x, 3), 0x96);
+		w = _mm_add_epi32(w, x);
+		/* The last two words need the first two. */
+		w = _mm_add_epi32(w, vl_sigma1(_mm_srli_si128(last, 8)));
+		w = _mm_add_epi32(w, vl_sigma1(_mm_slli_si128(w, 8)));
+		m[r & 3] = w;
+	}
+	_mm_store_si128(out, _mm_add_epi32(w, _mm_load_si128((const __m128i *)(k + 4 * r))));
+}
+
+/* The rounds of one block, and between them the schedule of the next, at `p` unless NULL. */
+TARGET_VL INLINE void vl_block(ni_state *s, const __m128i now[16], __m128i next[16],
+			       const uint8_t *p)
+{
+	ni_state before = *s;
+	__m128i m[4];
+
+	if (p)
+		ni_message(m, p);
+	UNROLL(16)
+	for (int r = 0; r < 16; r++) {
+		__m128i t = _mm_load_si128(&now[r]);
+
+		s->cdgh = _mm_sha256rnds2_epu32(s->cdgh, s->abef, t);
+		t = _mm_shuffle_epi32(t, 0x0e);
+		s->abef = _mm_sha256rnds2_epu32(s->abef, s->cdgh, t);
+		if (p)
+			vl_words(&next[r], m, r);
+	}
+	s->abef = _mm_add_epi32(s->abef, before.abef);
+	s->cdgh = _mm_add_epi32(s->cdgh, before.cdgh);
+}
+
+TARGET_VL static void vl_one(uint32_t *const *h, const uint8_t *const *p, size_t blocks)
+{
+	__m128i w[2][16], m[4];
+	ni_state s;
+
+	_mm256_zeroupper();
+	if (blocks < 3) {
+		ni_one(h, p, blocks);
+		return;
+	}
+	s = ni_load(h[0]);
+	ni_message(m, p[0]);
+	UNROLL(16)
+	for (int r = 0; r < 16; r++)
+		vl_words(&w[0][r], m, r);
+	for (size_t b = 1; b < blocks; b++)
+		vl_block(&s, w[~b & 1], w[b & 1], p[0] + b * DV_SHA256_BLOCK);
+	vl_block(&s, w[~blocks & 1], NULL, NULL);
+	ni_store(h[0], s);
 }
 
 /* --- AVX-512: lane i of every vector belongs to message i ---------------------- */
@@ -296,7 +375,7 @@ static const dv_sha256_kernels ni_pairs = {
 };
 static const dv_sha256_kernels wide = {
 	.name = "avx512",
-	.one = ni_one,
+	.one = vl_one,
 	.sixteen = wide_sixteen,
 	.sixteen_from = 7,
 };
@@ -319,7 +398,8 @@ size_t dv_sha256_x86(const dv_sha256_kernels *out[DV_SHA256_X86_MAX])
 	if (!has_sha_extensions())
 		return 0;
 	amd = __builtin_cpu_is("amd");
-	avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+	avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+		 __builtin_cpu_supports("avx512vl");
 	if (avx512) {
 		out[n++] = amd ? &wide_pairs : &wide;
 		out[n++] = amd ? &wide : &wide_pairs;
