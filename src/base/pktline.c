@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "base/alloc.h"
 
@@ -74,13 +75,34 @@ static int broken(void)
 	return dv_err(DV_ECORRUPT, "git sent what is no packet");
 }
 
-int dv_pkt_read(dv_pkt_reader *r, enum dv_pkt_kind *kind, const uint8_t **p, size_t *n)
+static int in_packet(void)
 {
-	*p = NULL;
+	return dv_err(DV_ECORRUPT, "git stopped in the middle of a packet");
+}
+
+static int pass_over_rest(dv_pkt_reader *r)
+{
+	int rc = fill(r, r->left);
+
+	if (rc)
+		return rc;
+	if (r->to - r->from < r->left)
+		return in_packet();
+	r->from += r->left;
+	r->left = 0;
+	return 0;
+}
+
+/* The head of the next packet; *n is the length of its bytes. */
+static int read_head(dv_pkt_reader *r, enum dv_pkt_kind *kind, size_t *n)
+{
+	int rc = r->left ? pass_over_rest(r) : 0;
+
 	*n = 0;
 	if (r->from == r->to)
 		r->from = r->to = 0;
-	int rc = fill(r, HEAD);
+	if (!rc)
+		rc = fill(r, HEAD);
 	if (rc)
 		return rc;
 	if (r->from == r->to) {
@@ -93,18 +115,77 @@ int dv_pkt_read(dv_pkt_reader *r, enum dv_pkt_kind *kind, const uint8_t **p, siz
 	if (len < 0 || (len > 0 && len < HEAD) || (size_t)len > DV_PKT_DATA_MAX + HEAD)
 		return broken();
 	*kind = len ? DV_PKT_DATA : DV_PKT_FLUSH;
-	if (!len) {
-		r->from += HEAD;
-		return 0;
-	}
-	rc = fill(r, (size_t)len);
+	*n = len ? (size_t)len - HEAD : 0;
+	r->from += HEAD;
+	return 0;
+}
+
+int dv_pkt_read(dv_pkt_reader *r, enum dv_pkt_kind *kind, const uint8_t **p, size_t *n)
+{
+	size_t len;
+	int rc = read_head(r, kind, &len);
+
+	*p = NULL;
+	*n = 0;
+	if (rc || *kind != DV_PKT_DATA)
+		return rc;
+	rc = fill(r, len);
 	if (rc)
 		return rc;
-	if (r->to - r->from < (size_t)len)
-		return dv_err(DV_ECORRUPT, "git stopped in the middle of a packet");
-	*p = r->buf + r->from + HEAD;
-	*n = (size_t)len - HEAD;
-	r->from += (size_t)len;
+	if (r->to - r->from < len)
+		return in_packet();
+	*p = r->buf + r->from;
+	*n = len;
+	r->from += len;
+	return 0;
+}
+
+/* Reads the packet's bytes, and with the last of them the head of the next one. */
+static ssize_t read_through(dv_pkt_reader *r, void *p, size_t want)
+{
+	const struct iovec to[2] = { { p, want }, { r->buf, want == r->left ? HEAD : 0 } };
+	ssize_t n;
+
+	r->from = r->to = 0;
+	do
+		n = readv(r->fd, to, 2);
+	while (n < 0 && errno == EINTR);
+	if (n > (ssize_t)want) {
+		r->to = (size_t)n - want;
+		n = (ssize_t)want;
+	}
+	return n;
+}
+
+int dv_pkt_read_into(dv_pkt_reader *r, enum dv_pkt_kind *kind, void *p, size_t room, size_t *n)
+{
+	size_t have, want;
+
+	*n = 0;
+	*kind = DV_PKT_DATA;
+	/* A packet may be empty. */
+	while (!r->left) {
+		int rc = read_head(r, kind, &r->left);
+
+		if (rc || *kind != DV_PKT_DATA)
+			return rc;
+	}
+	want = r->left < room ? r->left : room;
+	have = r->to - r->from;
+	if (have) {
+		*n = have < want ? have : want;
+		memcpy(p, r->buf + r->from, *n);
+		r->from += *n;
+	} else {
+		ssize_t got = read_through(r, p, want);
+
+		if (got < 0)
+			return dv_err_sys("cannot read from git");
+		if (!got)
+			return in_packet();
+		*n = (size_t)got;
+	}
+	r->left -= *n;
 	return 0;
 }
 

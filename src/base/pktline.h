@@ -23,6 +23,7 @@ typedef struct dv_pkt_reader {
 	int fd;			/* borrowed */
 	uint8_t *buf;
 	size_t from, to;	/* what was read and not handed out */
+	size_t left;		/* of the packet that dv_pkt_read_into is in */
 } dv_pkt_reader;
 #define DV_PKT_READER_INIT { .fd = -1 }
 int dv_pkt_reader_open(dv_pkt_reader *r, int fd) DV_MUST_CHECK;
@@ -31,7 +32,11 @@ void dv_pkt_reader_release(dv_pkt_reader *r);
  *  or when the pipe ends inside of one. */
 int dv_pkt_read(dv_pkt_reader *r, enum dv_pkt_kind *kind, const uint8_t **p, size_t *n)
 	DV_MUST_CHECK;
-/** As above, as a string: a line feed at the end is taken off, a NUL in it is DV_ECORRUPT. */
+/** As above, but the bytes go straight to `p`, at most `room` of them, which is more than 0: a
+ *  packet may come in parts, 1 byte or more each; the other calls pass over what is left of it. */
+int dv_pkt_read_into(dv_pkt_reader *r, enum dv_pkt_kind *kind, void *p, size_t room, size_t *n)
+	DV_MUST_CHECK;
+/** As dv_pkt_read, as a string: a line feed at the end is taken off, a NUL in it is DV_ECORRUPT. */
 int dv_pkt_read_text(dv_pkt_reader *r, enum dv_pkt_kind *kind, dv_buf *out) DV_MUST_CHECK;
 /** Waits until there is something to read, or the end: false when that took longer than
  *  `timeout_ms` (-1: for ever). */

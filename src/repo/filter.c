@@ -68,17 +68,28 @@ int dv_filter_open(dv_filter *f)
 
 /* -- content and answers ----------------------------------------------------------------------- */
 
+static int took(dv_filter *f, enum dv_pkt_kind kind)
+{
+	if (kind == DV_PKT_EOF)
+		return dv_err(DV_ECORRUPT, "git stopped in the middle of a file");
+	f->whole = kind == DV_PKT_FLUSH;
+	return 0;
+}
+
 int dv_filter_next(dv_filter *f, const uint8_t **p, size_t *n)
 {
 	enum dv_pkt_kind kind;
 	int rc = dv_pkt_read(&f->in, &kind, p, n);
 
-	if (rc)
-		return rc;
-	if (kind == DV_PKT_EOF)
-		return dv_err(DV_ECORRUPT, "git stopped in the middle of a file");
-	f->whole = kind == DV_PKT_FLUSH;
-	return 0;
+	return rc ? rc : took(f, kind);
+}
+
+int dv_filter_next_into(dv_filter *f, void *p, size_t room, size_t *n)
+{
+	enum dv_pkt_kind kind;
+	int rc = dv_pkt_read_into(&f->in, &kind, p, room, n);
+
+	return rc ? rc : took(f, kind);
 }
 
 int dv_filter_read(dv_filter *f)

@@ -244,7 +244,27 @@ static int put_bytes(dv_filter *f, const uint8_t *p, size_t n)
 	return 0;
 }
 
-/* `broken`: git did not send what it should, which ends the conversation. */
+/* What git sends, straight to where it is cut. `broken`: not what it should, which ends the
+ * conversation. */
+static int take_packets(dv_filter *f, bool *broken)
+{
+	int rc = 0;
+
+	while (!rc && !f->whole) {
+		uint8_t *room;
+		size_t n;
+
+		rc = dv_ingest_stream_room(f->ingest, &room, &n);
+		if (rc)
+			return rc;
+		rc = dv_filter_next_into(f, room, n, &n);
+		*broken = rc != 0;
+		if (!rc)
+			rc = dv_ingest_stream_took(f->ingest, n);
+	}
+	return rc;
+}
+
 static int take_stream(dv_filter *f, dv_lfs_pointer *p, bool *broken)
 {
 	dv_oid before;
@@ -263,15 +283,8 @@ static int take_stream(dv_filter *f, dv_lfs_pointer *p, bool *broken)
 		rc = dv_ingest_stream_begin(f->ingest, dv_buf_str(&f->path), had ? &before : NULL);
 	if (!rc)
 		rc = put_bytes(f, (const uint8_t *)f->content.p, f->content.n);
-	while (!rc && !f->whole) {
-		const uint8_t *bytes;
-		size_t n;
-
-		rc = dv_filter_next(f, &bytes, &n);
-		*broken = rc != 0;
-		if (!rc)
-			rc = put_bytes(f, bytes, n);
-	}
+	if (!rc)
+		rc = take_packets(f, broken);
 	return rc ? rc : dv_ingest_stream_end(f->ingest, &p->oid, &p->size);
 }
 

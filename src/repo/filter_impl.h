@@ -71,6 +71,8 @@ typedef struct dv_filter {
 int dv_filter_open(dv_filter *f) DV_MUST_CHECK;
 /** The next bytes of the content, borrowed until the next call; none, and f->whole, at its end. */
 int dv_filter_next(dv_filter *f, const uint8_t **p, size_t *n) DV_MUST_CHECK;
+/** As above, into `p`, at most `room` bytes, which is more than 0. */
+int dv_filter_next_into(dv_filter *f, void *p, size_t room, size_t *n) DV_MUST_CHECK;
 /** Reads content until there is enough: DV_FILTER_HOLD bytes, or all. */
 int dv_filter_read(dv_filter *f) DV_MUST_CHECK;
 /** Reads and drops the rest of the content. */

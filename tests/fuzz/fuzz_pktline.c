@@ -26,6 +26,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const uint8_t *p;
 		size_t n;
 
+		if (i % 3 == 2) {
+			uint8_t part[5];
+
+			if (dv_pkt_read_into(&r, &kind, part, 1 + i % sizeof(part), &n))
+				return 0;
+			dv_assert(n <= 1 + i % sizeof(part) && (n > 0) == (kind == DV_PKT_DATA));
+			taken += n;
+			continue;
+		}
 		if (i & 1) {
 			if (dv_pkt_read_text(&r, &kind, &text))
 				return 0;
