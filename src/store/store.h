@@ -80,6 +80,9 @@ int dv_reader_get(dv_reader *r, uint8_t kind, const dv_oid *id, const uint8_t **
  *  object as a whole). */
 int dv_reader_get_at(dv_reader *r, const dv_oid *id, const dv_place *at, const uint8_t **p,
 		     size_t *n) DV_MUST_CHECK;
+/** As above, into `out`, which has room for at->raw bytes. */
+int dv_reader_read_at(dv_reader *r, const dv_oid *id, const dv_place *at, uint8_t *out)
+	DV_MUST_CHECK;
 /** The stored bytes of a place as they are, and its base ids (nbases of them, borrowed). */
 int dv_reader_stored(dv_reader *r, const dv_oid *id, const dv_place *at, const uint8_t **p,
 		     const dv_oid **bases) DV_MUST_CHECK;
