@@ -339,16 +339,6 @@ static int attributes_file(char **out, const dv_git_dirs *d)
 	return *out ? 0 : DV_ERROR;
 }
 
-static int read_attributes(const char *path, dv_buf *text)
-{
-	int rc = dv_fs_read_file(text, path, FILE_MAX);
-
-	if (rc != DV_ENOTFOUND)
-		return rc;
-	dv_error_clear();
-	return 0;
-}
-
 /* Which of our lines this is, or -1. */
 static int line_of_ours(const char *p, size_t n)
 {
@@ -360,86 +350,98 @@ static int line_of_ours(const char *p, size_t n)
 	return -1;
 }
 
-/* Copies the lines that are not ours; *seen are the indexes of those that were. */
-static int split(const dv_buf *text, dv_buf *rest, unsigned *seen)
+/* The file of attributes, told apart into our lines and the user's. */
+typedef struct attributes {
+	char *path;
+	dv_buf rest;	/* the user's, as they are */
+	unsigned seen;	/* bits: the indexes of ours */
+} attributes;
+static void attributes_release(attributes *a)
+{
+	free(a->path);
+	dv_buf_release(&a->rest);
+}
+
+static int split(attributes *a, const dv_buf *text)
 {
 	const char *p = dv_buf_str(text), *end = p + text->n;
 
-	*seen = 0;
 	while (p < end) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		size_t n = nl ? (size_t)(nl - p) : (size_t)(end - p);
 		int ours = line_of_ours(p, n);
 
 		if (ours >= 0)
-			*seen |= 1u << ours;
+			a->seen |= 1u << ours;
 		else
-			dv_buf_add(rest, p, n + (nl != NULL));
+			dv_buf_add(&a->rest, p, n + (nl != NULL));
 		p += n + (nl != NULL);
 	}
-	return rest->err;
+	return a->rest.err;
+}
+
+static int read_attributes(attributes *a, const dv_git_dirs *d)
+{
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	int rc = attributes_file(&a->path, d);
+
+	if (rc == 0)
+		rc = dv_fs_read_file(&text, a->path, FILE_MAX);
+	if (rc == DV_ENOTFOUND) {
+		dv_error_clear();
+		return 0;
+	}
+	return rc < 0 ? rc : split(a, &text);
 }
 
 /* All lines but the comment. */
-static bool is_complete(unsigned seen)
+static bool is_complete(const attributes *a)
 {
-	return (seen | 1) == (1u << NLINES) - 1;
+	return (a->seen | 1) == (1u << NLINES) - 1;
 }
 
 static int write_attributes(const dv_git_dirs *d, dv_drivers *out)
 {
-	dv_auto(dv_buf) text = DV_BUF_INIT, rest = DV_BUF_INIT, new_ = DV_BUF_INIT;
-	dv_autofree char *path = NULL;
-	unsigned seen = 0;
-	int rc;
+	dv_auto(attributes) a = { 0 };
+	dv_auto(dv_buf) all = DV_BUF_INIT;
+	int rc = read_attributes(&a, d);
 
-	if ((rc = attributes_file(&path, d)) < 0 || (rc = read_attributes(path, &text)) < 0 ||
-	    (rc = split(&text, &rest, &seen)) < 0)
+	if (rc < 0 || is_complete(&a))
 		return rc;
-	if (is_complete(seen))
-		return 0;
 	for (size_t i = 0; i < NLINES; i++)
-		dv_buf_addf(&new_, "%s\n", lines[i]);
-	dv_buf_add(&new_, dv_buf_str(&rest), rest.n);
-	if (new_.err || (rc = make_parent(path)) < 0)
-		return new_.err ? new_.err : rc;
+		dv_buf_addf(&all, "%s\n", lines[i]);
+	dv_buf_add(&all, dv_buf_str(&a.rest), a.rest.n);
+	if (all.err || (rc = make_parent(a.path)) < 0)
+		return all.err ? all.err : rc;
 	out->changed |= DV_DRIVER_ATTRIBUTES;
-	return dv_fs_write_file(path, dv_buf_str(&new_), new_.n,
+	return dv_fs_write_file(a.path, dv_buf_str(&all), all.n,
 				DV_ATOMIC_SYNC | DV_ATOMIC_KEEP_MODE);
 }
 
 static int remove_attributes(const dv_git_dirs *d, dv_drivers *out)
 {
-	dv_auto(dv_buf) text = DV_BUF_INIT, rest = DV_BUF_INIT;
-	dv_autofree char *path = NULL;
-	unsigned seen = 0;
-	int rc;
+	dv_auto(attributes) a = { 0 };
+	int rc = read_attributes(&a, d);
 
-	if ((rc = attributes_file(&path, d)) < 0 || (rc = read_attributes(path, &text)) < 0 ||
-	    (rc = split(&text, &rest, &seen)) < 0)
+	if (rc < 0 || !a.seen)
 		return rc;
-	if (!seen)
-		return 0;
 	out->changed |= DV_DRIVER_ATTRIBUTES;
-	if (rest.n == 0)
-		return dv_fs_unlinkat(AT_FDCWD, path, 0) < 0 ? dv_err_sys("cannot remove '%s'",
-									  path) : 0;
-	return dv_fs_write_file(path, dv_buf_str(&rest), rest.n,
-				DV_ATOMIC_SYNC | DV_ATOMIC_KEEP_MODE);
+	if (a.rest.n)
+		return dv_fs_write_file(a.path, dv_buf_str(&a.rest), a.rest.n,
+					DV_ATOMIC_SYNC | DV_ATOMIC_KEEP_MODE);
+	if (dv_fs_unlinkat(AT_FDCWD, a.path, 0) < 0)
+		return dv_err_sys("cannot remove '%s'", a.path);
+	return 0;
 }
 
 static int look_at_attributes(const dv_git_dirs *d, bool *there)
 {
-	dv_auto(dv_buf) text = DV_BUF_INIT, rest = DV_BUF_INIT;
-	dv_autofree char *path = NULL;
-	unsigned seen = 0;
-	int rc;
+	dv_auto(attributes) a = { 0 };
+	int rc = read_attributes(&a, d);
 
-	if ((rc = attributes_file(&path, d)) < 0 || (rc = read_attributes(path, &text)) < 0 ||
-	    (rc = split(&text, &rest, &seen)) < 0)
-		return rc;
-	*there = is_complete(seen);
-	return 0;
+	if (rc == 0)
+		*there = is_complete(&a);
+	return rc;
 }
 
 /* -- all of it --------------------------------------------------------------------------------- */
