@@ -218,6 +218,14 @@ int dv_json_set(dv_json *obj, const char *key, dv_json *value)
 	return 0;
 }
 
+int dv_json_set_oid(dv_json *obj, const char *key, const dv_oid *oid)
+{
+	char text[DV_OID_TEXT_SIZE + 1];
+
+	dv_oid_text(text, oid);
+	return dv_json_set_str(obj, key, text);
+}
+
 int dv_json_set_str(dv_json *obj, const char *key, const char *s)
 {
 	json_t *value = json_string(s);

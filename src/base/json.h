@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/oid.h"
 
 typedef json_t dv_json;
 static inline void dv_json_free(dv_json *j)
@@ -55,5 +56,7 @@ int dv_json_write(dv_buf *out, const dv_json *j) DV_MUST_CHECK;
 int dv_json_set(dv_json *obj, const char *key, dv_json *value) DV_MUST_CHECK;
 /** Bytes that are not UTF-8 are refused with DV_EUSAGE. */
 int dv_json_set_str(dv_json *obj, const char *key, const char *s) DV_MUST_CHECK;
+/** The text form of an oid. */
+int dv_json_set_oid(dv_json *obj, const char *key, const dv_oid *oid) DV_MUST_CHECK;
 
 #endif

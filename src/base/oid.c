@@ -13,6 +13,27 @@ void dv_oid_hex(char out[DV_OID_HEX_SIZE + 1], const dv_oid *oid)
 	out[DV_OID_HEX_SIZE] = '\0';
 }
 
+#define PREFIX "sha256:"
+#define PREFIX_SIZE (sizeof(PREFIX) - 1)
+
+void dv_oid_text(char out[DV_OID_TEXT_SIZE + 1], const dv_oid *oid)
+{
+	memcpy(out, PREFIX, PREFIX_SIZE);
+	dv_oid_hex(out + PREFIX_SIZE, oid);
+}
+
+const char *dv_oid_digits(const char *s)
+{
+	return strncmp(s, PREFIX, PREFIX_SIZE) == 0 ? s + PREFIX_SIZE : s;
+}
+
+int dv_oid_parse_text(dv_oid *out, const char *s)
+{
+	const char *digits = dv_oid_digits(s);
+
+	return digits == s ? -1 : dv_oid_parse(out, digits, strlen(digits));
+}
+
 bool dv_oid_is_empty(const dv_oid *oid)
 {
 	static const dv_oid empty = { { 0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14,

@@ -49,6 +49,16 @@ void dv_oid_hex(char out[DV_OID_HEX_SIZE + 1], const dv_oid *oid);
  */
 int dv_oid_parse(dv_oid *out, const char *s, size_t n);
 
+/*
+ * The form in which pointers, lock files and records write an oid: "sha256:" and the digits.
+ * Reading takes all of the text, and returns as dv_oid_parse.
+ */
+#define DV_OID_TEXT_SIZE (sizeof("sha256:") - 1 + DV_OID_HEX_SIZE)
+void dv_oid_text(char out[DV_OID_TEXT_SIZE + 1], const dv_oid *oid);
+int dv_oid_parse_text(dv_oid *out, const char *s);
+/* Behind "sha256:", which a user may leave out, where it is there. */
+const char *dv_oid_digits(const char *s);
+
 /* Reads 2n lower-case hexadecimal digits into n bytes: 0, or -1 when one is something else; then
  * the bytes before it are written. A NUL is no digit: `s` may end anywhere. */
 int dv_hex_parse(uint8_t *out, size_t n, const char *s);

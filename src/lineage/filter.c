@@ -273,7 +273,7 @@ static int add_scalar(dv_filter *f, const struct key *k, const parts *p)
 static int add_hex(dv_filter *f, const struct key *k, const parts *p)
 {
 	dv_auto(dv_buf) b = DV_BUF_INIT;
-	const char *hex = strncmp(p->text, "sha256:", 7) == 0 ? p->text + 7 : p->text;
+	const char *hex = dv_oid_digits(p->text);
 
 	dv_buf_addf(&f->sql, "%s GLOB ?", k->sql);
 	if (strspn(hex, "0123456789abcdef") != strlen(hex) || strcmp(p->op, "=") != 0)

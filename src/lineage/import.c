@@ -131,8 +131,7 @@ static void dataset_version(const dv_json *d, dv_run_path *p)
 	const char *sides[][2] = { { "inputFacets", "inputStatistics" },
 				   { "outputFacets", "outputStatistics" } };
 
-	if (version && strncmp(version, "sha256:", 7) == 0 &&
-	    dv_oid_parse(&p->oid, version + 7, strlen(version + 7)) == 0)
+	if (version && dv_oid_parse_text(&p->oid, version) == 0)
 		p->has_oid = true;
 	for (size_t i = 0; i < 2; i++) {
 		const dv_json *st = json_object_get(json_object_get(d, sides[i][0]), sides[i][1]);
@@ -228,9 +227,7 @@ static bool is_ours(const importing *m, const dv_json *run)
 	const char *oid = text_at(json_object_get(run, "facets"), "dv_run", "record");
 	dv_oid id;
 
-	return oid && strncmp(oid, "sha256:", 7) == 0 &&
-	       dv_oid_parse(&id, oid + 7, strlen(oid + 7)) == 0 &&
-	       dv_store_has_object(m->store, &id);
+	return oid && dv_oid_parse_text(&id, oid) == 0 && dv_store_has_object(m->store, &id);
 }
 
 static int take_event(importing *m, const dv_json *event)

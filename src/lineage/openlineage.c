@@ -65,14 +65,6 @@ static dv_json *facet(dv_json *obj, const char *name, const char *schema)
 	return f;
 }
 
-static int set_oid(dv_json *o, const char *key, const dv_oid *oid)
-{
-	char text[7 + DV_OID_HEX_SIZE + 1] = "sha256:";
-
-	dv_oid_hex(text + 7, oid);
-	return dv_json_set_str(o, key, text);
-}
-
 static int statistics(dv_json *set, const dv_run_path *p, bool output)
 {
 	dv_json *f = facet(set, output ? "outputStatistics" : "inputStatistics", output ?
@@ -127,7 +119,7 @@ static int add_dataset(dv_json *list, const char *ns, const dv_run_path *p, bool
 		return rc;
 	f = facet(facets, "version", SPEC "facets/1-0-1/DatasetVersionDatasetFacet.json#/$defs/"
 					  "DatasetVersionDatasetFacet");
-	rc = f ? set_oid(f, "datasetVersion", &p->oid) : DV_ERROR;
+	rc = f ? dv_json_set_oid(f, "datasetVersion", &p->oid) : DV_ERROR;
 	if (rc == 0) {
 		dv_json *more = json_object();
 
@@ -172,7 +164,7 @@ static int error_facet(dv_json *facets, const dv_run *r)
 static int own_facet(dv_json *facets, const dv_run_doc *d, const dv_oid *oid)
 {
 	dv_json *f = facet(facets, "dv_run", RUN_FACET);
-	int rc = f ? set_oid(f, "record", oid) : DV_ERROR;
+	int rc = f ? dv_json_set_oid(f, "record", oid) : DV_ERROR;
 
 	if (rc == 0)
 		rc = dv_json_set_str(f, "state", dv_run_state_name(d->run.state));
@@ -183,7 +175,7 @@ static int own_facet(dv_json *facets, const dv_run_doc *d, const dv_oid *oid)
 	if (rc == 0 && d->dirty >= 0)
 		rc = dv_json_set(f, "dirty", json_boolean(d->dirty));
 	if (rc == 0 && d->run.has_cached)
-		rc = set_oid(f, "cached_from", &d->run.cached);
+		rc = dv_json_set_oid(f, "cached_from", &d->run.cached);
 	return rc;
 }
 

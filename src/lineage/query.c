@@ -339,7 +339,7 @@ static int find_path(dv_target *t, dv_index *x, const char *text)
 int dv_target_find(dv_target *out, dv_index *x, const char *text)
 {
 	dv_auto(dv_target) t = DV_TARGET_INIT;
-	const char *hex = strncmp(text, "sha256:", 7) == 0 ? text + 7 : text;
+	const char *hex = dv_oid_digits(text);
 	size_t n = strlen(hex);
 	bool is_hex = n >= 4 && n <= DV_OID_HEX_SIZE && strspn(hex, "0123456789abcdef") == n;
 	int rc = hex == text ? find_path(&t, x, text) : DV_ENOTFOUND;

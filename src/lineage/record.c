@@ -278,14 +278,6 @@ static int write_value(dv_buf *out, const dv_json *j, int depth)
 
 /* -- one record -------------------------------------------------------------------------------- */
 
-static int set_oid(dv_json *o, const char *key, const dv_oid *oid)
-{
-	char text[7 + DV_OID_HEX_SIZE + 1] = "sha256:";
-
-	dv_oid_hex(text + 7, oid);
-	return dv_json_set_str(o, key, text);
-}
-
 /* A path may be any bytes; those that JSON cannot hold are written in hexadecimal. */
 static int set_path(dv_json *o, const char *path)
 {
@@ -312,7 +304,7 @@ static int add_path(dv_json *list, const dv_run_path *p)
 	int rc = o ? set_path(o, p->path) : dv_err_nomem();
 
 	if (rc == 0 && p->has_oid)
-		rc = set_oid(o, "oid", &p->oid);
+		rc = dv_json_set_oid(o, "oid", &p->oid);
 	if (rc == 0 && p->has_oid)
 		rc = dv_json_set(o, "size", json_integer((json_int_t)p->size));
 	if (rc == 0 && p->is_dir)
@@ -427,9 +419,9 @@ static int set_how(dv_json *o, const dv_run *run)
 	if (rc == 0)
 		rc = set_env(o, run);
 	if (rc == 0 && run->has_log)
-		rc = set_oid(o, "log", &run->log);
+		rc = dv_json_set_oid(o, "log", &run->log);
 	if (rc == 0 && run->has_cached)
-		rc = set_oid(o, "cached_from", &run->cached);
+		rc = dv_json_set_oid(o, "cached_from", &run->cached);
 	return rc;
 }
 
@@ -567,9 +559,9 @@ static int set_oids(dv_json *o, const char *key, const dv_oid *ids, size_t n)
 	int rc = dv_json_set(o, key, list);
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		char text[7 + DV_OID_HEX_SIZE + 1] = "sha256:";
+		char text[DV_OID_TEXT_SIZE + 1];
 
-		dv_oid_hex(text + 7, &ids[i]);
+		dv_oid_text(text, &ids[i]);
 		if (json_array_append_new(list, json_string(text)))
 			rc = dv_err_nomem();
 	}

@@ -26,7 +26,7 @@ void dv_run_doc_release(dv_run_doc *d)
 
 static int parse_oid(dv_oid *out, const char *s)
 {
-	if (!s || strncmp(s, "sha256:", 7) != 0 || dv_oid_parse(out, s + 7, strlen(s + 7)) < 0)
+	if (!s || dv_oid_parse_text(out, s) < 0)
 		return dv_err(DV_ECORRUPT, "'%.80s' is no oid", s ? s : "");
 	return 0;
 }

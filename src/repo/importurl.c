@@ -218,7 +218,7 @@ static int make_checksum(dv_source *s, const lines *l)
 {
 	dv_sha256_ctx sum;
 	dv_auto(dv_buf) b = DV_BUF_INIT;
-	char text[8 + DV_OID_HEX_SIZE];
+	char text[DV_OID_TEXT_SIZE + 1];
 	dv_oid id;
 
 	dv_sha256_init(&sum);
@@ -240,8 +240,7 @@ static int make_checksum(dv_source *s, const lines *l)
 		dv_sha256_update(&sum, b.p, b.n);
 	}
 	dv_sha256_final(&sum, &id);
-	memcpy(text, "sha256:", 7);
-	dv_oid_hex(text + 7, &id);
+	dv_oid_text(text, &id);
 	free(s->checksum);
 	s->checksum = dv_strdup(text);
 	return s->checksum ? 0 : DV_ERROR;

@@ -50,8 +50,7 @@ static int malformed(const dv_value *v, const char *what)
 
 static int read_oid(dv_value *v, const char *what, dv_oid *out)
 {
-	if (v->kind != DV_VALUE_STRING || strncmp(v->s, "sha256:", 7) != 0 ||
-	    dv_oid_parse(out, v->s + 7, strlen(v->s + 7)))
+	if (v->kind != DV_VALUE_STRING || dv_oid_parse_text(out, v->s))
 		return malformed(v, what);
 	return 0;
 }

@@ -125,8 +125,7 @@ static int parse_field(struct fields *f, const char *key, const dv_value *v, boo
 	} else if (!strcmp(key, "path_hex")) {
 		good = !f->p.path && (f->p.path = parse_hex(s));
 	} else if (!strcmp(key, "oid")) {
-		good = f->has_oid = s && !strncmp(s, "sha256:", 7) &&
-				    !dv_oid_parse(&f->p.oid, s + 7, strlen(s + 7));
+		good = f->has_oid = s && !dv_oid_parse_text(&f->p.oid, s);
 	} else if (!strcmp(key, "size")) {
 		good = f->has_size = parse_u64(s, &f->p.size);
 	} else if (!strcmp(key, "nfiles")) {

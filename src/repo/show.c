@@ -15,8 +15,7 @@ static int find_oid(const dv_store *s, const char *name, dv_oid *oid)
 	char hex[DV_OID_HEX_SIZE + 1] = "";
 	size_t n;
 
-	if (!strncmp(name, "sha256:", 7))
-		name += 7;
+	name = dv_oid_digits(name);
 	n = strlen(name);
 	if (n > DV_OID_HEX_SIZE || n != strspn(name, "0123456789abcdefABCDEF"))
 		return dv_err_hint(dv_err(DV_EUSAGE, "'%s' is not an oid", name),

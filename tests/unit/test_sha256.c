@@ -260,6 +260,20 @@ static void test_oid_text(void **state)
 		}
 	}
 	assert_true(dv_oid_eq(&a, &b));
+
+	char text[DV_OID_TEXT_SIZE + 1];
+
+	dv_oid_text(text, &a);
+	assert_memory_equal(text, "sha256:", 7);
+	assert_string_equal(text + 7, empty);
+	memset(&b, 0, sizeof(b));
+	assert_int_equal(dv_oid_parse_text(&b, empty), -1);
+	assert_int_equal(dv_oid_parse_text(&b, "sha256:"), -1);
+	assert_true(dv_oid_is_zero(&b));
+	assert_int_equal(dv_oid_parse_text(&b, text), 0);
+	assert_true(dv_oid_eq(&a, &b));
+	assert_string_equal(dv_oid_digits(text), empty);
+	assert_string_equal(dv_oid_digits(empty), empty);
 }
 
 int main(void)
