@@ -298,6 +298,19 @@ static int set_path(dv_json *o, const char *path)
 	return text.err ? text.err : dv_json_set_str(o, "path_hex", dv_buf_str(&text));
 }
 
+int dv_run_path_facts(dv_json *o, const dv_run_path *p)
+{
+	int rc = 0;
+
+	if (p->has_oid)
+		rc = dv_json_set(o, "size", json_integer((json_int_t)p->size));
+	if (rc == 0 && p->is_dir)
+		rc = dv_json_set(o, "nfiles", json_integer((json_int_t)p->nfiles));
+	if (rc == 0 && p->isexec)
+		rc = dv_json_set(o, "exec", json_true());
+	return rc;
+}
+
 static int add_path(dv_json *list, const dv_run_path *p)
 {
 	dv_autoptr(dv_json) o = json_object();
@@ -305,12 +318,8 @@ static int add_path(dv_json *list, const dv_run_path *p)
 
 	if (rc == 0 && p->has_oid)
 		rc = dv_json_set_oid(o, "oid", &p->oid);
-	if (rc == 0 && p->has_oid)
-		rc = dv_json_set(o, "size", json_integer((json_int_t)p->size));
-	if (rc == 0 && p->is_dir)
-		rc = dv_json_set(o, "nfiles", json_integer((json_int_t)p->nfiles));
-	if (rc == 0 && p->isexec)
-		rc = dv_json_set(o, "exec", json_true());
+	if (rc == 0)
+		rc = dv_run_path_facts(o, p);
 	if (rc == 0 && p->undeclared)
 		rc = dv_json_set(o, "undeclared", json_true());
 	if (rc == 0 && json_array_append(list, o))

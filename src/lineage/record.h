@@ -54,6 +54,9 @@ typedef struct dv_run {
 	const char *origin;	/* who ran it, when that was not dv: "openlineage"; or NULL */
 } dv_run;
 
+/** Sets what JSON says of a path beside its name and oid: "size", "nfiles", "exec". */
+int dv_run_path_facts(dv_json *o, const dv_run_path *p) DV_MUST_CHECK;
+
 /** What is the same for all runs of a process (OS, arch, dv's version, git commit, dirty flag,
  *  author, ids of a CI run, the OpenLineage parent), taken once; and the list of what was recorded.
  *  One thread at a time. Borrows the repository. */

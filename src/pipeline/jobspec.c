@@ -28,12 +28,10 @@ static int add_path(dv_json *list, const dv_run_path *p, bool persist)
 	dv_autoptr(dv_json) o = json_object();
 	int rc = o ? dv_json_set_str(o, "path", p->path) : dv_err_nomem();
 
-	if (rc == 0 && p->has_oid && (rc = set_oid(o, "oid", &p->oid)) == 0)
-		rc = dv_json_set(o, "size", json_integer((json_int_t)p->size));
-	if (rc == 0 && p->is_dir)
-		rc = dv_json_set(o, "nfiles", json_integer((json_int_t)p->nfiles));
-	if (rc == 0 && p->isexec)
-		rc = dv_json_set(o, "exec", json_true());
+	if (rc == 0 && p->has_oid)
+		rc = set_oid(o, "oid", &p->oid);
+	if (rc == 0)
+		rc = dv_run_path_facts(o, p);
 	if (rc == 0 && persist)
 		rc = dv_json_set(o, "persist", json_true());
 	if (rc == 0 && json_array_append(list, o))
