@@ -57,10 +57,31 @@ static void account_release(account *a)
 	dv_run_context_free(a->context);
 }
 
+static bool is_wanted(const dv_repo *r)
+{
+	return dv_config_bool(&r->config, "lineage.add", true);
+}
+
+int dv_run_record_import(dv_repo *r, dv_writer *w, dv_run *run)
+{
+	dv_autoptr(dv_run_context) c = NULL;
+	dv_oid oid;
+	int rc;
+
+	if (!run->nouts || !is_wanted(r))
+		return 0;
+	run->end_us = dv_clock_wall_us();
+	if ((rc = dv_run_context_open_quick(&c, r)) < 0 ||
+	    (rc = dv_run_record(c, w, run, &oid)) < 0 ||
+	    (rc = dv_writer_commit(w, NULL, 0)) < 0)
+		return rc;
+	return dv_run_flush(c, true);
+}
+
 /* NULL when no account is to be kept. */
 static const dv_accountant *accountant(dv_accountant *out, account *a)
 {
-	if (!dv_config_bool(&a->repo->config, "lineage.add", true))
+	if (!is_wanted(a->repo))
 		return NULL;
 	a->start = dv_clock_wall_us();
 	*out = (dv_accountant){ stored, done, a };

@@ -16,13 +16,12 @@
 #include "repo/gitignore.h"
 #include "repo/record.h"
 #include "takeover/lfs_take.h"
+#include "takeover/report.h"
 
 typedef struct import {
 	dv_repo *repo;
 	const dv_import_lfs_options *o;
-	dv_takeover_cb cb;
-	void *payload;
-	dv_takeover_summary *sum;
+	dv_take_report report;
 	dv_lfs_place place;
 	dv_lfs_files files;
 	dv_path_list stage;
@@ -45,9 +44,7 @@ static void import_release(import *m)
 
 static int tell(import *m, const dv_takeover *t)
 {
-	m->sum->missing += t->kind == DV_TAKE_MISSING;
-	m->sum->left += t->kind == DV_TAKE_LEFT;
-	return m->cb ? m->cb(t, m->payload) : 0;
+	return dv_take_tell(&m->report, t);
 }
 
 /* -- patterns ---------------------------------------------------------------------------------- */
@@ -103,9 +100,7 @@ static int tell_missing(import *m)
 
 		dv_oid_hex(hex, &f->oid);
 		if (f->stored) {
-			m->sum->outputs++;
-			m->sum->files++;
-			m->sum->bytes += f->size;
+			dv_take_count(&m->report, 1, f->size);
 		} else {
 			rc = tell(m, &(dv_takeover){ .kind = DV_TAKE_MISSING, .from = "HEAD",
 						     .path = f->path, .why = hex });
@@ -132,11 +127,8 @@ static int commit_roots(import *m)
 static int keep_record(import *m)
 {
 	dv_autofree dv_run_path *outs = dv_calloc(m->files.n + 1, sizeof(*outs));
-	dv_autoptr(dv_run_context) c = NULL;
 	dv_run run = { .type = "import", .file = ".gitattributes", .outs = outs,
 		       .start_us = m->start, .origin = "git-lfs" };
-	dv_oid oid;
-	int rc;
 
 	if (!outs)
 		return DV_ERROR;
@@ -144,14 +136,7 @@ static int keep_record(import *m)
 		outs[run.nouts++] = (dv_run_path){ .path = m->files.f[i].path, .has_oid = true,
 						   .oid = m->files.f[i].oid,
 						   .size = m->files.f[i].size };
-	if (!run.nouts || !dv_config_bool(&m->repo->config, "lineage.add", true))
-		return 0;
-	run.end_us = dv_clock_wall_us();
-	if ((rc = dv_run_context_open_quick(&c, m->repo)) < 0 ||
-	    (rc = dv_run_record(c, m->writer, &run, &oid)) < 0 ||
-	    (rc = dv_writer_commit(m->writer, NULL, 0)) < 0)
-		return rc;
-	return dv_run_flush(c, true);
+	return dv_run_record_import(m->repo, m->writer, &run);
 }
 
 static int take_content(import *m)
@@ -211,14 +196,12 @@ static int hand_over(import *m)
 
 static int plan(import *m)
 {
-	char hex[DV_OID_HEX_SIZE + 1];
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < m->files.n; i++) {
 		const dv_lfs_file *f = &m->files.f[i];
 
-		dv_oid_hex(hex, &f->oid);
-		m->sum->outputs++;
+		m->report.sum.outputs++;
 		rc = tell(m, &(dv_takeover){ .kind = DV_TAKE_PLANNED, .from = "HEAD",
 					     .path = f->path, .size = f->size });
 	}
@@ -228,9 +211,8 @@ static int plan(import *m)
 int dv_import_lfs(dv_repo *r, const dv_import_lfs_options *o, dv_takeover_cb cb, void *payload,
 		  dv_takeover_summary *out)
 {
-	dv_takeover_summary own = { 0 };
 	__attribute__((cleanup(import_release))) import m = {
-		.repo = r, .o = DV_OR_ZERO(o), .cb = cb, .payload = payload, .sum = &own,
+		.repo = r, .o = DV_OR_ZERO(o), .report = { .cb = cb, .payload = payload },
 		.lock = DV_LOCK_INIT, .start = dv_clock_wall_us(),
 	};
 	int rc = r->has_git ? 0 : dv_err(DV_ENOTFOUND, "Git LFS needs git, and there is none");
@@ -247,11 +229,11 @@ int dv_import_lfs(dv_repo *r, const dv_import_lfs_options *o, dv_takeover_cb cb,
 		rc = dv_err(DV_ENOTFOUND, "there is nothing of Git LFS in '%s'", r->root);
 	if (rc == 0)
 		rc = m.o->dry ? plan(&m) : take_content(&m);
-	if (rc == 0 && !m.o->dry && !own.missing)
+	if (rc == 0 && !m.o->dry && !m.report.sum.missing)
 		rc = hand_over(&m);
 	if (out)
-		*out = own;
-	if (rc == 0 && own.missing)
+		*out = m.report.sum;
+	if (rc == 0 && m.report.sum.missing)
 		return dv_err_hint(dv_err(DV_EPARTIAL, "some of the content is not here, so the "
 					  "patterns of Git LFS stay"),
 				   "run 'git lfs fetch' where it can be had, and this again");

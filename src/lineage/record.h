@@ -72,6 +72,9 @@ void dv_run_context_free(dv_run_context *c);
 DV_DEFINE_AUTOPTR(dv_run_context)
 /** Stores the record as an object through `w`; *oid is its name. */
 int dv_run_record(dv_run_context *c, dv_writer *w, const dv_run *run, dv_oid *oid) DV_MUST_CHECK;
+/** Records an import that ends now, and commits the writer; durable. Nothing is done where the run
+ *  has no outputs, or the settings want no account of what is added. */
+int dv_run_record_import(dv_repo *r, dv_writer *w, dv_run *run) DV_MUST_CHECK;
 /** Takes a record that is in the store already, made by dv_run_record elsewhere, to be listed as if
  *  it had been made here. */
 int dv_run_take(dv_run_context *c, dv_reader *reader, const dv_oid *oid) DV_MUST_CHECK;

@@ -16,24 +16,23 @@
 #include "base/url.h"
 #include "lineage/record.h"
 #include "repo/config_keys.h"
+#include "takeover/report.h"
 
 typedef struct import {
 	dv_repo *repo;
 	const dv_import_dvc_options *o;
-	dv_takeover_cb cb;
-	void *payload;
-	dv_takeover_summary *sum;
+	dv_take_report report;
 	dv_arena arena;
 	dv_dvc_found found;
 	dv_dvc_settings settings;
-	dv_dvc_mapping mapping, places;	/* places: DVC's own remotes */
+	dv_dvc_mapping mapping;
+	dv_dvc_remote remote;
 	dv_dvc_outs outs;
 	dv_dvc_lock *locks;
 	size_t nlocks;
 	dv_output_list known;		/* outputs that dv has already */
 	dv_path_list stage, drop, ignored;
 	const char *cache;
-	char remote_section[256];
 	dv_lock lock;
 	dv_dvc_take *take;
 	dv_writer *writer;
@@ -61,10 +60,7 @@ static void import_release(import *m)
 
 static int tell(import *m, const dv_takeover *t)
 {
-	m->sum->missing += t->kind == DV_TAKE_MISSING;
-	m->sum->left += t->kind == DV_TAKE_LEFT;
-	m->sum->removed += t->kind == DV_TAKE_REMOVED;
-	return m->cb ? m->cb(t, m->payload) : 0;
+	return dv_take_tell(&m->report, t);
 }
 
 /* Something of DVC's stays as it is. */
@@ -212,7 +208,7 @@ static int plan_out(import *m, const dv_dvc_out *o)
 		return dv_err_nomem();
 	if (o->state == DV_DVC_UNSUPPORTED)
 		return leave(m, o->from, o->path, o->why);
-	m->sum->outputs++;
+	m->report.sum.outputs++;
 	t.why = !lstat(abs, &st) ? "in the workspace" :
 		dv_dvc_cache_has(m->cache, &o->name) ? "in DVC's cache" :
 						       "not in the workspace or DVC's cache";
@@ -247,7 +243,7 @@ static int set_one(import *m, const dv_dvc_mapped *s)
 	dv_takeover t = { .kind = DV_TAKEN, .from = s->from, .to = s->key };
 	int rc;
 
-	m->sum->settings++;
+	m->report.sum.settings++;
 	if (old && strcmp(old, s->value) != 0)
 		return leave(m, s->from, NULL, "dv has another value, which stays");
 	if (old) {
@@ -348,51 +344,11 @@ static int take_all_patterns(import *m)
 
 /* -- content ----------------------------------------------------------------------------------- */
 
-/* A setting of dv's for DVC's remote, as the driver asks for it. */
-static const char *place_setting(void *ctx, const char *key)
-{
-	const import *m = ctx;
-
-	for (size_t i = m->places.n; i-- > 0;) {
-		const char *full = m->places.m[i].key;
-		size_t n = strlen(m->remote_section);
-
-		if (full && !strncmp(full, m->remote_section, n) && full[n] == '.' &&
-		    !strcmp(full + n + 1, key))
-			return m->places.m[i].value;
-	}
-	return NULL;
-}
-
 static int open_remote(void *ctx, dv_foreign **out)
 {
 	import *m = ctx;
-	const char *name = m->o->remote ? m->o->remote
-					: dv_dvc_setting_get(&m->settings, "core", "remote", NULL);
-	dv_remote_options o = { .name = name, .setting = place_setting, .ctx = m };
-	bool own = false;
-	int rc;
 
-	*out = NULL;
-	if (!name || strlen(name) > 200)
-		return 0;
-	snprintf(m->remote_section, sizeof m->remote_section, "remote.%s", name);
-	if ((rc = dv_dvc_settings_map(&m->settings, m->repo, false, &m->places)) < 0)
-		return rc;
-	o.url = place_setting(m, "url");
-	dv_dvc_setting_get(&m->settings, m->remote_section, "url", &own);
-	o.url_is_own = own;
-	if (!o.url && m->o->remote)
-		return dv_err(DV_ENOTFOUND, "DVC has no remote '%s' that dv can reach", name);
-	if (!o.url)
-		return 0;
-	rc = dv_foreign_open(out, &o);
-	if (rc < 0 && rc != DV_ECANCELLED) {
-		dv_warn("nothing can be fetched from DVC's remote: %s", dv_error_last()->message);
-		dv_error_clear();
-		rc = 0;
-	}
-	return rc;
+	return dv_dvc_remote_open(out, &m->remote, &m->settings, m->repo, m->o->remote);
 }
 
 static int tell_missing(const dv_dvc_out *o, const char *path, const char *md5, void *ctx)
@@ -435,66 +391,6 @@ static int take_content(import *m)
 
 /* -- pointers ---------------------------------------------------------------------------------- */
 
-/* An import by URL is one of dv's, too. */
-static bool is_url(const dv_dvc_out *o)
-{
-	bool yes = o->source && strstr(o->source, "://") && !dv_url_check(o->source) &&
-		   dv_remote_has_driver(o->source);
-
-	dv_error_clear();
-	return yes;
-}
-
-static int set_source(dv_pointer *p, const dv_dvc_out *o)
-{
-	p->source = dv_calloc(1, sizeof(*p->source));
-	if (!p->source || !(p->source->url = dv_strdup(o->source)) ||
-	    (o->source_etag && !(p->source->etag = dv_strdup(o->source_etag))))
-		return DV_ERROR;
-	p->source->has_size = true;
-	p->source->size = p->size;
-	p->source->is_dir = p->is_dir;
-	p->source->nfiles = p->nfiles;
-	return 0;
-}
-
-/* Notes where another import came from, for the reader: the repository there is one of DVC's. */
-static int add_source(dv_buf *extra, const dv_dvc_out *o)
-{
-	const struct { const char *key, *value; } notes[] = {
-		{ "dvc_repo", o->repo_url }, { "dvc_path", o->repo_path },
-		{ "dvc_rev", o->repo_rev }, { "dvc_rev_lock", o->repo_lock },
-		{ "dvc_url", o->source },
-	};
-
-	for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
-		if (notes[i].value) {
-			int rc = dv_buf_addf(extra, "%s: ", notes[i].key);
-
-			if (rc || (rc = dv_yaml_quote(extra, notes[i].value)) ||
-			    (rc = dv_buf_addc(extra, '\n')))
-				return rc;
-		}
-	return 0;
-}
-
-static int make_pointer(dv_pointer *p, const dv_dvc_out *o)
-{
-	dv_auto(dv_buf) extra = DV_BUF_INIT;
-	int rc = dv_buf_adds(&extra, o->extra ? o->extra : "");
-
-	*p = (dv_pointer){ .path = dv_strdup(dv_path_base(o->path)), .oid = o->oid,
-			   .size = o->size, .is_dir = o->kind == 'd', .isexec = o->kind == 'x',
-			   .nfiles = o->kind == 'd' ? o->nfiles : 0, .no_push = o->no_push };
-	if (rc == 0)
-		rc = is_url(o) ? set_source(p, o) : add_source(&extra, o);
-	if (o->remote && !(p->remote = dv_strdup(o->remote)))
-		return DV_ERROR;
-	if (extra.n && !(p->extra_out = dv_buf_detach(&extra)))
-		return DV_ERROR;
-	return p->path ? rc : DV_ERROR;
-}
-
 /* One whose pointer names something else stays, unless forced. */
 static bool is_kept(const import *m, const dv_dvc_out *o, const dv_output *was)
 {
@@ -521,11 +417,9 @@ static int write_pointer(import *m, dv_dvc_out *o)
 			     "dv has other content for it, which stays; '--force' replaces it");
 	}
 	dv_oid_hex(hex, &o->oid);
-	m->sum->outputs++;
-	m->sum->files += o->nfiles;
-	m->sum->bytes += o->size;
+	dv_take_count(&m->report, o->nfiles, o->size);
 	if (!was || !dv_oid_eq(&was->pointer.oid, &o->oid)) {
-		if ((rc = make_pointer(&p, o)) < 0 ||
+		if ((rc = dv_dvc_pointer(&p, o)) < 0 ||
 		    (rc = dv_pointer_write(&p, &m->repo->scratch, abs, &changed)) < 0 ||
 		    (rc = dv_path_list_add(&m->stage, file)) < 0)
 			return rc;
@@ -553,9 +447,7 @@ static int write_pointers(import *m)
 		} else if (o->state == DV_DVC_DONE && is_pointer_of_dvc(o)) {
 			rc = write_pointer(m, o);
 		} else if (o->state == DV_DVC_DONE) {
-			m->sum->outputs++;
-			m->sum->files += o->nfiles;
-			m->sum->bytes += o->size;
+			dv_take_count(&m->report, o->nfiles, o->size);
 			rc = dv_path_list_add(&m->ignored, o->path);
 		}
 	}
@@ -603,7 +495,7 @@ static int write_lock(import *m, dv_dvc_lock *l, dv_states *states)
 
 	if (rc < 0)
 		return leave_failed(m, l->path, rc);
-	m->sum->stages += n;
+	m->report.sum.stages += n;
 	m->incomplete |= l->incomplete;
 	if (!n)
 		return 0;
@@ -664,11 +556,8 @@ static int keep_record(import *m)
 {
 	dv_autofree dv_run_path *outs = dv_calloc(m->outs.n + 1, sizeof(*outs));
 	dv_autofree dv_run_path *deps = dv_calloc(m->outs.n + 1, sizeof(*deps));
-	dv_autoptr(dv_run_context) c = NULL;
 	dv_run run = { .type = "import", .file = DV_DVC_FOLDER, .outs = outs, .deps = deps,
 		       .start_us = m->start, .origin = "dvc" };
-	dv_oid oid;
-	int rc;
 
 	if (!outs || !deps)
 		return DV_ERROR;
@@ -686,14 +575,7 @@ static int keep_record(import *m)
 			deps[run.ndeps++] = (dv_run_path){ .path = o->repo_url ? o->repo_url
 									       : o->source };
 	}
-	if (!run.nouts || !dv_config_bool(&m->repo->config, "lineage.add", true))
-		return 0;
-	run.end_us = dv_clock_wall_us();
-	if ((rc = dv_run_context_open_quick(&c, m->repo)) < 0 ||
-	    (rc = dv_run_record(c, m->writer, &run, &oid)) < 0 ||
-	    (rc = dv_writer_commit(m->writer, NULL, 0)) < 0)
-		return rc;
-	return dv_run_flush(c, true);
+	return dv_run_record_import(m->repo, m->writer, &run);
 }
 
 static int remove_file(import *m, const char *path)
@@ -779,9 +661,8 @@ static int take_all(import *m)
 int dv_import_dvc(dv_repo *r, const dv_import_dvc_options *o, dv_takeover_cb cb, void *payload,
 		  dv_takeover_summary *out)
 {
-	dv_takeover_summary own = { 0 };
 	__attribute__((cleanup(import_release))) import m = {
-		.repo = r, .o = DV_OR_ZERO(o), .cb = cb, .payload = payload, .sum = &own,
+		.repo = r, .o = DV_OR_ZERO(o), .report = { .cb = cb, .payload = payload },
 		.lock = DV_LOCK_INIT, .start = dv_clock_wall_us(),
 	};
 	int rc = m.o->dry ? 0 : dv_repo_lock(r, &m.lock);
@@ -791,8 +672,8 @@ int dv_import_dvc(dv_repo *r, const dv_import_dvc_options *o, dv_takeover_cb cb,
 	if (rc == 0)
 		rc = m.o->dry ? plan(&m) : take_all(&m);
 	if (out)
-		*out = own;
-	if (rc == 0 && own.missing)
+		*out = m.report.sum;
+	if (rc == 0 && m.report.sum.missing)
 		return dv_err_hint(dv_err(DV_EPARTIAL, "some of the content is not here"),
 				   "run 'dvc pull' where it can be had, or name DVC's remote with "
 				   "'--remote', and run this again");

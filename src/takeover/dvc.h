@@ -97,6 +97,10 @@ int dv_dvc_file_parse(dv_dvc_outs *out, dv_arena *a, const char *text, size_t n,
  *  workspace or is a file of git, dv or DVC. */
 int dv_dvc_path(dv_arena *a, const char *dir, const char *written, const char **out) DV_MUST_CHECK;
 
+/** The pointer that dv writes for an output whose content is in the store. Where an import came
+ *  from stays in it: as dv's own source, or as notes for the reader. */
+int dv_dvc_pointer(dv_pointer *out, const dv_dvc_out *o) DV_MUST_CHECK;
+
 /** Everything that DVC has to say in a workspace. */
 typedef struct dv_dvc_found {
 	dv_path_list pointers, pipelines, locks, ignores;	/* sorted */

@@ -48,6 +48,16 @@ int dv_dvc_take_listing(dv_dvc_take *t, const dv_dvc_name *n, dv_arena *a, dv_dv
 /** Has DVC's cache a file of that name? Its bytes are not looked at. */
 bool dv_dvc_cache_has(const char *cache, const dv_dvc_name *n);
 
+/** DVC's remote in words of dv's settings, for as long as it is open. */
+typedef struct dv_dvc_remote {
+	dv_dvc_mapping settings;
+	char section[208];	/* "remote.NAME" */
+} dv_dvc_remote;
+/** Opens DVC's remote of that name; NULL: its default one. *out is NULL where there is none, or it
+ *  cannot be reached, which is a warning. DV_ENOTFOUND for a name that DVC does not know. */
+int dv_dvc_remote_open(dv_foreign **out, dv_dvc_remote *r, dv_dvc_settings *s, const dv_repo *repo,
+		       const char *name) DV_MUST_CHECK;
+
 /* -- for its parts ----------------------------------------------------------------------------- */
 
 /** A file that is wanted by its name. */
