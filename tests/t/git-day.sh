@@ -26,9 +26,8 @@ as() {
 	cd "$day/$1"
 }
 
-# -- with hooks -------------------------------------------------------------------------------
-
-test_case 'hooks: ann begins a project and pushes it' '
+# begin N: ann has a new project, with a model and N parts of data that nobody tracks yet.
+begin() {
 	git init -q --bare origin.git
 	git init -q ann
 	as ann
@@ -37,20 +36,38 @@ test_case 'hooks: ann begins a project and pushes it' '
 	"$DV" install -q
 	"$DV" remote add -q -d store ../store
 	mkdir -p data/raw
-	for i in 1 2 3 4 5 6 7 8; do seq $((i * 500)) >"data/raw/part $i"; done
+	for i in $(seq "$1"); do seq $((i * 500)) >"data/raw/part $i"; done
 	echo "model 0" >model.bin
-	"$DV" add -q data model.bin
 	echo "print(0)" >train.py
+}
+# join NAME: that person clones the project, and has its data.
+join() {
+	git clone -q origin.git "$1"
+	as "$1"
+	"$DV" install -q
+	"$DV" pull -q
+}
+# visit: a look at the branch "better", and back.
+visit() {
+	git fetch -q
+	git switch -q better
+	says model.bin "model 1"
+	git switch -q main
+	says model.bin "model 0"
+}
+
+# -- with hooks -------------------------------------------------------------------------------
+
+test_case 'hooks: ann begins a project and pushes it' '
+	begin 8
+	"$DV" add -q data model.bin
 	git add -A
 	git commit -qm "begin"
 	git push -q -u origin main
 	calm'
 
 test_case 'hooks: ben clones it, and has the data' '
-	git clone -q origin.git ben
-	as ben
-	"$DV" install -q
-	"$DV" pull -q
+	join ben
 	says model.bin "model 0"
 	[ "$(wc -l <"data/raw/part 8")" -eq 4000 ]
 	calm'
@@ -72,11 +89,7 @@ test_case 'hooks: a branch, a switch there and back' '
 
 test_case 'hooks: ben looks at the branch, and commits to main' '
 	as ben
-	git fetch -q
-	git switch -q better
-	says model.bin "model 1"
-	git switch -q main
-	says model.bin "model 0"
+	visit
 	seq 7 >"data/raw/part 9"
 	rm "data/raw/part 1"
 	"$DV" add -q data
@@ -206,10 +219,7 @@ test_case 'hooks: cherry-pick, revert, bisect, tag, reset' '
 	calm'
 
 test_case 'hooks: a second clone in the evening has every version' '
-	git clone -q origin.git late
-	as late
-	"$DV" install -q
-	"$DV" pull -q
+	join late
 	calm
 	says model.bin "model of ben"
 	for rev in $(git rev-list --all --remotes); do
@@ -227,18 +237,8 @@ test_case 'hooks: a second clone in the evening has every version' '
 test_case 'filter: ann begins a project and pushes it' '
 	rm -rf ann ben late origin.git store "ann at fix"
 	mkdir store
-	git init -q --bare origin.git
-	git init -q ann
-	as ann
-	git remote add origin ../origin.git
-	"$DV" init -q
-	"$DV" install -q
-	"$DV" remote add -q -d store ../store
+	begin 4
 	"$DV" track -q "*.bin" "data/**"
-	mkdir -p data/raw
-	for i in 1 2 3 4; do seq $((i * 500)) >"data/raw/part $i"; done
-	echo "model 0" >model.bin
-	echo "print(0)" >train.py
 	git add -A
 	git commit -qm begin
 	git cat-file -p HEAD:model.bin | grep -q "^oid sha256:"
@@ -246,10 +246,7 @@ test_case 'filter: ann begins a project and pushes it' '
 	calm'
 
 test_case 'filter: ben clones it, and has the data' '
-	git clone -q origin.git ben
-	as ben
-	"$DV" install -q
-	"$DV" pull -q
+	join ben
 	says model.bin "model 0"
 	[ "$(wc -l <"data/raw/part 4")" -eq 2000 ]
 	calm'
@@ -267,11 +264,7 @@ test_case 'filter: a branch, a switch there and back, on both sides' '
 	calm
 	git push -q -u origin better
 	as ben
-	git fetch -q
-	git switch -q better
-	says model.bin "model 1"
-	git switch -q main
-	says model.bin "model 0"
+	visit
 	seq 7 >"data/raw/part 9"
 	git rm -q "data/raw/part 1"
 	git add -A
@@ -344,10 +337,7 @@ test_case 'filter: rebase, stash, work tree, cherry-pick, reset' '
 	calm'
 
 test_case 'filter: a second clone in the evening has every version' '
-	git clone -q origin.git late
-	as late
-	"$DV" install -q
-	"$DV" pull -q
+	join late
 	calm
 	says model.bin "model of ben"
 	for rev in $(git rev-list --all --remotes); do
