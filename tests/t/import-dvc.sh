@@ -135,7 +135,7 @@ test_case 'damage is never taken for content' '
 	make_repo bad && cd bad
 	rm -rf data big.bin
 	f=$(find .dvc/cache/files/md5 -type f -size +1000k)
-	chmod u+w "$f"; printf X | dd of="$f" conv=notrunc bs=1 seek=1000 2>/dev/null; chmod 444 "$f"
+	chmod u+w "$f"; printf damaged | dd of="$f" conv=notrunc bs=1 seek=1000 2>/dev/null; chmod 444 "$f"
 	must_fail 3 "$DV" import-dvc --no-fetch >../out 2>../err
 	contains ../err "damaged"
 	contains ../out "missing: big.bin"

@@ -85,7 +85,7 @@ test_case 'only told, with --dry' '
 test_case 'a damaged object is not taken, and the patterns stay' '
 	make_repo bad
 	f=$(find .git/lfs/objects -type f -size +1000k)
-	chmod u+w "$f"; printf X | dd of="$f" conv=notrunc bs=1 seek=99 2>/dev/null
+	chmod u+w "$f"; printf damaged | dd of="$f" conv=notrunc bs=1 seek=99 2>/dev/null
 	must_fail 3 "$DV" import-lfs --no-fetch >../out 2>../err
 	contains ../err damaged
 	contains ../out "missing: big.bin"

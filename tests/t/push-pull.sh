@@ -82,7 +82,7 @@ test_case 'pull of one file brings that file only' '
 
 test_case 'a change travels as a part of the data' '
 	cd "$TEST_DIR/other"
-	printf x | dd of=data/sub/r.bin bs=1 seek=1500000 conv=notrunc 2>/dev/null
+	printf changed | dd of=data/sub/r.bin bs=1 seek=1500000 conv=notrunc 2>/dev/null
 	"$DV" add -q data
 	git commit -q -a -m two
 	before=$(du -sb "$remote" | cut -f1)

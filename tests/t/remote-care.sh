@@ -45,7 +45,7 @@ test_case 'a pack that is gone is found, and a changed byte with --full' '
 	must_fail 12 "$DV" fsck --remote >out
 	contains out "${name##*/}"
 	cp pack changed
-	printf X | dd of=changed bs=1 seek=40 conv=notrunc status=none
+	printf damaged | dd of=changed bs=1 seek=40 conv=notrunc status=none
 	s3 put bucket "$name" <changed
 	must_fail 12 "$DV" fsck --remote --full >out
 	head -c 100 pack >short
