@@ -140,13 +140,22 @@ static int hint_fetch(const checkout *c, int rc, const char *path)
 	return dv_err_hint(rc, "run 'dv pull%s%s' to bring it from the remote", space, path);
 }
 
+/* Does what stands there count as kept, wherever it is? */
+static bool is_known(const checkout *c)
+{
+	for (size_t i = 0; i < c->nknown; i++)
+		if (dv_oid_eq(&c->now.oid, &c->known[i]))
+			return true;
+	return false;
+}
+
 static int check_deltas(const checkout *c)
 {
 	if (c->nmissing) {
 		refuse(DV_ENOTFOUND, &c->missing, c->nmissing, "content is not in the cache");
 		return hint_fetch(c, DV_ENOTFOUND, "");
 	}
-	if (c->nlost && !c->o->force) {
+	if (c->nlost && !c->o->force && !is_known(c)) {
 		refuse(DV_EDIRTY, &c->lost, c->nlost,
 		       "would overwrite or delete work that is not in the store");
 		return dv_err_hint(DV_EDIRTY, c->output && c->output->stage

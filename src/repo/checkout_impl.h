@@ -27,6 +27,8 @@ typedef struct checkout {
 	const dv_output *output;	/* in work */
 	bool parts;		/* not all of it is wanted */
 	dv_scanned now;		/* what stands there */
+	const dv_oid *known;	/* what may be replaced although the store lacks it */
+	size_t nknown;
 	dv_deltas deltas;	/* in work, with root-relative paths */
 	dv_deltas folders;	/* to be removed, parents first */
 	struct stat *written;	/* by index of deltas */

@@ -30,12 +30,14 @@ static void open_user(dv_repo **out)
 typedef struct place {
 	char *dir, *name;	/* folder (absolute) and name */
 	char *tmp;		/* a folder in `dir` for what is on its way */
+	dv_lock lock;		/* of it */
 	bool made;
 } place;
 static void place_release(place *p)
 {
 	if (p->made && dv_fs_remove_tree(p->tmp))
 		dv_error_clear();
+	dv_lock_release(&p->lock);
 	free(p->dir);
 	free(p->name);
 	free(p->tmp);
@@ -69,6 +71,31 @@ static bool is_folder(const char *path)
 	return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
+/* Clears what a try before left that was cut; one that goes on keeps its own. */
+static int open_tmp(place *p)
+{
+	dv_autofree char *lock = dv_path_join(p->tmp, "lock"), *x = dv_path_join(p->tmp, "x");
+	dv_autofree char *old = dv_path_join(p->tmp, "old"), *to = dv_path_join(p->dir, p->name);
+	struct stat st;
+	int rc;
+
+	if (!lock || !x || !old || !to)
+		return dv_err_nomem();
+	if (dv_fs_mkdirat(AT_FDCWD, p->tmp, 0700) &&
+	    (errno != EEXIST || lstat(p->tmp, &st) || !S_ISDIR(st.st_mode) ||
+	     st.st_uid != geteuid()))
+		return dv_err_sys("cannot make the folder '%s'", p->tmp);
+	if ((rc = dv_lock_take(&p->lock, lock, true, 0, "what is on its way to that name")))
+		return rc;
+	p->made = true;
+	/* It was about to be replaced. */
+	if (lstat(to, &st) && errno == ENOENT && dv_fs_rename_noreplace(AT_FDCWD, old, AT_FDCWD,
+									to) && errno != ENOENT)
+		return dv_err_sys("cannot put '%s' back", to);
+	rc = dv_fs_remove_tree(x);
+	return rc ? rc : dv_fs_remove_tree(old);
+}
+
 /* As cp does: into a folder that is there, else under that name. */
 static int find_place(place *p, const dv_guest *f, const dv_get_options *o)
 {
@@ -99,16 +126,25 @@ static int find_place(place *p, const dv_guest *f, const dv_get_options *o)
 	if (tmp.err)
 		return tmp.err;
 	p->tmp = dv_buf_detach(&tmp);
-	/* Of a try before that was cut. */
-	int rc = dv_fs_remove_tree(p->tmp);
-	if (!rc && dv_fs_mkdirat(AT_FDCWD, p->tmp, 0700))
-		rc = dv_err_sys("cannot make a folder in '%s'", p->dir);
-	p->made = !rc;
-	return rc;
+	return open_tmp(p);
 }
 
-/* Brings it into view. */
-static int take_place(place *p)
+/* Names it unless something has that name. A file system that cannot do so in one step still never
+ * replaces a folder that holds something, nor a file by a folder. */
+static int take_free_place(const char *from, const char *to)
+{
+	if (dv_fs_rename_noreplace(AT_FDCWD, from, AT_FDCWD, to) == 0 ||
+	    (errno == EPERM && dv_fs_renameat(AT_FDCWD, from, AT_FDCWD, to) == 0))
+		return 0;
+	if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR)
+		return dv_err_hint(dv_err(DV_EEXISTS, "'%s' came into being meanwhile, and stays",
+					  to),
+				   "give another name with '-o', or replace it with '--force'");
+	return dv_err_sys("cannot name '%s'", to);
+}
+
+/* Brings it into view. What it replaces keeps a name until the new one has its own. */
+static int take_place(const place *p, bool force)
 {
 	dv_autofree char *from = dv_path_join(p->tmp, "x");
 	dv_autofree char *old = dv_path_join(p->tmp, "old");
@@ -116,11 +152,20 @@ static int take_place(place *p)
 
 	if (!from || !old || !to)
 		return dv_err_nomem();
+	if (!force)
+		return take_free_place(from, to);
+	if (dv_fs_rename_exchange(AT_FDCWD, from, AT_FDCWD, to) == 0)
+		return 0;
+	if (errno != ENOENT && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+		return dv_err_sys("cannot replace '%s'", to);
 	if (dv_fs_renameat(AT_FDCWD, to, AT_FDCWD, old) && errno != ENOENT)
 		return dv_err_sys("cannot replace '%s'", to);
-	if (dv_fs_renameat(AT_FDCWD, from, AT_FDCWD, to))
-		return dv_err_sys("cannot name '%s'", to);
-	return 0;
+	if (dv_fs_renameat(AT_FDCWD, from, AT_FDCWD, to) == 0)
+		return 0;
+	int rc = dv_err_sys("cannot name '%s'", to);
+	if (dv_fs_renameat(AT_FDCWD, old, AT_FDCWD, to) && errno != ENOENT)
+		dv_warn("what was '%s' cannot be put back", to);
+	return rc;
 }
 
 /* -- getting ----------------------------------------------------------------------------------- */
@@ -165,7 +210,7 @@ int dv_get(const char *url, const char *path, const dv_get_options *o, dv_get_su
 	dv_autoptr(dv_repo) user = NULL;
 	dv_autoptr(dv_guest) f = NULL;
 	dv_auto(dv_fill) plan = { 0 };
-	dv_auto(place) at = { 0 };
+	dv_auto(place) at = { .lock = DV_LOCK_INIT };
 	dv_guest_options fo = { .url = url, .rev = o->rev, .path = path };
 	int rc;
 
@@ -177,7 +222,7 @@ int dv_get(const char *url, const char *path, const dv_get_options *o, dv_get_su
 		return rc;
 	rc = fill_place(&plan, &at, o->jobs);
 	dv_progress_end();
-	if (rc || (rc = take_place(&at)))
+	if (rc || (rc = take_place(&at, o->force)))
 		return rc;
 	/* What was on its way is where it belongs. After a failure it is there for the next try. */
 	dv_autofree char *work = dv_path_join(f->dir, "get");

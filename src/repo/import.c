@@ -49,15 +49,24 @@ int dv_importing_place(dv_importing *im, const char *out, const char *usual)
 	return 0;
 }
 
-static int check_place(dv_importing *im)
+int dv_importing_check_free(const dv_importing *im)
 {
-	const dv_output *o = dv_output_list_holding(&im->rec.outputs, im->path, NULL);
 	dv_autofree char *abs = dv_repo_abs(im->repo, im->path);
 	struct stat st;
-	int rc;
 
 	if (!abs)
 		return dv_err_nomem();
+	if (im->force || lstat(abs, &st))
+		return 0;
+	return dv_err_hint(dv_err(DV_EEXISTS, "'%s' is there already", im->path),
+			   "give another place with '-o', or replace it with '--force'");
+}
+
+static int check_place(dv_importing *im)
+{
+	const dv_output *o = dv_output_list_holding(&im->rec.outputs, im->path, NULL);
+	int rc;
+
 	if (o && o->stage)
 		return dv_record_refuse(&im->rec, o, "import", im->path);
 	if (o && strcmp(o->path, im->path) != 0)
@@ -69,10 +78,7 @@ static int check_place(dv_importing *im)
 				   im->path);
 	if (!o && (rc = dv_record_check_new(&im->rec, im->path)))
 		return rc;
-	if (!o && !im->force && !lstat(abs, &st))
-		return dv_err_hint(dv_err(DV_EEXISTS, "'%s' is there already", im->path),
-				   "give another place with '-o', or replace it with '--force'");
-	return 0;
+	return o ? 0 : dv_importing_check_free(im);
 }
 
 int dv_importing_open(dv_importing *im, dv_output_cb cb, void *payload)
@@ -128,14 +134,19 @@ int dv_importing_check_clean(dv_importing *im, const dv_pointer *old, const dv_o
 
 int dv_importing_publish(dv_importing *im, const dv_pointer *p, const dv_pointer *old, bool absent)
 {
+	/* What the old pointer says was brought, and what the new one says is. */
+	const dv_oid known[] = { p->oid, old ? old->oid : p->oid };
 	dv_tree_entry e = dv_pointer_entry(p);
 	dv_autoptr(dv_restore) x = NULL;
 	int rc = dv_record_known(&im->rec, im->path, im->pointer_path, p, old, absent);
 
 	if (rc || absent)
 		return rc;
-	if (!(rc = dv_restore_new(&x, im->repo, im->jobs)))
-		rc = dv_restore_path(x, im->path, &e, false);
+	if ((rc = dv_restore_new(&x, im->repo, im->jobs)))
+		return rc;
+	if (!im->force)
+		dv_restore_careful(x, known, 2);
+	rc = dv_restore_path(x, im->path, &e, false);
 	dv_progress_end();
 	return rc;
 }
@@ -208,6 +219,7 @@ int dv_repo_import(dv_repo *r, const char *url, const char *path, const dv_impor
 	    (rc = dv_importing_place(&im, o->out, usual_name(f))) ||
 	    (rc = dv_importing_open(&im, cb, payload)) ||
 	    (rc = entry_of(&plan, &im, o->no_download, &e, &absent)) ||
+	    (rc = dv_importing_check_free(&im)) ||
 	    (rc = make_source(&source, r, f, o->rev)) ||
 	    (rc = dv_import_pointer(&p, im.path, &e, source)) ||
 	    (rc = dv_importing_publish(&im, &p, NULL, absent)))

@@ -400,6 +400,8 @@ int dv_repo_import_url(dv_repo *r, const char *url, const dv_import_options *o,
 		return rc;
 	if (!o->no_download && (rc = bring(&u, s, &l, o->jobs, &e)))
 		return fail(rc, url);
+	if ((rc = dv_importing_check_free(&im)))
+		return rc;
 	if (o->no_download) {
 		/* Nothing is known of what was not read. */
 		const char *kept = s->url;

@@ -38,6 +38,13 @@ void dv_restore_free(dv_restore *x)
 	free(x);
 }
 
+void dv_restore_careful(dv_restore *x, const dv_oid *known, size_t n)
+{
+	x->o.force = false;
+	x->c.known = known;
+	x->c.nknown = n;
+}
+
 int dv_restore_path(dv_restore *x, const char *path, const dv_tree_entry *want, bool relink)
 {
 	dv_output o = { .path = (char *)(uintptr_t)path, .pointer_path = (char *)(uintptr_t)path };

@@ -20,6 +20,10 @@ DV_DEFINE_AUTOPTR(dv_restore)
  *  DV_ENOTFOUND, and nothing changed, when the store lacks a part of it. */
 int dv_restore_path(dv_restore *x, const char *path, const dv_tree_entry *want, bool relink)
 	DV_MUST_CHECK;
+/** From now on nothing is replaced that the store lacks, as by a checkout without force, nor what
+ *  changes while it is replaced: DV_EDIRTY. What is whole one of `known` (borrowed) counts as
+ *  stored. */
+void dv_restore_careful(dv_restore *x, const dv_oid *known, size_t n);
 /** Makes the folders above `path`, and, unless `keep`, removes what stands there. */
 int dv_restore_make_room(dv_restore *x, const char *path, bool keep) DV_MUST_CHECK;
 /** Moves what stands at `path` to the folder `saved` of the repository; *saved is its name there,

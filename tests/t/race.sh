@@ -108,6 +108,67 @@ test_case 'an output that is one file is not lost either' '
 	prepare() { rm -f f && $DV checkout -q f; }
 	meanwhile "printf mine0 >f" "[ \"\$(cat f)\" = mine0 ]" $DV checkout --rev HEAD~1 f'
 
+# overtaken CHANGE CHECK COMMAND…: as meanwhile, for commands that download first; what stands there
+# before may be left over from the command itself.
+overtaken() {
+	local change=$1 check=$2 n=0 pid refused=0 code
+	shift 2
+	while :; do
+		n=$((n + 1))
+		prepare || return 1
+		DV_FAULT=stop:$n "$@" >out 2>err &
+		pid=$!
+		if ! stopped "$pid"; then
+			wait "$pid"
+			break
+		fi
+		eval "$change"
+		kill -CONT "$pid"
+		code=0
+		wait "$pid" || code=$?
+		[ "$code" = 0 ] || [ "$code" = 2 ] || { cat err; return 1; }
+		refused=$((refused + (code == 2)))
+		eval "$check" || { echo "after $n: '$check' does not hold"; cat err; return 1; }
+		[ "$n" -lt 300 ] || return 1
+	done
+	echo "$n changes, $refused times refused"
+	[ "$n" -gt 2 ] && [ "$refused" -gt 0 ]
+}
+
+test_case 'what appears while data of another repository is on its way is not lost' '
+	here=$PWD
+	git init -q "$TEST_DIR/src" && cd "$TEST_DIR/src" && $DV init -q
+	mkdir data && echo a >data/a && echo b >data/b && $DV add -q data && git add -A
+	git commit -qm src
+	cd "$here"
+	prepare() { rm -rf got .dv-tmp-*; }
+	made=0
+	overtaken "if mkdir got 2>/dev/null; then echo mine >got/mine; made=\$n; fi" \
+		"[ \$made != \$n ] || [ -e got/mine ]" $DV get "$TEST_DIR/src" data -o got
+	rm -rf got
+	[ -z "$(find . -maxdepth 1 -name ".dv-tmp-*")" ]
+	prepare() { rm -rf got got.dv .dv-tmp-* && git checkout -q -f HEAD && git reset -q; }
+	made=0
+	overtaken "if mkdir got 2>/dev/null; then echo mine >got/mine; made=\$n; fi" \
+		"[ \$made != \$n ] || [ -e got/mine ]" $DV import "$TEST_DIR/src" data -o got
+	prepare'
+
+test_case 'a replacement that fails or is killed leaves what was there' '
+	n=0
+	code=1
+	while [ "$code" != 0 ]; do
+		n=$((n + 1))
+		[ "$n" -lt 200 ]
+		for fault in eio die; do
+			rm -rf got .dv-tmp-*
+			mkdir got && echo old >got/old
+			code=0
+			DV_FAULT=$fault:$n $DV get -f "$TEST_DIR/src" data -o got 2>err || code=$?
+			[ -e got/old ] || [ -e got/a ]
+		done
+	done
+	rm -rf got .dv-tmp-*'
+
 test_case 'the next run completes' '
 	$DV checkout -qf d f
 	$DV checkout --rev HEAD~2 d
