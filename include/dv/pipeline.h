@@ -149,6 +149,10 @@ typedef struct dv_stage_status_summary {
 DV_API int dv_stage_status(dv_repo *r, const char *const *targets, size_t n, int jobs,
 			   dv_stage_event_cb cb, void *payload, dv_stage_status_summary *out);
 
+/** As dv_doctor, about pipelines: that their files can be read, and that there is what runs stages
+ *  apart, where one says so. Nothing is told where there is no pipeline. */
+DV_API int dv_doctor_pipelines(dv_repo *r, dv_finding_cb cb, void *payload);
+
 /** What a command of a stage says, as it comes: whole lines when `prefix` is set, else any bytes.
  *  On any thread; never at the same time as another callback of the same operation. */
 typedef void (*dv_stage_text_cb)(const char *stage, bool prefix, bool is_error, const char *text,

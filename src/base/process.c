@@ -351,7 +351,7 @@ static int check_on(const dv_process *p, const char *what, int64_t until)
 {
 	if (dv_clock_ms() > until)
 		return dv_err(DV_ETRANSIENT, "%s does not answer", what);
-	return p->finishes ? 0 : dv_check_cancel();
+	return p->finishes && !p->cancelable ? 0 : dv_check_cancel();
 }
 
 int dv_process_run(dv_process *p, const char *const *argv, const char *what, const void *input,

@@ -23,6 +23,7 @@ typedef struct dv_process {
 	int keep_fd;		/* stays open in the program; -1: none */
 	int patience_ms;	/* how long dv_process_run waits for it; 0: for ever */
 	bool finishes;		/* no cancel and no signal from a terminal stops what it does */
+	bool cancelable;	/* but a cancel does */
 
 	pid_t pid;	/* 0: none, or reaped */
 	int in, out;	/* its standard input and output, both non-blocking; -1 when closed */

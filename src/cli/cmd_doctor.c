@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dv doctor: looks at the machine, the store and the remotes.
+ * dv doctor: looks at the machine, the store, the remotes and the pipelines.
  */
 #include "cli/commands.h"
 #include "cli/common.h"
@@ -63,6 +63,8 @@ static int doctor_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (rc && rc != DV_ENOREPO)
 		return dv_out_fail(rc);
 	rc = dv_doctor(r, on_finding, &s);
+	if (rc == 0 && r)
+		rc = dv_doctor_pipelines(r, on_finding, &s);
 	if (rc)
 		return dv_out_fail(rc);
 	if (list)

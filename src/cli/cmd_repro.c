@@ -92,6 +92,8 @@ static void tell_end(const repro_state *s, const dv_stage_event *e)
 		dv_out_note("'%s' is skipped", name);
 	else if (e->state == DV_STAGE_CANCELLED)
 		dv_out_note("'%s' was interrupted", name);
+	else if ((e->state == DV_STAGE_SUBMITTED || e->state == DV_STAGE_ADOPTED) && !*e->job)
+		dv_out_note("'%s' is to be a job", name);
 	else if (e->state == DV_STAGE_SUBMITTED)
 		dv_out_note("'%s' is job %s", name, e->job);
 	else if (e->state == DV_STAGE_ADOPTED)

@@ -54,17 +54,27 @@ typedef struct dv_job_end {
 void dv_job_end_release(dv_job_end *end);
 
 struct dv_jobspec;
+/** A job that an earlier process left and that nobody takes. What it points to is the executor's
+ *  until it is forgotten. */
+typedef struct dv_job_left {
+	const struct dv_jobspec *spec;	/* NULL: there is none */
+	const char *number;	/* "" when it was not known */
+	bool ended;		/* by itself, else it was told to */
+	const dv_oid *run;	/* the record of it that its node made, or NULL */
+} dv_job_left;
 typedef struct dv_executor dv_executor;
 typedef struct dv_executor_ops {
 	const char *name;
 	bool apart;		/* jobs run in workspaces of their own, and outlive us */
 	int (*start)(dv_executor *x, const dv_job *job) DV_MUST_CHECK;
 	/** Looks for a job of that stage that an earlier process left: 1 with the same inputs,
-	 *  which is from now on as if it had been started here; 0 none. *old (of the executor,
-	 *  until it is forgotten) is one with other inputs, which was told to end and counts no
-	 *  more. */
-	int (*adopt)(dv_executor *x, const dv_job *job, const struct dv_jobspec **old)
-		DV_MUST_CHECK;
+	 *  which is from now on as if it had been started here; 0 none. *old is one with other
+	 *  inputs, which was told to end and counts no more. */
+	int (*adopt)(dv_executor *x, const dv_job *job, dv_job_left *old) DV_MUST_CHECK;
+	/** The same of a job that earlier processes left and that `end` says is to end; where jobs
+	 *  run apart. */
+	int (*dismiss)(dv_executor *x, bool (*end)(const struct dv_jobspec *spec, void *payload),
+		       void *payload, dv_job_left *old) DV_MUST_CHECK;
 	/** Waits at most `timeout_ms` for one to end; false when none did. */
 	bool (*poll)(dv_executor *x, int timeout_ms, dv_job_end *end);
 	/** Asks all to end, and the second time does not wait for them. Returns at once. */
@@ -82,6 +92,10 @@ struct dv_executor {
 
 /** Children of this process. */
 int dv_executor_local(dv_executor **out, dv_child_text_fn text, void *payload) DV_MUST_CHECK;
+/** Is Slurm installed here? */
+bool dv_executor_slurm_is_here(void);
+/** Did earlier processes leave jobs? */
+bool dv_executor_slurm_has_left(dv_repo *r);
 /** Jobs of Slurm. `program` is dv as the nodes find it. */
 int dv_executor_slurm(dv_executor **out, dv_repo *r, const char *program) DV_MUST_CHECK;
 static inline void dv_executor_free(dv_executor *x)

@@ -39,11 +39,11 @@ static int local_start(dv_executor *x, const dv_job *job)
 }
 
 /* Children of an earlier process cannot be taken over. */
-static int local_adopt(dv_executor *x, const dv_job *job, const struct dv_jobspec **old)
+static int local_adopt(dv_executor *x, const dv_job *job, dv_job_left *old)
 {
 	(void)x;
 	(void)job;
-	*old = NULL;
+	(void)old;
 	return 0;
 }
 

@@ -357,6 +357,8 @@ int dv_runner_run(dv_runner *r)
 	if (r->jobs > (int)r->n)
 		r->jobs = r->n ? (int)r->n : 1;
 	rc = loop(r);
+	if (rc == 0 && !r->cancelled)
+		rc = dv_runner_end_needless(r);
 	if (rc) {
 		dv_error_take(&first);
 		dv_runner_look_for_cancel(r);

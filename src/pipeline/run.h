@@ -132,6 +132,9 @@ const char *dv_node_folder(const dv_runner *r, const dv_node *n);
 
 int dv_node_start_apart(dv_runner *r, dv_node *n) DV_MUST_CHECK;
 int dv_node_end_apart(dv_runner *r, dv_node *n, dv_job_end *job) DV_MUST_CHECK;
+/** When all else is done: jobs that earlier processes left and that the plan does without are told
+ *  to end, recorded and forgotten. */
+int dv_runner_end_needless(dv_runner *r) DV_MUST_CHECK;
 
 /* -- run_record.c: what is written down of a run ----------------------------------------------- */
 

@@ -137,19 +137,94 @@ static int open_executor(dv_runner *r, dv_node *n)
 	return rc;
 }
 
-/* A job of the same stage with other inputs was told to end. */
-static int record_old(dv_runner *r, const dv_jobspec *old)
+/* Is it the record of that job, whole? */
+static bool is_of(const dv_runner *r, const dv_oid *run, const dv_jobspec *spec)
 {
-	dv_run run = dv_jobspec_run(old, old->outs);
+	dv_auto(dv_run_doc) d = DV_RUN_DOC_INIT;
+	int rc = dv_run_doc_load(&d, r->st.reader, run);
+
+	if (rc)
+		dv_error_clear();
+	return rc == 0 && d.kind == DV_RUN_DOC_RUN && d.run.stage && d.run.file &&
+	       strcmp(d.run.stage, spec->stage) == 0 && strcmp(d.run.file, spec->file) == 0;
+}
+
+/* What became of a job that an earlier process left, and that nobody needs. */
+static int record_left(dv_runner *r, const dv_job_left *left)
+{
+	dv_run run = dv_jobspec_run(left->spec, left->spec->outs);
 	dv_oid oid;
 	int rc = dv_runner_records(r);
 
-	run.state = DV_RUN_CANCELED;
+	run.state = left->ended ? DV_RUN_FAILED : DV_RUN_CANCELED;
 	run.start_us = run.end_us = dv_clock_wall_us();
-	run.exit_code = 128 + 15;
-	if (rc == 0)
+	run.exit_code = left->ended ? 1 : 128 + 15;
+	if (rc == 0 && left->run)
+		rc = dv_store_refresh(r->store);
+	if (rc == 0 && left->run && is_of(r, left->run, left->spec))
+		rc = dv_run_take(r->records, r->st.reader, left->run);
+	else if (rc == 0)
 		rc = dv_run_record(r->records, r->writer, &run, &oid);
 	r->unlisted |= rc == 0;
+	return rc;
+}
+
+/* -- jobs that nobody takes -------------------------------------------------------------------- */
+
+/* Does the plan do without the job? Its stage may be gone, or be as it should be already. */
+static bool is_needless(const dv_runner *r, const dv_jobspec *spec)
+{
+	for (size_t i = 0; i < r->plan.p.n; i++) {
+		const dv_stage *s = &r->plan.p.stages[i];
+
+		if (strcmp(s->name, spec->stage) == 0 && strcmp(s->file, spec->file) == 0)
+			return r->node_of[i] != DV_NO_NODE &&
+			       r->nodes[r->node_of[i]].state == DV_NODE_DONE &&
+			       r->nodes[r->node_of[i]].how != DV_STAGE_SKIPPED;
+	}
+	return true;
+}
+
+/* Nobody else who runs here may wait for it. */
+static bool is_to_end(const dv_jobspec *spec, void *payload)
+{
+	dv_runner *r = payload;
+	dv_autofree dv_pathlock_path *paths = NULL;
+	int rc;
+
+	if (!is_needless(r, spec) || !(paths = dv_calloc(spec->nouts + 1, sizeof(*paths))))
+		return false;
+	for (size_t i = 0; i < spec->nouts; i++)
+		paths[i] = (dv_pathlock_path){ spec->outs[i].path, true };
+	rc = dv_pathlocks_try(r->paths, r->n, "'dv repro'", paths, spec->nouts, NULL);
+	if (rc == 1)
+		rc = dv_pathlocks_release(r->paths, r->n) == 0;
+	if (rc < 0)
+		dv_error_clear();
+	return rc == 1;
+}
+
+int dv_runner_end_needless(dv_runner *r)
+{
+	int rc = 0;
+
+	/* Records of them are to be stored, and Slurm to be at hand. */
+	if (!r->writer || (!r->slurm && (!dv_executor_slurm_has_left(r->repo) ||
+					 !dv_executor_slurm_is_here())))
+		return 0;
+	if (!r->slurm)
+		rc = dv_executor_slurm(&r->slurm, r->repo, r->o->program);
+	while (rc == 0) {
+		dv_job_left left = { 0 };
+
+		rc = r->slurm->ops->dismiss(r->slurm, is_to_end, r, &left);
+		if (rc || !left.spec)
+			break;
+		dv_warn("job %s of '%s', which nothing here needs any more, %s",
+			*left.number ? left.number : "(no number)", left.spec->stage,
+			left.ended ? "had ended" : "was canceled");
+		rc = record_left(r, &left);
+	}
 	return rc;
 }
 
@@ -158,7 +233,7 @@ int dv_node_start_apart(dv_runner *r, dv_node *n)
 	dv_job job = { .child = { .owner = (size_t)(n - r->nodes),
 				  .keep_fd = dv_pathlocks_fd(r->paths) },
 		       .stage = n->s, .entry = &n->entry };
-	const dv_jobspec *old = NULL;
+	dv_job_left old = { 0 };
 	inputs in = { 0 };
 	int rc = check(r, n);
 
@@ -166,7 +241,7 @@ int dv_node_start_apart(dv_runner *r, dv_node *n)
 	    (rc = n->executor->ops->adopt(n->executor, &job, &old)) < 0)
 		return rc;
 	n->adopted = rc == 1;
-	if (old && (rc = record_old(r, old)))
+	if (old.spec && (rc = record_left(r, &old)))
 		return rc;
 	if (!n->adopted) {
 		if ((rc = provide_inputs(r, n, &in)))

@@ -9,7 +9,7 @@
  * jobs; squeue is asked for those that will never have one, also once for all jobs, ever more
  * seldom while nothing changes.
  */
-#include "pipeline/slurm_tools.h"
+#include "pipeline/slurm_priv.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -21,42 +21,16 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "base/sha256.h"
-#include "pipeline/jobspec.h"
 
 #define JOBS_MOST 100		/* in flight, when nobody says how many */
 #define LOOK_LEAST_MS 20	/* between two looks at the folder of results */
 #define LOOK_MOST_MS 500
 #define ASK_LEAST_MS 1000	/* between two questions to squeue */
 #define ASK_MOST_MS 30000
+#define ASK_SILENT_MS 5000	/* while it takes no jobs, and to a squeue that waited in vain */
 #define ASK_ENDING_MS 300	/* while jobs are told to end */
 #define GRACE_MS 3000		/* from the end that Slurm tells of to a result in a far folder */
 #define LOG_MAX DV_CHILD_LOG_MAX
-
-typedef struct sjob {
-	char id[DV_JOB_ID];
-	char number[DV_SLURM_NUMBER];	/* "" while it is not known */
-	char *dir, *key, *file, *stage;	/* owned; the last three of jobs that were found */
-	size_t owner;
-	bool live;		/* ours, and has not ended */
-	bool ended;		/* and was handed out */
-	bool stopped;		/* its node says that somebody ended it */
-	char state[32], node[128];	/* as squeue told last */
-	int64_t over_ms;	/* when it was seen to be over; 0: it was not */
-	dv_jobresult result;	/* of one that was stopped */
-	dv_jobspec spec;	/* what an old one was, while it is borrowed */
-} sjob;
-
-typedef struct slurm {
-	dv_executor x;
-	dv_repo *repo;
-	char *program, *dir, *done;
-	sjob **j;
-	size_t n, cap;
-	int64_t look_at, look_every, ask_at, ask_every;
-	int64_t changed;	/* when something happened last */
-	int cancels;
-	bool warned;		/* that squeue does not answer */
-} slurm;
 
 static void free_job(sjob *j)
 {
@@ -65,7 +39,9 @@ static void free_job(sjob *j)
 	free(j->file);
 	free(j->stage);
 	dv_jobspec_release(&j->spec);
+	dv_jobresult_release(&j->old_result);
 	dv_jobresult_release(&j->result);
+	free(j->why);
 	free(j);
 }
 
@@ -106,8 +82,7 @@ static bool is_id(const char *name)
 	       strspn(name, "0123456789abcdef") == DV_JOB_ID - 1;
 }
 
-/* A small file in the folder of a job; "" when it is not there. */
-static int read_small(const sjob *j, const char *name, dv_buf *out)
+int dv_sjob_read(const sjob *j, const char *name, dv_buf *out)
 {
 	dv_autofree char *path = dv_path_join(j->dir, name);
 	int rc = path ? dv_fs_read_file(out, path, 4096) : dv_err_nomem();
@@ -120,7 +95,7 @@ static int read_small(const sjob *j, const char *name, dv_buf *out)
 	return rc;
 }
 
-static void set_number(sjob *j, const char *text)
+void dv_sjob_set_number(sjob *j, const char *text)
 {
 	size_t n = strspn(text, "0123456789");
 
@@ -152,11 +127,11 @@ static int find_one(slurm *s, const char *id)
 	j->stage = dv_strdup(spec.stage);
 	if (!j->key || !j->file || !j->stage)
 		return DV_ERROR;
-	if ((rc = read_small(j, "submitted", &text)))
+	if ((rc = dv_sjob_read(j, "submitted", &text)))
 		return rc;
-	set_number(j, dv_buf_str(&text));
-	if (!j->number[0] && (rc = read_small(j, "started", &text)) == 0)
-		set_number(j, dv_buf_str(&text));
+	dv_sjob_set_number(j, dv_buf_str(&text));
+	if (!j->number[0] && (rc = dv_sjob_read(j, "started", &text)) == 0)
+		dv_sjob_set_number(j, dv_buf_str(&text));
 	return rc;
 }
 
@@ -174,61 +149,7 @@ static int find_all(slurm *s)
 	return rc;
 }
 
-/* -- submitting -------------------------------------------------------------------------------- */
-
-static int write_in(const sjob *j, const char *name, const void *p, size_t n, unsigned flags)
-{
-	dv_autofree char *path = dv_path_join(j->dir, name);
-
-	return path ? dv_fs_write_file(path, p, n, flags) : dv_err_nomem();
-}
-
-static int write_spec(slurm *s, sjob *j, const dv_job *job)
-{
-	static const char script[] = "#!/bin/sh\nexec \"$1\" exec \"$2\"\n";
-	dv_auto(dv_buf) text = DV_BUF_INIT;
-	int rc = dv_jobspec_print(&text, s->repo, job, j->id);
-
-	if (rc || (rc = dv_fs_mkdirs_sync(j->dir)) ||
-	    (rc = write_in(j, "job.sh", script, sizeof(script) - 1, 0)))
-		return rc;
-	return write_in(j, "job.json", text.p, text.n, DV_ATOMIC_SYNC);
-}
-
-static int note_number(const sjob *j)
-{
-	return write_in(j, "submitted", j->number, strlen(j->number), DV_ATOMIC_SYNC);
-}
-
-static int submit(slurm *s, sjob *j, const dv_job *job)
-{
-	const dv_stage *st = job->stage;
-	dv_autofree const char **argv = dv_calloc(st->nsbatch + 12, sizeof(*argv));
-	dv_autofree char *script = dv_path_join(j->dir, "job.sh");
-	dv_auto(dv_buf) name = DV_BUF_INIT, output = DV_BUF_INIT, dir = DV_BUF_INIT;
-	size_t n = 0;
-	int rc;
-
-	dv_buf_addf(&name, "--job-name=dv:%s:%s", j->id, st->name);
-	/* "%" begins a pattern there, "\" ends them all. */
-	dv_buf_addf(&output, "--output=%s/slurm.out", j->dir);
-	dv_buf_addf(&dir, "--chdir=%s", j->dir);
-	if (!argv || !script || name.err || output.err || dir.err)
-		return dv_err_nomem();
-	argv[n++] = "sbatch";
-	argv[n++] = "--parsable";
-	argv[n++] = "--no-requeue";
-	argv[n++] = dv_buf_str(&name);
-	argv[n++] = dv_buf_str(&output);
-	argv[n++] = dv_buf_str(&dir);
-	for (size_t i = 0; i < st->nsbatch; i++)
-		argv[n++] = st->sbatch[i];
-	argv[n++] = script;
-	argv[n++] = s->program;
-	argv[n++] = j->dir;
-	rc = dv_slurm_submit(argv, job->child.keep_fd, j->number);
-	return rc ? rc : note_number(j);
-}
+/* -- starting ---------------------------------------------------------------------------------- */
 
 static void changed(slurm *s)
 {
@@ -240,16 +161,18 @@ static void changed(slurm *s)
 		s->ask_at = s->changed + s->ask_every;
 }
 
-static void begin_watch(slurm *s, sjob *j, const dv_job *job)
+void dv_sjob_watch(slurm *s, sjob *j, const dv_job *job)
 {
 	j->live = true;
 	j->owner = job->child.owner;
+	j->what = job->stage;
+	j->keep_fd = job->child.keep_fd;
 	if (s->ask_at == 0)
 		s->ask_at = dv_clock_ms() + ASK_LEAST_MS;
 	changed(s);
 }
 
-static void drop(slurm *s, sjob *j)
+void dv_sjob_drop(slurm *s, sjob *j)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->j[i] == j)
@@ -270,19 +193,19 @@ static int slurm_start(dv_executor *x, const dv_job *job)
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)random);
 	if ((rc = new_job(s, id, &j)))
 		return rc;
-	rc = write_spec(s, j, job);
+	dv_sjob_watch(s, j, job);
+	rc = dv_sjob_write(s, j, job);
 	if (rc == 0)
-		rc = submit(s, j, job);
+		rc = dv_sjob_submit(s, j);
 	if (rc) {
 		dv_error why;
 
 		dv_error_take(&why);
 		if (dv_fs_remove_tree(j->dir))
 			dv_error_clear();
-		drop(s, j);
+		dv_sjob_drop(s, j);
 		return dv_error_put(&why);
 	}
-	begin_watch(s, j, job);
 	return 0;
 }
 
@@ -293,7 +216,7 @@ static bool is_named(const dv_slurm_seen *seen, const sjob *j)
 	return strncmp(seen->name, "dv:", 3) == 0 && strncmp(seen->name + 3, j->id, 16) == 0;
 }
 
-static const dv_slurm_seen *find_seen(const dv_slurm_seen *seen, size_t n, const sjob *j)
+const dv_slurm_seen *dv_sjob_seen(const dv_slurm_seen *seen, size_t n, const sjob *j)
 {
 	for (size_t i = 0; i < n; i++)
 		if (j->number[0] ? strcmp(seen[i].number, j->number) == 0 : is_named(&seen[i], j))
@@ -303,6 +226,16 @@ static const dv_slurm_seen *find_seen(const dv_slurm_seen *seen, size_t n, const
 
 static void take_seen(slurm *s, sjob *j, const dv_slurm_seen *e)
 {
+	if (j->waiting && !e) {
+		dv_sjob_submit_again(s, j);
+		return;
+	}
+	if (j->waiting) {
+		dv_sjob_set_number(j, e->number);
+		if (dv_sjob_note_number(j))
+			dv_error_clear();
+		j->waiting = false;
+	}
 	bool over = !e || dv_slurm_is_over(e->state);
 
 	if (e && strcmp(j->state, e->state) != 0) {
@@ -324,20 +257,26 @@ static void ask(slurm *s)
 	size_t n;
 	int rc = dv_slurm_look(&a, &seen, &n);
 
-	if (rc) {
+	if (rc == 0) {
+		s->silent_ms = 0;
+		s->warned = false;
+	} else if (rc == DV_ECANCELLED) {
+		dv_error_clear();
+	} else {
 		/* It may be down for a while; that says nothing of the jobs. */
-		if (!s->warned)
+		dv_slurm_was_silent(s);
+		if (!s->warned && !s->silent_ms)
 			dv_warn("squeue does not say how the jobs are: %s",
 				dv_error_last()->message);
 		s->warned = true;
 		dv_error_clear();
 	}
 	for (size_t i = 0; rc == 0 && i < s->n; i++)
-		if (s->j[i]->live)
-			take_seen(s, s->j[i], find_seen(seen, n, s->j[i]));
+		if (s->j[i]->live && !(s->j[i]->waiting && s->silent_ms))
+			take_seen(s, s->j[i], dv_sjob_seen(seen, n, s->j[i]));
 	s->ask_every = s->cancels ? ASK_ENDING_MS : s->ask_every + s->ask_every / 2;
-	if (s->ask_every > ASK_MOST_MS)
-		s->ask_every = ASK_MOST_MS;
+	if (s->ask_every > (s->silent_ms ? ASK_SILENT_MS : ASK_MOST_MS))
+		s->ask_every = s->silent_ms ? ASK_SILENT_MS : ASK_MOST_MS;
 	s->ask_at = dv_clock_ms() + s->ask_every;
 }
 
@@ -533,7 +472,7 @@ static void say_lost(const sjob *j, dv_job_end *end)
 /* Is it known that no result will come, or why the one that came says that it was stopped? */
 static bool is_settled(const slurm *s, const sjob *j)
 {
-	if (s->cancels > 1)
+	if (s->cancels > 1 || j->why || (s->cancels && j->waiting))
 		return true;
 	if (j->stopped)
 		return j->over_ms || s->cancels;
@@ -555,7 +494,9 @@ static bool take_over(slurm *s, dv_job_end *end)
 							    strcmp(j->state, "FAILED") == 0))
 			       ? DV_JOB_CANCELED : DV_JOB_LOST;
 		hand_out(s, j, j->stopped ? &j->result : NULL, fate, end);
-		if (fate == DV_JOB_LOST)
+		if (j->why)
+			end->child.error = *j->why;
+		else if (fate == DV_JOB_LOST)
 			say_lost(j, end);
 		return true;
 	}
@@ -592,93 +533,6 @@ static bool slurm_poll(dv_executor *x, int timeout_ms, dv_job_end *end)
 		if (nanosleep(&ts, NULL))
 			return false;
 	}
-}
-
-/* -- found again ------------------------------------------------------------------------------- */
-
-static sjob *find_left(const slurm *s, const dv_stage *st)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		sjob *j = s->j[i];
-
-		if (!j->live && !j->ended && j->stage && strcmp(j->stage, st->name) == 0 &&
-		    strcmp(j->file, st->file) == 0)
-			return j;
-	}
-	return NULL;
-}
-
-/* Was it ever submitted? Where sbatch was called and its answer lost, Slurm knows the name. */
-static int find_number(const slurm *s, sjob *j, bool *known)
-{
-	dv_auto(dv_arena) a = DV_ARENA_INIT;
-	dv_autofree char *path = dv_path_join(s->done, j->id);
-	const dv_slurm_seen *e;
-	dv_slurm_seen *seen;
-	size_t n;
-	int rc;
-
-	*known = j->number[0] || (path && access(path, F_OK) == 0);
-	if (*known)
-		return 0;
-	if ((rc = dv_slurm_look(&a, &seen, &n)))
-		return rc;
-	if (!(e = find_seen(seen, n, j)))
-		return 0;
-	*known = true;
-	set_number(j, e->number);
-	return note_number(j);
-}
-
-static int end_old(sjob *j, const dv_jobspec **old)
-{
-	const char *number = j->number;
-	int rc;
-
-	if (*number && dv_slurm_cancel(&number, 1))
-		dv_error_clear();
-	j->ended = true;
-	if ((rc = dv_jobspec_read(&j->spec, j->dir)))
-		return rc;
-	*old = &j->spec;
-	return 0;
-}
-
-/* Another process may have brought it to its end since. */
-static bool is_there(const sjob *j)
-{
-	dv_autofree char *path = dv_path_join(j->dir, "job.json");
-
-	return path && access(path, F_OK) == 0;
-}
-
-static int slurm_adopt(dv_executor *x, const dv_job *job, const dv_jobspec **old)
-{
-	slurm *s = (slurm *)x;
-	sjob *j = find_left(s, job->stage);
-	char hex[DV_OID_HEX_SIZE + 1];
-	bool known;
-	dv_oid key;
-	int rc;
-
-	*old = NULL;
-	if (j && !is_there(j)) {
-		drop(s, j);
-		j = NULL;
-	}
-	if (!j)
-		return 0;
-	if ((rc = dv_jobspec_key(job, &key)) || (rc = find_number(s, j, &known)))
-		return rc;
-	if (!known) {
-		j->ended = true;
-		return 0;
-	}
-	dv_oid_hex(hex, &key);
-	if (strcmp(hex, j->key) != 0)
-		return end_old(j, old);
-	begin_watch(s, j, job);
-	return 1;
 }
 
 /* -- ending ------------------------------------------------------------------------------------ */
@@ -720,7 +574,7 @@ static int slurm_forget(dv_executor *x)
 		if ((rc = dv_fs_remove_tree(j->dir)))
 			return rc;
 		dv_fs_unlinkat(AT_FDCWD, path, 0);
-		drop(s, j);
+		dv_sjob_drop(s, j);
 	}
 	return 0;
 }
@@ -752,7 +606,8 @@ static void clear_done(const slurm *s)
 		closedir(d);
 }
 
-static int open_folder(slurm *s, dv_repo *r, const char *program)
+/* The folder of jobs of this workspace; owned. */
+static char *folder_of(const dv_repo *r)
 {
 	char hex[DV_OID_HEX_SIZE + 1], name[] = "jobs-0123456789abcdef";
 	dv_oid id;
@@ -760,21 +615,49 @@ static int open_folder(slurm *s, dv_repo *r, const char *program)
 	dv_sha256(&id, r->root, strlen(r->root));
 	dv_oid_hex(hex, &id);
 	memcpy(name + 5, hex, 16);
+	return dv_path_join(r->dvdir, name);
+}
+
+static int open_folder(slurm *s, dv_repo *r, const char *program)
+{
 	s->repo = r;
 	s->program = dv_strdup(program ? program : "dv");
-	s->dir = dv_path_join(r->dvdir, name);
+	s->dir = folder_of(r);
 	s->done = s->dir ? dv_path_join(s->dir, "done") : NULL;
 	if (!s->program || !s->done)
 		return dv_err_nomem();
 	return dv_fs_mkdirs(s->done);
 }
 
+bool dv_executor_slurm_is_here(void)
+{
+	int rc = dv_slurm_available();
+
+	if (rc)
+		dv_error_clear();
+	return rc == 0;
+}
+
+bool dv_executor_slurm_has_left(dv_repo *r)
+{
+	dv_autofree char *dir = folder_of(r);
+	DIR *d = dir ? opendir(dir) : NULL;
+	bool found = false;
+	struct dirent *e;
+
+	while (!found && d && (e = readdir(d)))
+		found = is_id(e->d_name);
+	if (d)
+		closedir(d);
+	return found;
+}
+
 int dv_executor_slurm(dv_executor **out, dv_repo *r, const char *program)
 {
 	static const dv_executor_ops ops = {
-		.name = "slurm", .apart = true, .start = slurm_start, .adopt = slurm_adopt,
-		.poll = slurm_poll, .cancel = slurm_cancel, .forget = slurm_forget,
-		.name_of = slurm_name_of, .free = slurm_free,
+		.name = "slurm", .apart = true, .start = slurm_start, .adopt = dv_slurm_adopt,
+		.dismiss = dv_slurm_dismiss, .poll = slurm_poll, .cancel = slurm_cancel,
+		.forget = slurm_forget, .name_of = slurm_name_of, .free = slurm_free,
 	};
 	slurm *s;
 	int rc;

@@ -15,7 +15,7 @@
 #define PATIENCE_MS 120000	/* then it is ended: sbatch itself gives up earlier */
 #define CANCEL_AT_ONCE 500	/* numbers on one command line */
 
-int dv_slurm_available(void)
+static bool is_on_path(const char *name)
 {
 	const char *path = getenv("PATH");
 
@@ -24,20 +24,46 @@ int dv_slurm_available(void)
 
 		n = strcspn(path, ":");
 		dir = dv_strndup(path, n);
-		file = dir && n ? dv_path_join(dir, "sbatch") : NULL;
+		file = dir && n ? dv_path_join(dir, name) : NULL;
 		if (file && access(file, X_OK) == 0)
-			return 0;
+			return true;
 	}
-	return dv_err_hint(dv_err(DV_ENOTFOUND, "there is no 'sbatch': Slurm is not installed "
-				  "here"),
-			   "run this where Slurm is, or here with '--executor local'");
+	return false;
+}
+
+int dv_slurm_available(void)
+{
+	static const char *const names[] = { "sbatch", "squeue", "scancel", NULL };
+
+	for (const char *const *n = names; *n; n++)
+		if (!is_on_path(*n))
+			return dv_err_hint(dv_err(DV_ENOTFOUND, "there is no '%s': Slurm is not "
+						  "installed here", *n), "run this where Slurm "
+					   "is, or here with '--executor local'");
+	return 0;
 }
 
 /* -- one program ------------------------------------------------------------------------------- */
 
+/* Does it complain that the controller cannot be reached, or has too much to do? */
+static bool is_passing(const char *words)
+{
+	static const char *const known[] = {
+		"Unable to contact slurm controller", "Socket timed out", "in standby mode",
+		"Zero Bytes were transmitted or received", "Resource temporarily unavailable",
+		"Slurm temporarily unable", NULL
+	};
+
+	for (const char *const *k = known; *k; k++)
+		if (strcasestr(words, *k))
+			return true;
+	return false;
+}
+
 /* Runs it to its end, and takes what it prints. A Ctrl-C must not leave a job of which nobody
- * knows, and comes when jobs are to be looked at and canceled. */
-static int run(dv_buf *out, const char *const *argv, int keep_fd)
+ * knows, and comes when jobs are to be looked at and canceled; but one that only `looks` may wait
+ * long for an answer, and is ended. */
+static int run(dv_buf *out, const char *const *argv, int keep_fd, bool looks)
 {
 	dv_process p = DV_PROCESS_INIT;
 	char words[WORDS_MAX];
@@ -45,12 +71,13 @@ static int run(dv_buf *out, const char *const *argv, int keep_fd)
 	p.keep_fd = keep_fd;
 	p.patience_ms = PATIENCE_MS;
 	p.finishes = true;
+	p.cancelable = looks;
 	int rc = dv_process_run(&p, argv, argv[0], NULL, 0, out, OUTPUT_MAX);
 	if (rc || dv_process_code(&p) == 0)
 		return rc;
 	dv_process_words(&p, words, sizeof words);
 	if (*words)
-		return dv_err(DV_ERROR, "%s", words);
+		return dv_err(is_passing(words) ? DV_ETRANSIENT : DV_ERROR, "%s", words);
 	return dv_err(DV_ERROR, "'%s' failed with exit status %d", argv[0], dv_process_code(&p));
 }
 
@@ -59,7 +86,7 @@ static int run(dv_buf *out, const char *const *argv, int keep_fd)
 int dv_slurm_submit(const char *const *argv, int keep_fd, char number[DV_SLURM_NUMBER])
 {
 	dv_auto(dv_buf) text = DV_BUF_INIT;
-	int rc = run(&text, argv, keep_fd);
+	int rc = run(&text, argv, keep_fd, false);
 	const char *s;
 	size_t n;
 
@@ -119,7 +146,7 @@ int dv_slurm_look(dv_arena *a, dv_slurm_seen **out, size_t *n)
 				     "%i|%T|%N|%r|%j", NULL };
 
 	snprintf(user, sizeof(user), "%lu", (unsigned long)geteuid());
-	int rc = run(&text, argv, -1);
+	int rc = run(&text, argv, -1, true);
 	return rc ? rc : parse(a, &text, out, n);
 }
 
@@ -145,7 +172,7 @@ int dv_slurm_cancel(const char *const *numbers, size_t n)
 
 		while (at < n && k < CANCEL_AT_ONCE + 2)
 			argv[k++] = numbers[at++];
-		rc = run(NULL, argv, -1);
+		rc = run(NULL, argv, -1, false);
 	}
 	return rc;
 }

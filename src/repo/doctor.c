@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
+#include "repo/doctor.h"
 #include "repo/hooks.h"
 #include "repo/sync.h"
 #include "repo/workdir.h"
@@ -151,6 +152,13 @@ static int check_folder(const doctor *d, const char *topic, const char *dir)
 		return tell(d, topic, dv_buf_str(&value), "less than 1 GiB of space is free",
 			    "make room, or run 'dv gc -A'");
 	return tell(d, topic, dv_buf_str(&value), NULL, NULL);
+}
+
+int dv_doctor_folder(dv_finding_cb cb, void *payload, const char *topic, const char *dir)
+{
+	const doctor d = { .cb = cb, .payload = payload };
+
+	return check_folder(&d, topic, dir);
 }
 
 /* -- the repository ---------------------------------------------------------------------------- */

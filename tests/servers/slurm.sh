@@ -4,7 +4,7 @@
 # Slurm on loopback: munged, slurmctld and two nodes (slurmd) on this machine, without accounting
 # and cgroups; jobs really run. Debian: slurmctld, slurmd, slurm-client, munge; needs root.
 # SLURM_CONF is what its programs need. A node is lost when its slurmd is killed: its number is in
-# SLURM_NODES/n1.pid, and 'slurm.sh node DIR n1' starts it again.
+# SLURM_NODES/n1.pid, and 'slurm.sh node DIR n1' starts it again; so it is with the controller, ctld.
 . "$(dirname "$0")/common.sh"
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -61,6 +61,7 @@ both_idle() {
 
 start_node() {
 	export SLURM_CONF=$DIR/slurm.conf
+	[ "$1" != ctld ] || { spawn ctld slurmctld -D -f "$SLURM_CONF"; return; }
 	spawn "$1" slurmd -D -N "$1" -f "$SLURM_CONF"
 }
 

@@ -74,13 +74,25 @@ cat >"$TEST_DIR/fake/sbatch" <<'EOT'
 printf '%s\n' "$@" >"$FAKE/argv"
 for dir; do :; done
 n=$(($(cat "$FAKE/n" 2>/dev/null || echo 0) + 1)); echo $n >"$FAKE/n"
+if [ -s "$FAKE/silent" ]; then
+	sed -i 1d "$FAKE/silent"
+	echo "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)" >&2
+	exit 1
+fi
+[ ! -e "$FAKE/kill" ] || { rm "$FAKE/kill"; kill -9 $PPID; exit 1; }
 [ -z "${FAKE_DIE:-}" ] || { echo "sbatch: error: invalid partition specified" >&2; exit 1; }
 ( SLURM_JOB_ID=$n SLURMD_NODENAME=fake sh "${@: -3}" >"$dir/slurm.out" 2>&1
 [ -z "${FAKE_EDIT:-}" ] || sed -i "$FAKE_EDIT" "$dir/../done/$(basename "$dir")" ) </dev/null >/dev/null 2>&1
 echo $n
 EOT
-printf '#!/bin/sh\nexit 0\n' >"$TEST_DIR/fake/squeue"
-cp "$TEST_DIR/fake/squeue" "$TEST_DIR/fake/scancel"
+cat >"$TEST_DIR/fake/squeue" <<'EOT'
+#!/bin/bash
+[ -s "$FAKE/silent" ] || exit 0
+sed -i 1d "$FAKE/silent"
+echo "slurm_load_jobs error: Unable to contact slurm controller (connect failure)" >&2
+exit 1
+EOT
+printf '#!/bin/sh\nexit 0\n' >"$TEST_DIR/fake/scancel"
 chmod +x "$TEST_DIR"/fake/*
 export FAKE=$TEST_DIR/fake
 
@@ -201,6 +213,57 @@ test_case 'what cannot be submitted, and what jobs cannot do' '
 	must_fail 129 $DV exec 2>err
 	must_fail 2 $DV exec no 2>err
 	mkdir job; echo "{\"schema\":1}" >job/job.json; must_fail 12 $DV exec job 2>err
+'
+
+test_case 'jobs wait while nobody takes them, also those that a killed run was about to submit' '
+	PATH=$FAKE:$PATH
+	fresh m
+	cat >dv.yaml <<EOT
+stages:
+  s:
+    foreach: [a, b]
+    do: {cmd: "echo \${item} >\${item}", outs: ["\${item}"], executor: slurm}
+EOT
+	save
+	n=$(cat "$FAKE/n")
+	seq 2 >"$FAKE/silent"
+	repro
+	[ "$(cat a b)" = "a
+b" ]
+	[ "$(grep -c "takes no jobs" err)" = 1 ]; contains err "${q}s@b${q} is to be a job"
+	[ "$(states s@a) $(states s@b)" = "COMPLETE COMPLETE" ]
+	[ "$(cat "$FAKE/n")" = $((n + 3)) ]
+	nothing_left
+	sed -i "s/echo/echo x/" dv.yaml
+	touch "$FAKE/kill"; code=0; $DV repro s@a >/dev/null 2>&1 || code=$?; [ $code = 137 ]
+	seq 2 >"$FAKE/silent"
+	repro s@a
+	[ "$(cat a)" = "x a" ]; contains err "takes no jobs"
+	nothing_left
+	sed -i "s/echo x/echo y/" dv.yaml
+	seq 99 >"$FAKE/silent"; rm err
+	$DV repro s@a >/dev/null 2>err & pid=$!
+	until_true grep -q "takes no jobs" err
+	kill -INT $pid; code=0; wait $pid || code=$?; [ $code = 130 ]
+	rm "$FAKE/silent"
+	[ "$(states s@a)" = "CANCELED COMPLETE COMPLETE" ]
+	nothing_left
+'
+
+test_case 'doctor looks at what stages run with' '
+	PATH=$FAKE:$PATH
+	cd m
+	$DV doctor >out; contains out "2 stages in 1 file"; contains out "its controller answers"; contains out "slurm jobs: "
+	echo >"$FAKE/silent"
+	must_fail 1 $DV doctor >out; contains out "Unable to contact slurm controller"; contains out "scontrol ping"
+	rm "$FAKE/silent"
+	mkdir bin; for p in git sh; do ln -s "$(command -v $p)" bin/; done
+	( PATH=$PWD/bin; must_fail 1 $DV doctor >out )
+	contains out "there is no ${q}sbatch${q}"
+	sed -i "s/executor: slurm/executor: local/" dv.yaml
+	$DV doctor >out; lacks out "slurm"
+	sed -i "s/outs/out/" dv.yaml
+	must_fail 1 $DV doctor >out; contains out "dv.yaml:4:"
 '
 
 need_server slurm
@@ -388,6 +451,52 @@ test_case 'a job that was left and whose stage changed is ended and told of' '
 	[ "$(cat out)" != "" ]; lacks err "submitted before"
 	[ "$(states s)" = "COMPLETE CANCELED" ]
 	until_true no_jobs
+	nothing_left
+'
+
+# left: 'dv repro' was killed while the job of the one stage ran.
+left() {
+	$DV repro >out.txt 2>err & pid=$!
+	until_true running
+	kill -9 $pid; wait $pid || true
+}
+
+test_case 'a job that was left and whose stage is gone, or was run elsewhere' '
+	fresh v
+	printf "stages:\n  s: {cmd: \"sleep 60; echo 1 >out\", outs: [out], executor: slurm}\n" >dv.yaml; save
+	left
+	echo "stages: {t: {cmd: echo 1 >other, outs: [other]}}" >dv.yaml
+	repro --dry; [ -n "$(jobs)" ]
+	repro
+	contains err "which nothing here needs any more, was canceled"
+	[ "$(states s)" = CANCELED ]
+	nothing_left; until_true no_jobs
+	repro; lacks err "job"
+	git checkout -q dv.yaml; sed -i "s/sleep 60/sleep 1/" dv.yaml
+	left
+	until_true no_jobs
+	$DV repro -q --executor local -s s 2>err; contains err "submitted before" || contains err "had ended"
+	[ "$(cat out)" = 1 ]
+	nothing_left
+	sed -i "s/sleep 1/sleep 2/" dv.yaml
+	left
+	until_true no_jobs
+	echo "stages: {t: {cmd: echo 1 >other, outs: [other]}}" >dv.yaml
+	repro
+	contains err "had ended"
+	[ "$(states s | cut -d" " -f1)" = COMPLETE ]
+	nothing_left
+'
+
+test_case 'the controller is started again while repro runs' '
+	fresh u
+	echo "stages: {s: {cmd: echo 1 >out, outs: [out], executor: slurm}}" >dv.yaml; save
+	rm -f err; kill "$(cat "$SLURM_NODES/ctld.pid")"
+	$DV repro >out.txt 2>err & pid=$!
+	until_true grep -q "takes no jobs" err
+	"$TEST_SOURCE/servers/slurm.sh" node "$SLURM_DIR" ctld
+	wait $pid
+	[ "$(cat out)" = 1 ] && [ "$(states s)" = COMPLETE ]
 	nothing_left
 '
 
