@@ -14,12 +14,14 @@
 
 #define BLOCK ((size_t)256 << 10)	/* of a read or a write */
 #define PIECES 16			/* under way for one get or put */
+#define PIECES_ALL 32			/* for all gets of a connection, but two for each */
 #define AT_ONCE ((uint64_t)2 << 20)	/* so much is sent without asking first */
 
 typedef struct stdio_wire {
 	dv_wire wire;
 	char *what;
 	_Atomic uint32_t handle;
+	_Atomic unsigned gets;	/* under way */
 } stdio_wire;
 
 /* -- asking ------------------------------------------------------------------------------------ */
@@ -111,6 +113,7 @@ typedef struct moving {
 	size_t first, count;
 	uint64_t next, end;
 	uint32_t handle;
+	bool counts;		/* among the gets under way */
 	bool open;		/* a put that the other side still knows */
 	uint8_t *block;
 	dv_buf body;
@@ -121,6 +124,7 @@ static void moving_release(moving *g)
 	dv_error kept;
 
 	dv_error_take(&kept);
+	g->s->gets -= g->counts;
 	for (size_t i = 0; i < PIECES; i++) {
 		dv_mux_forget(g->s->wire.mux, &g->a[i]);
 		dv_answer_release(&g->a[i]);
@@ -153,6 +157,14 @@ static int ask_next(moving *g)
 	return rc;
 }
 
+/* So many pieces of a get may be under way: what a connection has room for, it has once. */
+static size_t most_pieces(const moving *g)
+{
+	size_t n = PIECES_ALL / g->s->gets;
+
+	return n > PIECES ? PIECES : n < 2 ? 2 : n;
+}
+
 static int stdio_get(dv_wire *w, const char *name, uint64_t offset, uint64_t length,
 		     dv_sink_cb sink, void *payload)
 {
@@ -160,13 +172,15 @@ static int stdio_get(dv_wire *w, const char *name, uint64_t offset, uint64_t len
 	bool known = false;
 
 	g.end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
+	g.counts = true;
+	g.s->gets++;
 	do {
 		dv_cursor c;
 		int rc = dv_check_cancel();
 
 		/* The first answer tells how long the file is. */
 		while (rc == 0 && (g.next < g.end || !known) &&
-		       g.count < (known || length <= PIECES * BLOCK ? PIECES : 1) &&
+		       g.count < (known || length <= PIECES * BLOCK ? most_pieces(&g) : 1) &&
 		       (g.count == 0 || g.next < g.end))
 			rc = ask_next(&g);
 		if (rc || (rc = expect(g.s, &g.a[g.first], &c)))

@@ -6,6 +6,7 @@
 #include "cli/opt.h"
 #include "cli/out.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -42,12 +43,22 @@ static void set_signals(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
+/* Large blocks go back to the system when they are freed. glibc would learn from the first ones to
+ * keep them, for every thread its own. */
+static void set_memory(void)
+{
+#ifdef M_MMAP_THRESHOLD
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	dv_cli cli = { .cmd = NULL };
 	int code;
 
 	set_signals();
+	set_memory();
 	code = dv_dispatch(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 	dv_opt_release(dv_global_opts, &cli);
 	return dv_out_finish(code);

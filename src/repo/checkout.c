@@ -15,6 +15,7 @@
 #include "base/progress.h"
 #include "repo/changes.h"
 #include "repo/checkout_impl.h"
+#include "repo/landed.h"
 #include "repo/graft.h"
 #include "repo/record.h"
 #include "repo/workdir.h"
@@ -224,6 +225,20 @@ static const dv_seen *seen_at(const checkout *c, size_t i)
 	return c->seen ? &c->seen[i] : NULL;
 }
 
+/* A new file for folder `dir` with what the delta says, verified; worker as for put_file. */
+static int write_content(checkout *c, const dv_delta *d, int worker, int dir, dv_newfile *f)
+{
+	bool large = d->new_size > DV_INGEST_SMALL && worker == dv_pool_threads(c->pool);
+	int r;
+
+	if (large && dv_landed_take(c->repo->landed, c->readers[worker], &d->new_oid, dir, f))
+		return 0;
+	if ((r = dv_newfile_open(f, &c->repo->scratch, dir)) < 0)
+		return r;
+	return large ? dv_object_write_large(c->store, c->pool, &d->new_oid, d->new_size, f->fd)
+		     : dv_object_write(c->readers[worker], &d->new_oid, d->new_size, f->fd);
+}
+
 /* Writes one file or link; worker is the pool's size for the calling thread. */
 static int put_file(checkout *c, size_t i, int worker)
 {
@@ -252,16 +267,10 @@ static int put_file(checkout *c, size_t i, int worker)
 		dv_progress_add(0, 1);
 		return r < 0 ? dv_err_ctx(r, "'%s'", d->path) : 0;
 	}
-	if ((r = dv_newfile_open(&f, &c->repo->scratch, dir)) < 0)
+	if ((r = write_content(c, d, worker, dir, &f)) < 0)
 		return dv_err_ctx(r, "'%s'", d->path);
 	f.date_back = d->new_size >= DATE_SIZE || i + DATE_LAST >= c->deltas.n;
-	if (d->new_size > DV_INGEST_SMALL && worker == dv_pool_threads(c->pool))
-		r = dv_object_write_large(c->store, c->pool, &d->new_oid, d->new_size, f.fd);
-	else
-		r = dv_object_write(c->readers[worker], &d->new_oid, d->new_size, f.fd);
-	if (r == 0)
-		r = dv_newfile_replace(&f, base, dv_workdir_mode(d->new_kind == 'x'),
-				       seen_at(c, i));
+	r = dv_newfile_replace(&f, base, dv_workdir_mode(d->new_kind == 'x'), seen_at(c, i));
 	if (r < 0)
 		return dv_err_ctx(r, "'%s'", d->path);
 	/* By the descriptor: what stands under the name may be another's already. */

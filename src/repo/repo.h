@@ -35,6 +35,7 @@ struct dv_repo {
 	dv_statcache *statcache;
 	dv_store *store;
 	dv_scratch scratch;
+	struct dv_landed *landed;	/* of a pull in work (repo/landed.h), or NULL */
 };
 DV_DEFINE_AUTOPTR(dv_repo)
 

@@ -13,6 +13,7 @@
 #include "repo/filtered.h"
 #include "repo/graft.h"
 #include "repo/import.h"
+#include "repo/landed.h"
 #include "repo/runlist.h"
 #include "repo/targets.h"
 #include "store/whole.h"
@@ -90,6 +91,7 @@ typedef struct sync {
 	char commit[DV_GIT_HEX + 1];
 	char *project;		/* of this workspace; may be NULL */
 	bool runs_done;		/* run records were exchanged, or are not to be */
+	dv_landing *landing;	/* a checkout follows; or NULL */
 	dv_transfer_summary *sum;
 	int failed;		/* the first failure that did not stop the rest */
 	dv_error error;
@@ -163,7 +165,7 @@ static int sync_open(sync_t *s)
 	return rc < 0 ? rc : dv_reader_new(&s->reader, s->store);
 }
 
-static bool same_remote(const char *a, const char *b)
+bool dv_sync_same_remote(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
@@ -296,7 +298,7 @@ static int lister_open(lister *l, const char *path)
 		if (o->pointer.remote && dv_path_below(path, o->path, NULL))
 			name = o->pointer.remote;
 	}
-	if (l->from && same_remote(l->name, name))
+	if (l->from && dv_sync_same_remote(l->name, name))
 		return 0;
 	lister_release(l);
 	l->name = name;
@@ -407,7 +409,7 @@ static int by_remote(sync_t *s, group_fn fn)
 		size_t n = from;
 
 		for (size_t i = from; i < s->n; i++)
-			if (same_remote(name, remote_of(s, &s->items[i]))) {
+			if (dv_sync_same_remote(name, remote_of(s, &s->items[i]))) {
 				item t = s->items[n];
 				s->items[n++] = s->items[i];
 				s->items[i] = t;
@@ -440,7 +442,7 @@ static int want_runs(sync_t *s, const char *remote, dv_remote_store *r, batch *b
 	dv_auto(dv_run_list) l = DV_RUN_LIST_INIT;
 	int rc;
 
-	if (s->runs_done || !same_remote(remote, s->o->remote))
+	if (s->runs_done || !dv_sync_same_remote(remote, s->o->remote))
 		return 0;
 	s->runs_done = true;
 	rc = dv_runs_unsent(&l, s->repo, s->store, s->reader, dv_remote_store_state(r),
@@ -579,7 +581,7 @@ static int fetch_runs(sync_t *s, const char *remote, dv_remote_store *r)
 	dv_move_stats m = { 0 };
 	int rc;
 
-	if (s->runs_done || !same_remote(remote, s->o->remote))
+	if (s->runs_done || !dv_sync_same_remote(remote, s->o->remote))
 		return 0;
 	s->runs_done = true;
 	rc = dv_runs_unknown(&l, s->repo, s->store, dv_remote_store_state(r), s->project);
@@ -605,6 +607,7 @@ static int fetch_group(sync_t *s, const char *remote, const item *items, size_t 
 	dv_move_stats m = { 0 };
 	int rc = 0;
 
+	mo.landing = s->landing;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const dv_pointer *p = &items[i].o->pointer;
 		bool here = false;
@@ -704,7 +707,9 @@ int dv_sync_bring_runs(dv_repo *r)
 static int fetch(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_options *o,
 		 bool workspace, dv_transfer_summary *out)
 {
-	__attribute__((cleanup(sync_release))) sync_t s = { .repo = r, .o = o, .sum = out };
+	__attribute__((cleanup(sync_release))) sync_t s = {
+		.repo = r, .o = o, .sum = out, .landing = dv_landed_landing(r->landed)
+	};
 	dv_autofree char *url = NULL;
 	/* What is named must be there, even where it turns out not to be needed. */
 	int rc = o->remote ? dv_config_remote(&r->config, r->root, o->remote, NULL, &url) : 0;
@@ -742,58 +747,21 @@ int dv_pull(dv_repo *r, const char *const *targets, size_t n, const dv_transfer_
 	out = DV_OR_ZERO(out);
 	dv_checkout_options co = { .force = o->force, .relink = o->relink, .glob = o->glob,
 				    .wait = o->wait, .jobs = o->jobs };
-	int fetched = fetch(r, targets, n, o, true, out), rc;
+	dv_autoptr(dv_landed) landed = NULL;
+	int rc = o->dry ? 0 : dv_landed_new(&landed, r);
 	dv_error first;
 
-	if (o->dry || (fetched < 0 && fetched != DV_EPARTIAL))
+	if (rc < 0)
+		return rc;
+	r->landed = landed;
+	int fetched = fetch(r, targets, n, o, true, out);
+	if (o->dry || (fetched < 0 && fetched != DV_EPARTIAL)) {
+		r->landed = NULL;
 		return fetched;
+	}
 	dv_error_take(&first);
 	rc = dv_checkout(r, targets, n, &co, cb, payload, &out->checkout);
+	r->landed = NULL;
 	/* What could not be fetched explains what could not be checked out. */
 	return fetched < 0 ? dv_error_put(&first) : rc;
-}
-
-/* -- what a remote lacks ----------------------------------------------------------------------- */
-
-static int missing_at(dv_store *s, dv_remote_store *remote, const dv_output *o,
-		      dv_change_cb cb, void *payload, uint64_t *n)
-{
-	dv_want w = { .oid = o->pointer.oid, .is_tree = o->pointer.is_dir, .path = o->path };
-	bool has = false;
-	int rc = dv_transfer_has_all(s, remote, &w, &has);
-
-	if (rc < 0 || has)
-		return rc;
-	(*n)++;
-	return dv_changes_tell_output(DV_NOT_IN_REMOTE, o, NULL, 0, cb, payload);
-}
-
-int dv_sync_missing(dv_repo *r, const char *remote, const dv_output_list *l, dv_change_cb cb,
-		    void *payload, uint64_t *n)
-{
-	dv_autofree bool *done = dv_calloc(l->n + 1, sizeof(*done));
-	dv_store *s = NULL;
-	int rc = done ? dv_repo_store_look(r, &s) : DV_ERROR;
-
-	*n = 0;
-	for (size_t i = 0; rc == 0 && i < l->n; i++) {
-		const char *own = l->o[i].pointer.remote, *name = own ? own : remote;
-		dv_autoptr(dv_remote_store) store = NULL;
-
-		if (done[i] || l->o[i].pointer.no_push)
-			continue;
-		rc = dv_repo_remote_open(r, name, false, &store, NULL);
-		if (rc == 0 && dv_remote_store_state(store)->head == 0)
-			dv_warn("the remote is empty or not there");
-		for (size_t j = i; rc == 0 && j < l->n; j++) {
-			const dv_pointer *p = &l->o[j].pointer;
-
-			if (done[j] || p->no_push ||
-			    !same_remote(name, p->remote ? p->remote : remote))
-				continue;
-			done[j] = true;
-			rc = missing_at(s, store, &l->o[j], cb, payload, n);
-		}
-	}
-	return rc;
 }

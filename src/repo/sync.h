@@ -15,6 +15,8 @@ int dv_repo_remote_open(dv_repo *r, const char *name, bool create, dv_remote_sto
  *  that are never pushed are passed over. */
 int dv_sync_missing(dv_repo *r, const char *remote, const dv_output_list *l, dv_change_cb cb,
 		    void *payload, uint64_t *n) DV_MUST_CHECK;
+/** Do two names of remotes mean the same? NULL: the default one. */
+bool dv_sync_same_remote(const char *a, const char *b);
 /** How a remote is used by one command. */
 typedef struct dv_sync_how {
 	bool create;		/* make a store of an empty place */

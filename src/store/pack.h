@@ -83,16 +83,24 @@ const dv_pack_entry *dv_pack_footer_find(const dv_pack_footer *f, uint8_t kind, 
 int dv_pack_decode(uint8_t *out, const dv_pack_entry *e, const uint8_t *stored,
 		   const uint8_t *prefix, size_t prefix_len) DV_MUST_CHECK;
 
-/** Decodes and checks an entry that has bases, which are elsewhere. */
-typedef int (*dv_pack_delta_cb)(const dv_pack_entry *e, void *payload);
+/** Who takes part in the check of a pack. */
+typedef struct dv_pack_watch {
+	/** Decodes and checks an entry that has bases, which are elsewhere. */
+	int (*delta)(const dv_pack_entry *e, void *payload);
+	/** Sees chunks without bases that have their ids; may be NULL. */
+	void (*seen)(const dv_oid *ids, const void *const *p, const size_t *n, size_t count,
+		     void *payload);
+	void *payload;
+} dv_pack_watch;
 /** The name that a pack of `size` bytes of which `f` is the footer ought to have, by its version;
  *  *version is 0 when it has none (DV_ECORRUPT). Any thread. */
 int dv_pack_name(int fd, uint64_t size, const dv_pack_footer *f, dv_oid *name, int *version)
 	DV_MUST_CHECK;
 /** Checks such a pack: its name, then that every chunk has its id and every recipe parses. Entries
- *  with bases are left to `delta`. DV_ECORRUPT on damage. Any thread. */
+ *  with bases are left to w->delta; `w` may be NULL when there are none. DV_ECORRUPT on damage. Any
+ *  thread. */
 int dv_pack_check(int fd, uint64_t size, const dv_pack_footer *f, const dv_oid *name,
-		  dv_pack_delta_cb delta, void *payload) DV_MUST_CHECK;
+		  const dv_pack_watch *w) DV_MUST_CHECK;
 
 /** Per-thread compression state. */
 typedef struct dv_encoder dv_encoder;

@@ -23,6 +23,7 @@ typedef struct batch {
 	size_t len[BATCH];
 	size_t n, used;
 	uint8_t *scratch;	/* SCRATCH + DV_RAW_MAX */
+	const dv_pack_watch *watch;
 	uint8_t *window;
 } batch;
 
@@ -124,6 +125,8 @@ static int check_batch(batch *b)
 	for (size_t i = 0; i < b->n; i++)
 		if (!dv_oid_eq(&ids[i], &b->e[i]->id))
 			return dv_err(DV_ECORRUPT, "a chunk does not have its id");
+	if (b->watch && b->watch->seen && b->n)
+		b->watch->seen(ids, b->p, b->len, b->n, b->watch->payload);
 	b->n = b->used = 0;
 	return dv_check_cancel();
 }
@@ -174,12 +177,12 @@ static int check_window(batch *b, int fd, const dv_pack_entry *const *order, siz
 }
 
 int dv_pack_check(int fd, uint64_t size, const dv_pack_footer *f, const dv_oid *name,
-		  dv_pack_delta_cb delta, void *payload)
+		  const dv_pack_watch *watch)
 {
 	dv_autofree const dv_pack_entry **order = in_order(f);
 	dv_autofree uint8_t *scratch = dv_malloc(SCRATCH + DV_RAW_MAX);
 	dv_autofree uint8_t *window = dv_malloc(WINDOW);
-	batch b = { .scratch = scratch, .window = window };
+	batch b = { .scratch = scratch, .window = window, .watch = watch };
 	dv_oid real;
 	int version, rc;
 
@@ -190,7 +193,7 @@ int dv_pack_check(int fd, uint64_t size, const dv_pack_footer *f, const dv_oid *
 		rc = dv_err(DV_ECORRUPT, "its bytes do not have its name");
 	for (size_t i = 0, done; i < f->n && !rc; i += done) {
 		done = 1;
-		rc = order[i]->nbases ? delta(order[i], payload) :
+		rc = order[i]->nbases ? watch->delta(order[i], watch->payload) :
 					check_window(&b, fd, order + i, f->n - i, &done);
 	}
 	return rc;

@@ -17,7 +17,7 @@
 #define LEVEL 3
 #define NAMED_MAX 5
 #define RUN_MAX ((uint64_t)8 << 20)	/* of one request */
-#define RUNS_MAX ((uint64_t)96 << 20)	/* of all that are under way */
+#define RUNS_MAX ((uint64_t)64 << 20)	/* of all that are under way */
 
 static void dv_fetching_release(dv_fetching *f)
 {
@@ -38,6 +38,7 @@ static void dv_fetching_release(dv_fetching *f)
 	dv_map_release(&f->bad[1]);
 	dv_map_release(&f->cache[0]);
 	dv_map_release(&f->cache[1]);
+	dv_map_release(&f->ranks);
 	free(f->missing);
 	dv_slots_release(&f->slots);
 	pthread_mutex_destroy(&f->lock);
@@ -63,6 +64,8 @@ typedef struct walk {
 	dv_need *meta;
 	size_t nmeta, meta_cap;
 	uint64_t ndata, bytes;		/* of the wanted chunks */
+	uint64_t here;			/* chunks of files that were found here */
+	dv_oid last;			/* container whose rank is known */
 	uint64_t objects, nfiles;	/* to be fetched */
 	uint64_t lost, waiting;		/* entries not found by the last attempt */
 } walk;
@@ -119,6 +122,16 @@ static int meta_get(uint8_t kind, const dv_oid *id, dv_buf *out, void *payload)
 	return rc ? rc : DV_ENOTFOUND;
 }
 
+/* What is needed first comes first: then a file can be put together while the rest is on its
+ * way. */
+static int note_rank(walk *w, const dv_oid *container)
+{
+	if (dv_oid_eq(&w->last, container))
+		return 0;
+	w->last = *container;
+	return dv_map_add(&w->f->ranks, container, w->f->ranks.n, NULL);
+}
+
 /* A chunk of a file: here, there, or missing. */
 static int want_chunk(walk *w, const dv_oid *id, size_t want)
 {
@@ -126,8 +139,10 @@ static int want_chunk(walk *w, const dv_oid *id, size_t want)
 	dv_place at;
 	bool added;
 
-	if (dv_store_find(w->f->local, DV_KIND_CHUNK, id, &at))
+	if (dv_store_find(w->f->local, DV_KIND_CHUNK, id, &at)) {
+		w->here++;
 		return 0;
+	}
 	if (dv_map_has(&w->f->bad[0], id) ||
 	    !dv_entries_find(&w->there, DV_KIND_CHUNK, id, &at, &number)) {
 		int rc = dv_map_add(&w->lacking, id, 1, &added);
@@ -138,6 +153,7 @@ static int want_chunk(walk *w, const dv_oid *id, size_t want)
 	if (dv_bits_add(&w->wanted, number)) {
 		w->ndata++;
 		w->bytes += at.stored;
+		return note_rank(w, &at.in.id);
 	}
 	return 0;
 }
@@ -163,11 +179,23 @@ static bool settle(walk *w, size_t want, int *rc)
 	return true;
 }
 
+/* A long file of which little is here may be put together as it comes. */
+static int offer(const walk *w, const dv_oid *oid, const dv_recipe *recipe, uint64_t here,
+		 size_t want)
+{
+	const dv_fetching *f = w->f;
+
+	if (!f->o->landing || f->o->dry || recipe->size <= DV_INGEST_SMALL || f->missing[want] ||
+	    here * 10 > recipe->n)
+		return 0;
+	return dv_landing_expect(f->o->landing, oid, recipe, f->wants[want].path);
+}
+
 /* *again: parts of its recipe have to come first. */
 static int expand_file(walk *w, const dv_oid *oid, size_t want, bool *again)
 {
 	dv_auto(dv_recipe) recipe = DV_RECIPE_INIT;
-	uint64_t before = w->ndata;
+	uint64_t before = w->ndata, here = w->here;
 	bool added;
 
 	*again = false;
@@ -189,6 +217,8 @@ static int expand_file(walk *w, const dv_oid *oid, size_t want, bool *again)
 		rc = want_chunk(w, &recipe.c[i].id, want);
 	w->nfiles += w->ndata > before;
 	w->objects += w->ndata > before;
+	if (rc == 0)
+		rc = offer(w, oid, &recipe, w->here - here, want);
 	return rc ? rc : dv_map_add(&w->long_files, oid, 1, &added);
 }
 
@@ -410,67 +440,54 @@ static int prepare(dv_fetching *f)
 
 /* The wanted entries, those of one container together. */
 typedef struct order {
-	dv_map at;		/* container id -> index */
-	uint64_t *first;	/* per container: where its entries begin in `numbers` */
-	size_t n, cap;
+	uint64_t *first;	/* per container, by rank: where its entries begin in `numbers` */
+	size_t n;
 	uint64_t *numbers;
 } order;
 static void order_release(order *o)
 {
-	dv_map_release(&o->at);
 	free(o->first);
 	free(o->numbers);
 }
 
-/* Counts the wanted entries of each container; first[i + 1] is the number of those of i. */
-static int count_wanted(order *o, const walk *w)
+static int damaged_index(const walk *w)
 {
-	int rc = dv_grow(&o->first, &o->cap, 1, sizeof *o->first);
+	return dv_err(DV_ECORRUPT, "the index of remote '%s' is damaged", w->f->r->name);
+}
+
+/* Tells the wanted entries, from number *i on, with the ranks of their containers: 0, 1 after the
+ * last one. */
+static int next_wanted(const walk *w, uint64_t *i, uint64_t *rank)
+{
 	dv_place at;
 	dv_oid id;
 
-	if (rc)
-		return rc;
-	o->first[0] = 0;
-	for (uint64_t i = 0; rc == 0 && dv_bits_next(&w->wanted, &i); i++) {
-		uint64_t k = o->n;
-		bool fresh;
-
-		if (!dv_entries_at(&w->there, i, &id, &at))
-			return dv_err(DV_ECORRUPT, "the index of remote '%s' is damaged",
-				      w->f->r->name);
-		if ((rc = dv_map_add(&o->at, &at.in.id, k, &fresh)) ||
-		    (rc = dv_grow(&o->first, &o->cap, k + 2, sizeof *o->first)))
-			return rc;
-		if (fresh)
-			o->first[++o->n] = 0;
-		else
-			dv_map_get(&o->at, &at.in.id, &k);
-		o->first[k + 1]++;
-	}
-	return rc;
+	if (!dv_bits_next(&w->wanted, i))
+		return 1;
+	return dv_entries_at(&w->there, *i, &id, &at) &&
+	       dv_map_get(&w->f->ranks, &at.in.id, rank) ? 0 : damaged_index(w);
 }
 
 static int sort_wanted(order *o, const walk *w)
 {
 	dv_autofree uint64_t *next = NULL;
-	dv_place at;
-	dv_oid id;
-	int rc = count_wanted(o, w);
+	uint64_t rank = 0;
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < o->n; i++)
-		o->first[i + 1] += o->first[i];
+	o->n = w->f->ranks.n;
+	o->first = dv_calloc(o->n + 1, sizeof *o->first);
 	next = dv_reallocarray(NULL, o->n + 1, sizeof *next);
 	o->numbers = dv_reallocarray(NULL, (size_t)w->ndata + 1, sizeof *o->numbers);
-	if (!next || !o->numbers)
+	if (!o->first || !next || !o->numbers)
 		return DV_ERROR;
+	for (uint64_t i = 0; (rc = next_wanted(w, &i, &rank)) == 0; i++)
+		o->first[rank + 1]++;
+	for (size_t i = 0; i < o->n; i++)
+		o->first[i + 1] += o->first[i];
 	memcpy(next, o->first, (o->n + 1) * sizeof *next);
-	for (uint64_t i = 0, k = 0; dv_bits_next(&w->wanted, &i); i++)
-		if (dv_entries_at(&w->there, i, &id, &at) && dv_map_get(&o->at, &at.in.id, &k))
-			o->numbers[next[k]++] = i;
-	return 0;
+	for (uint64_t i = 0; rc > 0 && (rc = next_wanted(w, &i, &rank)) == 0; i++, rc = 1)
+		o->numbers[next[rank]++] = i;
+	return rc < 0 ? rc : 0;
 }
 
 /* Brings what is wanted of containers [from, to). */
@@ -484,8 +501,7 @@ static int retrieve_some(dv_fetching *f, const walk *w, const order *o, size_t f
 	for (size_t i = 0; i < n; i++)
 		if (!dv_entries_at(&w->there, o->numbers[o->first[from] + i], &needs[i].id,
 				   &needs[i].at))
-			return dv_err(DV_ECORRUPT, "the index of remote '%s' is damaged",
-				      f->r->name);
+			return damaged_index(w);
 	return dv_fetching_retrieve(f, &needs, &n, &cap, false);
 }
 

@@ -170,6 +170,7 @@ typedef struct dv_need {
 	dv_oid id;
 	dv_place at;
 	unsigned level;		/* of a fetch: above those of its bases */
+	uint32_t rank;		/* of a fetch: its container's turn */
 } dv_need;
 
 /** The walk of a push: what is below the wants, is not on the remote and is here. Or, with
@@ -331,6 +332,7 @@ typedef struct dv_fetching {
 	size_t nspools, spools_cap;
 	dv_map bad[2];		/* chunks, recipes that the remote has damaged */
 	uint64_t nbad;
+	dv_map ranks;		/* containers -> in which order they are first needed */
 	bool overtaken;		/* a file that the index names is gone */
 	bool reloaded;		/* and the index is of after that: it counts as damage */
 } dv_fetching;

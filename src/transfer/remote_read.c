@@ -47,7 +47,9 @@ int dv_remote_get_range(dv_remote_store *r, const char *name, uint64_t offset, s
 	dv_buf_clear(out);
 	if (!r->r)
 		return dv_err(DV_ENOTFOUND, "remote '%s' is empty", r->name);
-	int rc = r->r->driver->get(r->r, name, offset, n, bounded_sink, &b);
+	int rc = dv_buf_reserve(out, n);
+	if (rc == 0)
+		rc = r->r->driver->get(r->r, name, offset, n, bounded_sink, &b);
 	if (rc)
 		return dv_err_ctx(rc, "remote '%s'", r->name);
 	if (out->n < n)

@@ -17,7 +17,6 @@
 #define WHOLE_PERCENT 60u
 #define GAP_MAX (64u << 10)
 #define FLUSH_EVERY ((uint64_t)256 << 20)	/* so much a kill may cost */
-#define BATCH 64
 #define LEVELS_MAX 64		/* of deltas over deltas; copies in many packs may mix */
 
 typedef struct job {
@@ -101,6 +100,12 @@ static int download(job *j, dv_spool *s)
 	return rc;
 }
 
+static void show(const dv_oid *ids, const void *const *p, const size_t *n, size_t count,
+		 void *payload)
+{
+	dv_landing_show(payload, ids, p, n, count);
+}
+
 /* Hands the pack to the writer, or takes from it what is needed. One with deltas is not adopted:
  * their bases may be elsewhere. */
 static int take_pack(job *j, int slot, dv_spool *s)
@@ -124,7 +129,9 @@ static int take_pack(job *j, int slot, dv_spool *s)
 			dv_spool_remove(s);
 		return rc;
 	}
-	if ((rc = dv_pack_check(s->fd, m.n, &footer, &j->c.id, NULL, NULL)))
+	const dv_pack_watch watch = { .seen = f->o->landing ? show : NULL,
+				      .payload = f->o->landing };
+	if ((rc = dv_pack_check(s->fd, m.n, &footer, &j->c.id, &watch)))
 		return rc;
 	if (dv_fs_fdatasync(s->fd))
 		return dv_err_sys("cannot write '%s' to disk", s->path);
@@ -275,44 +282,124 @@ static int check_named(const dv_fetching *f, const dv_oid *id, const uint8_t *p,
 	return rc;
 }
 
-static int take_entry(job *j, int slot, const dv_need *need, const uint8_t *stored, prefix *x,
-		      uint8_t *raw)
+/* Entries that are decoded, and wait to be checked together: to hash many at a time is cheaper. */
+#define LOT 64
+#define LOT_BYTES ((size_t)1 << 20)	/* decoded, one entry aside */
+typedef struct lot {
+	dv_pack_entry e[LOT];
+	dv_oid ids[LOT];
+	dv_oid bases[LOT][DV_BASES_MAX];
+	const uint8_t *stored[LOT];
+	const void *raw[LOT];
+	size_t len[LOT];
+	size_t n, used;
+	prefix x;
+	uint8_t *room;		/* LOT_BYTES + DV_RAW_MAX */
+} lot;
+
+static lot *lot_new(void)
+{
+	lot *l = dv_calloc(1, sizeof *l);
+
+	if (l && !(l->room = dv_malloc(LOT_BYTES + DV_RAW_MAX))) {
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+static void lot_free(lot *l)
+{
+	if (!l)
+		return;
+	prefix_release(&l->x);
+	free(l->room);
+	free(l);
+}
+DV_DEFINE_AUTOPTR(lot)
+
+static int check_lot(const dv_fetching *f, const lot *l)
+{
+	char hex[DV_OID_HEX_SIZE + 1];
+	dv_oid real[LOT];
+	int rc = 0;
+
+	dv_sha256_many(real, l->raw, l->len, l->n);
+	for (size_t i = 0; rc == 0 && i < l->n; i++) {
+		const dv_oid *id = &l->ids[i];
+
+		if (l->e[i].kind == DV_KIND_RECIPE) {
+			if ((rc = dv_check_entry(DV_KIND_RECIPE, id, l->raw[i], l->len[i])) == 0)
+				rc = check_named(f, id, l->raw[i], l->len[i]);
+		} else if (!dv_oid_eq(&real[i], id)) {
+			dv_oid_hex(hex, id);
+			rc = dv_err(DV_ECORRUPT, "chunk %s is damaged", hex);
+		}
+	}
+	return rc;
+}
+
+/* Checks all that is in the lot, keeps it, and empties the lot. */
+static int take_lot(job *j, int slot, lot *l)
 {
 	dv_fetching *f = j->f;
-	dv_oid bases[DV_BASES_MAX];
-	dv_pack_entry e;
+	int rc = check_lot(f, l);
+
+	if (rc == 0 && !j->keep && f->o->landing)
+		dv_landing_show(f->o->landing, l->ids, l->raw, l->len, l->n);
+	for (size_t i = 0; rc == 0 && i < l->n; i++) {
+		const dv_pack_entry *e = &l->e[i];
+
+		if (j->keep) {
+			rc = keep_bytes(f, e->kind, &e->id, l->raw[i], e->raw);
+			continue;
+		}
+		rc = dv_writer_put_stored(f->writer, e, l->stored[i], l->bases[i]);
+		if (rc == DV_EUSAGE)
+			rc = put_in_full(f, slot, e, l->raw[i]);
+	}
+	l->n = l->used = 0;
+	return rc;
+}
+
+/* Decodes an entry into the lot. */
+static int add_entry(job *j, int slot, const dv_need *need, const uint8_t *stored, lot *l)
+{
+	dv_fetching *f = j->f;
+	dv_pack_entry *e = &l->e[l->n];
+	uint8_t *raw = l->room + l->used;
+	dv_oid *bases = l->bases[l->n];
+	uint8_t nbases = need->at.nbases;
 	int rc = dv_remote_bases(f->r, need->at.kind, &need->id, &need->at, bases);
 
-	if (rc || (need->at.nbases && (rc = read_prefix(f, slot, bases, need->at.nbases, x))))
+	if (rc || (nbases && (rc = read_prefix(f, slot, bases, nbases, &l->x))))
 		return rc;
-	dv_place_entry(&e, &need->id, &need->at);
-	rc = dv_pack_decode(raw, &e, stored, (const uint8_t *)x->bytes.p,
-			    need->at.nbases ? x->bytes.n : 0);
-	if (rc == 0)
-		rc = dv_check_entry(e.kind, &e.id, raw, e.raw);
-	if (rc == 0 && e.kind == DV_KIND_RECIPE)
-		rc = check_named(f, &e.id, raw, e.raw);
-	if (rc == 0 && j->keep)
-		return keep_bytes(f, e.kind, &e.id, raw, e.raw);
-	if (rc == 0)
-		rc = dv_writer_put_stored(f->writer, &e, stored, bases);
-	return rc == DV_EUSAGE ? put_in_full(f, slot, &e, raw) : rc;
+	dv_place_entry(e, &need->id, &need->at);
+	rc = dv_pack_decode(raw, e, stored, (const uint8_t *)l->x.bytes.p,
+			    nbases ? l->x.bytes.n : 0);
+	if (rc)
+		return rc;
+	l->ids[l->n] = need->id;
+	l->stored[l->n] = stored;
+	l->raw[l->n] = raw;
+	l->len[l->n++] = e->raw;
+	l->used += e->raw;
+	return 0;
 }
 
 /* `bytes` begin at offset `at` of the container. */
 static int run_entries(job *j, int slot, const uint8_t *bytes, uint64_t at)
 {
-	dv_autofree uint8_t *raw = dv_malloc(DV_RAW_MAX);
-	dv_auto(prefix) x = { .bytes = DV_BUF_INIT };
-	int rc = raw ? 0 : DV_ERROR;
+	dv_autoptr(lot) l = lot_new();
+	int rc = l ? 0 : DV_ERROR;
 
 	for (size_t i = 0; rc == 0 && i < j->n; i++) {
-		if (i % BATCH == 0 && (rc = dv_check_cancel()))
-			break;
-		rc = take_entry(j, slot, &j->needs[i], bytes + (j->needs[i].at.offset - at), &x,
-				raw);
+		rc = add_entry(j, slot, &j->needs[i], bytes + (j->needs[i].at.offset - at), l);
+		if (rc == 0 && (l->n == LOT || l->used >= LOT_BYTES) &&
+		    (rc = take_lot(j, slot, l)) == 0)
+			rc = dv_check_cancel();
 	}
-	return rc;
+	return rc ? rc : take_lot(j, slot, l);
 }
 
 static int range_run(job *j)
@@ -359,10 +446,9 @@ static int note_bad(dv_fetching *f, const dv_need *need)
 }
 
 /* One entry by itself. */
-static int salvage_entry(job *j, const dv_need *need, uint8_t *raw)
+static int salvage_entry(job *j, const dv_need *need)
 {
 	dv_auto(dv_buf) b = DV_BUF_INIT;
-	dv_auto(prefix) x = { .bytes = DV_BUF_INIT };
 	char name[DV_NAME_ROOM];
 	int rc = 0;
 
@@ -370,9 +456,10 @@ static int salvage_entry(job *j, const dv_need *need, uint8_t *raw)
 	if (!j->gone)
 		rc = dv_remote_get_range(j->f->r, name, need->at.offset, need->at.stored, &b);
 	if (rc == 0 && !j->gone) {
+		job one = { .f = j->f, .needs = need, .n = 1, .c = j->c, .keep = j->keep };
 		int slot = dv_slots_take(&j->f->slots);
 
-		rc = take_entry(j, slot, need, (const uint8_t *)b.p, &x, raw);
+		rc = run_entries(&one, slot, (const uint8_t *)b.p, need->at.offset);
 		dv_slots_give(&j->f->slots, slot);
 	}
 	if (rc != DV_ECORRUPT && rc != DV_ENOTFOUND && !j->gone)
@@ -384,17 +471,14 @@ static int salvage_entry(job *j, const dv_need *need, uint8_t *raw)
 /* A file of the remote is damaged: what of it is whole still comes, the rest is noted. */
 static int salvage(job *j, int code)
 {
-	dv_autofree uint8_t *raw = dv_malloc(DV_RAW_MAX);
-	int rc = raw ? 0 : DV_ERROR;
+	int rc = 0;
 
-	if (rc == 0) {
-		bad_pack(j->f, &j->c, code);
-		dv_warn("%s", dv_error_last()->message);
-		dv_error_clear();
-	}
+	bad_pack(j->f, &j->c, code);
+	dv_warn("%s", dv_error_last()->message);
+	dv_error_clear();
 	for (size_t i = 0; rc == 0 && i < j->n; i++)
 		if ((rc = dv_check_cancel()) == 0)
-			rc = salvage_entry(j, &j->needs[i], raw);
+			rc = salvage_entry(j, &j->needs[i]);
 	return rc;
 }
 
@@ -424,6 +508,8 @@ static int compare_needs(const void *a, const void *b)
 	const dv_need *x = a, *y = b;
 	int c = (x->level > y->level) - (x->level < y->level);
 
+	if (c == 0)
+		c = (x->rank > y->rank) - (x->rank < y->rank);
 	if (c || (c = dv_oid_cmp(&x->at.in.id, &y->at.in.id)))
 		return c;
 	if (x->at.offset != y->at.offset)
@@ -627,6 +713,12 @@ int dv_fetching_retrieve(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap
 
 	if (rc || *n == 0)
 		return rc;
+	for (size_t i = 0; i < *n; i++) {
+		uint64_t rank = UINT32_MAX;
+
+		dv_map_get(&f->ranks, &(*needs)[i].at.in.id, &rank);
+		(*needs)[i].rank = (uint32_t)rank;
+	}
 	qsort(*needs, *n, sizeof **needs, compare_needs);
 	for (size_t i = 0, level; i < *n && rc == 0; i = level) {
 		dv_auto(jobs) js = { 0 };

@@ -192,6 +192,7 @@ static int whole_run(void *arg, int worker)
 	whole_job *j = arg;
 	sender *s = j->s;
 	delta_check d = { j, NULL };
+	const dv_pack_watch watch = { .delta = check_delta, .payload = &d };
 	dv_autofree char *path = NULL;
 	dv_autoclose int fd = -1;
 	dv_auto(dv_pack_footer) f = DV_PACK_FOOTER_INIT;
@@ -202,7 +203,7 @@ static int whole_run(void *arg, int worker)
 		return rc;
 	int slot = dv_slots_take(&s->slots);
 	d.reader = s->readers[slot];
-	rc = dv_pack_check(fd, j->c.size, &f, &j->c.id, check_delta, &d);
+	rc = dv_pack_check(fd, j->c.size, &f, &j->c.id, &watch);
 	dv_slots_give(&s->slots, slot);
 	if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND)
 		return damaged(path);

@@ -11,6 +11,7 @@
 #define DV_TRANSFER_TRANSFER_H
 
 #include "store/care.h"
+#include "store/landing.h"
 
 typedef struct dv_remote_store dv_remote_store;
 
@@ -64,6 +65,8 @@ typedef struct dv_move_options {
 	int jobs;		/* connections; 0: the driver's default */
 	bool dry;
 	const char *project, *commit;	/* for the log's roots; may be NULL */
+	dv_landing *landing;	/* of a fetch: shown the files that come nearly whole and all their
+				   chunks; NULL: nobody asks */
 } dv_move_options;
 typedef struct dv_move_stats {
 	uint64_t objects, chunks, packs, bytes, files;

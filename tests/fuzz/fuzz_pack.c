@@ -45,14 +45,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (decoded < 16u << 20) {
 		const dv_oid name = { { 0 } };
+		const dv_pack_watch watch = { .delta = no_delta };
 		dv_oid real;
 		int version, fd = memfd_create("pack", MFD_CLOEXEC);
 
 		if (fd < 0 || write(fd, data, size) != (ssize_t)size ||
-		    !dv_pack_check(fd, size, &f, &name, no_delta, NULL))
+		    !dv_pack_check(fd, size, &f, &name, &watch))
 			abort();
 		if (!dv_pack_name(fd, size, &f, &real, &version) &&
-		    dv_pack_check(fd, size, &f, &real, no_delta, NULL))
+		    dv_pack_check(fd, size, &f, &real, &watch))
 			dv_error_clear();
 		close(fd);
 		dv_error_clear();

@@ -121,7 +121,7 @@ static int check(const dv_buf *b, const dv_pack_footer *f, const dv_oid *name)
 	dv_autoclose int fd = memfd_create("pack", MFD_CLOEXEC);
 
 	assert_int_equal(write(fd, b->p, b->n), b->n);
-	return dv_pack_check(fd, b->n, f, name, NULL, NULL);
+	return dv_pack_check(fd, b->n, f, name, NULL);
 }
 
 /* Packs of both versions are what their names say, and no byte of them can change. */
