@@ -2,7 +2,9 @@
 /* The index by way of git; see ask.h. */
 #include "git/ask.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/path.h"
@@ -10,6 +12,8 @@
 #include "git/run.h"
 
 #define LIST_MAX ((size_t)1 << 30)
+#define DEBUG_LINES 5
+#define SKIP_WORKTREE (1u << 30)	/* of git's flags in memory */
 
 bool dv_gitask_is_served(void)
 {
@@ -156,6 +160,114 @@ int dv_gitask_each(dv_git *g, dv_git_blob_cb cb, void *payload)
 			rc = cb(path, id, payload);
 	return rc;
 }
+
+/* -- the whole index --------------------------------------------------------------------------- */
+
+/* The text behind a path of "ls-files --debug". */
+static void parse_debug(const char *text, dv_gitindex_entry *e)
+{
+	dv_gitindex_stat st;
+	unsigned flags = 0;
+
+	/* Git does not promise that it stays so; without it files are read where they need not. */
+	if (sscanf(text, " ctime: %u:%u mtime: %u:%u dev: %u ino: %u uid: %*u gid: %*u size: %u "
+		   "flags: %x", &st.ctime_s, &st.ctime_ns, &st.mtime_s, &st.mtime_ns, &st.dev,
+		   &st.ino, &st.size, &flags) != 8)
+		return;
+	e->st = st;
+	e->skip_worktree = flags & SKIP_WORKTREE;
+}
+
+static bool parse_id(const char *hex, uint8_t out[GIT_OID_RAWSZ])
+{
+	git_oid id;
+
+	if (strlen(hex) != DV_GIT_HEX || git_oid_fromstr(&id, hex))
+		return false;
+	memcpy(out, id.id, GIT_OID_RAWSZ);
+	return true;
+}
+
+/* Puts every "MODE ID STAGE\tPATH\0DEBUG" into x; the end of DEBUG is the next entry's mode. */
+static int put_entries(dv_gitindex *x, char *at, const char *end)
+{
+	int rc = 0;
+
+	while (rc == 0 && at < end) {
+		char *mode = at, *nul = memchr(at, 0, (size_t)(end - at)), *debug, hex[80];
+		char *tab = nul ? strchr(at, '\t') : NULL;
+		uint8_t id[GIT_OID_RAWSZ];
+		dv_gitindex_entry e = { .id = id, .id_size = sizeof id };
+
+		if (!tab || sscanf(mode, "%o %79s %u", &e.mode, hex, &e.merge_stage) != 3 ||
+		    !parse_id(hex, id) || e.merge_stage > 3)
+			return dv_err(DV_ERROR, "git lists its index in a way that dv does not read");
+		e.path = tab + 1;
+		debug = at = nul + 1;
+		for (int lines = 0; at < end && lines < DEBUG_LINES; at++)
+			lines += *at == '\n';
+		char c = *at;
+		*at = 0;
+		parse_debug(debug, &e);
+		*at = c;
+		rc = dv_gitindex_put(x, &e);
+	}
+	return rc ? rc : dv_gitindex_put_end(x);
+}
+
+int dv_gitask_index(dv_git *g, dv_gitindex *x)
+{
+	const char *const args[] = { "ls-files", "-z", "-s", "--debug", NULL };
+	const char *other = getenv("GIT_INDEX_FILE");
+	dv_autofree char *path = other && *other ? dv_path_join(g->workdir, other)
+						 : dv_path_join(git_repository_path(g->repo), "index");
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	struct stat st;
+
+	dv_gitindex_release(x);
+	*x = (dv_gitindex)DV_GITINDEX_INIT;
+	if (!path)
+		return dv_err_nomem();
+	/* Before: what is as young as the index proves nothing, and the index may be replaced. */
+	if (stat(path, &st))
+		return errno == ENOENT ? 0 : dv_err_sys("cannot read git's index '%s'", path);
+	int rc = run(g, args, NULL, &text);
+	if (!rc)
+		rc = text.n ? put_entries(x, text.p, text.p + text.n) : 0;
+	x->st = st;
+	return rc;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const dv_gitindex_fresh *)a)->path, ((const dv_gitindex_fresh *)b)->path);
+}
+
+int dv_gitask_forget(dv_git *g, dv_gitindex_fresh *f, size_t n)
+{
+	const char *const args[] = { "update-index", "-z", "--index-info", NULL };
+	dv_auto(dv_buf) text = DV_BUF_INIT, in = DV_BUF_INIT;
+	char *mode, *id, *path;
+	int rc = list(g, "", &text);
+
+	if (n)
+		qsort(f, n, sizeof *f, by_path);
+	for (char *at = text.p; !rc && text.n && next_entry(&at, text.p + text.n, &mode, &id,
+							    &path);) {
+		const dv_gitindex_fresh key = { .path = path };
+		const dv_gitindex_fresh *one = bsearch(&key, f, n, sizeof *f, by_path);
+		uint8_t want[DV_GITINDEX_ID_MAX], have[GIT_OID_RAWSZ];
+
+		if (!one || strncmp(mode, "100", 3) != 0 || !parse_id(id, have))
+			continue;
+		rc = dv_gitindex_blob_id(want, sizeof have, one->text, one->n);
+		if (!rc && !memcmp(want, have, sizeof have))
+			rc = dv_buf_addf(&in, "%s %s\t%s%c", mode, id, path, 0);
+	}
+	return rc || !in.n ? rc : run(g, args, &in, NULL);
+}
+
+/* -- partial clones ---------------------------------------------------------------------------- */
 
 bool dv_gitask_bring_object(dv_git *g, const char *id)
 {

@@ -167,7 +167,7 @@ static int next_path(struct cursor *c, size_t start)
 			return damaged();
 		c->at = start + len;
 	}
-	return c->path.n ? 0 : damaged();
+	return 0;
 }
 
 /* Reads the entry at the cursor; *start is where its stat data lies. */
@@ -204,6 +204,16 @@ static int next_entry(struct cursor *c, dv_gitindex_entry *e, size_t *start)
 	return rc;
 }
 
+/* In a split index, what takes an entry's place in the other file has no name. */
+static int check_name(const dv_gitindex_entry *e, size_t start, void *payload)
+{
+	bool *nameless = payload;
+
+	(void)start;
+	*nameless |= !*e->path;
+	return 0;
+}
+
 typedef int (*place_fn)(const dv_gitindex_entry *e, size_t start, void *payload);
 
 static int each_place(const dv_gitindex *x, place_fn fn, void *payload, size_t *after)
@@ -228,6 +238,7 @@ static int each_place(const dv_gitindex *x, place_fn fn, void *payload, size_t *
 static int parse(dv_gitindex *x)
 {
 	const uint8_t *p = (const uint8_t *)x->bytes.p;
+	bool nameless = false;
 	size_t after = 0;
 
 	if (x->bytes.n < HEADER + SHA1_SIZE || memcmp(p, "DIRC", 4) != 0)
@@ -241,8 +252,10 @@ static int parse(dv_gitindex *x)
 	if (rc == 0 && x->nentries > x->bytes.n / (STAT_SIZE + SHA1_SIZE))
 		rc = damaged();
 	if (rc == 0)
-		rc = each_place(x, NULL, NULL, &after);
-	return rc ? rc : check_extensions(x, after);
+		rc = each_place(x, check_name, &nameless, &after);
+	if (rc == 0)
+		rc = check_extensions(x, after);
+	return rc == 0 && nameless ? damaged() : rc;
 }
 
 int dv_gitindex_read(dv_gitindex *x, const char *path)
@@ -277,6 +290,41 @@ int dv_gitindex_each(const dv_gitindex *x, dv_gitindex_cb cb, void *payload)
 	struct plain p = { cb, payload };
 
 	return x->nentries ? each_place(x, plain_entry, &p, NULL) : 0;
+}
+
+/* -- what git lists ---------------------------------------------------------------------------- */
+
+int dv_gitindex_put(dv_gitindex *x, const dv_gitindex_entry *e)
+{
+	uint8_t head[STAT_SIZE + SHA1_SIZE + 4] = { 0 };
+	size_t n = strlen(e->path), len = (sizeof(head) + n + 8) & ~(size_t)7;
+	const uint32_t first[] = { e->st.ctime_s, e->st.ctime_ns, e->st.mtime_s, e->st.mtime_ns,
+				   e->st.dev, e->st.ino, e->mode };
+
+	if (!x->bytes.n) {
+		x->version = 3;
+		x->id_size = SHA1_SIZE;
+		dv_buf_add(&x->bytes, "DIRC\0\0\0\3\0\0\0\0", HEADER);
+	}
+	for (size_t i = 0; i < sizeof(first) / sizeof(*first); i++)
+		put_be32(head + 4 * i, first[i]);
+	put_be32(head + 36, e->st.size);
+	memcpy(head + STAT_SIZE, e->id, SHA1_SIZE);
+	head[STAT_SIZE + SHA1_SIZE] = (uint8_t)(FLAG_EXTENDED >> 8 | e->merge_stage << 4);
+	head[STAT_SIZE + SHA1_SIZE + 2] = e->skip_worktree ? FLAG_SKIP_WORKTREE >> 8 : 0;
+	dv_buf_add(&x->bytes, head, sizeof(head));
+	dv_buf_add(&x->bytes, e->path, n);
+	for (size_t i = sizeof(head) + n; i < len; i++)
+		dv_buf_addc(&x->bytes, 0);
+	x->nentries++;
+	return x->bytes.err;
+}
+
+int dv_gitindex_put_end(dv_gitindex *x)
+{
+	static const uint8_t none[SHA1_SIZE];
+
+	return x->nentries ? dv_buf_add(&x->bytes, none, sizeof(none)) : 0;
 }
 
 /* -- stat data --------------------------------------------------------------------------------- */

@@ -42,6 +42,10 @@ int dv_gitindex_read(dv_gitindex *x, const char *path) DV_MUST_CHECK;
 /** One entry after the other, in order of their paths. Returns 0 to go on. */
 typedef int (*dv_gitindex_cb)(const dv_gitindex_entry *e, void *payload);
 int dv_gitindex_each(const dv_gitindex *x, dv_gitindex_cb cb, void *payload) DV_MUST_CHECK;
+/** Makes an index of entries (ids of SHA-1) in memory: one call each, in their order, and the end.
+ *  x begins empty; its `st` is for the caller to set. */
+int dv_gitindex_put(dv_gitindex *x, const dv_gitindex_entry *e) DV_MUST_CHECK;
+int dv_gitindex_put_end(dv_gitindex *x) DV_MUST_CHECK;
 /** Does what lstat said match what the index knows? */
 bool dv_gitindex_stat_is(const dv_gitindex_stat *a, const struct stat *st);
 /** The id of a blob with that content. */

@@ -8,7 +8,9 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "git/ask.h"
 #include "git/attributes.h"
+#include "git/run.h"
 #include "repo/record.h"
 #include "store/object.h"
 
@@ -155,7 +157,15 @@ static int open_index(dv_repo *r, dv_gitindex *x)
 	dv_autofree char *path = other && *other ? dv_path_join(r->dirs.workdir, other)
 						 : dv_path_join(r->dirs.gitdir, "index");
 
-	return path ? dv_gitindex_read(x, path) : dv_err_nomem();
+	dv_git *g;
+	int rc = path ? dv_gitindex_read(x, path) : dv_err_nomem();
+
+	/* One in two files, or with folders. */
+	if (rc != DV_ERROR || !dv_git_program())
+		return rc;
+	dv_error_clear();
+	rc = dv_repo_git(r, &g);
+	return rc ? rc : dv_gitask_index(g, x);
 }
 
 int dv_filtered_list(dv_repo *r, dv_output_list *out, dv_path_list *raw)

@@ -52,6 +52,7 @@ typedef struct dv_filtered_file {
 	dv_lfs_pointer p;
 	bool exec;
 	bool create;		/* also when there is no file */
+	bool there;		/* the content is there, as `st` has it: only git is told */
 	const dv_seen *was;	/* replace this, whatever it holds; NULL: only the pointer */
 	bool done;		/* the content was written */
 	bool missing;		/* the store lacks it */

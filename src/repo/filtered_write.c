@@ -6,11 +6,14 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/progress.h"
+#include "git/ask.h"
 #include "git/drivers.h"
 #include "git/index.h"
+#include "git/run.h"
 #include "repo/changes.h"
 #include "repo/filtered.h"
 #include "repo/record.h"
+#include "repo/statcache.h"
 #include "repo/workdir.h"
 #include "store/object.h"
 
@@ -117,6 +120,8 @@ static int bring_one(bring *b, dv_filtered_file *f, int worker)
 	int rc;
 
 	f->done = f->missing = false;
+	if (f->there)
+		return 0;
 	rc = dv_workdir_parent(&dir, &name, b->rootfd, f->path, f->create);
 	if (rc == DV_ENOTFOUND || rc == DV_EUNSAFE) {
 		dv_error_clear();
@@ -199,23 +204,47 @@ static void texts_release(texts *t)
 	free(t->text);
 }
 
-/* Without it git only has more to do. */
+/* Git compares the size that it knows, the pointer's, and would look no further. */
+static void tell_held(const texts *t)
+{
+	const dv_error *e = dv_error_last();
+
+	dv_warn("git takes '%s'%s for changed until 'dv checkout' tells it otherwise: %s",
+		t->f[0].path, t->n > 1 ? " and others" : "", e->message);
+	dv_error_clear();
+}
+
+static int tell_git(const bring *b, const texts *t)
+{
+	dv_autofree char *index = dv_path_join(b->repo->dirs.gitdir, "index");
+	dv_git *g;
+	int rc = index ? dv_gitindex_freshen(index, b->repo->dirs.workdir, t->f, t->n,
+					     WAIT_FOR_INDEX_MS)
+		       : dv_err_nomem();
+
+	/* One in two files, or with folders. */
+	if (rc != DV_ERROR || !dv_git_program())
+		return rc;
+	dv_error_clear();
+	rc = dv_repo_git(b->repo, &g);
+	return rc ? rc : dv_gitask_forget(g, t->f, t->n);
+}
+
 static int tell_index(const bring *b)
 {
 	dv_auto(texts) t = { .f = dv_calloc(b->n + 1, sizeof(*t.f)),
 			     .text = dv_calloc(b->n + 1, sizeof(*t.text)),
 			     .paths = dv_calloc(b->n + 1, sizeof(*t.paths)) };
-	dv_autofree char *index = dv_path_join(b->repo->dirs.gitdir, "index");
 	const char *prefix = NULL;
 
-	if (!t.f || !t.text || !t.paths || !index)
+	if (!t.f || !t.text || !t.paths)
 		return DV_ERROR;
 	if (!dv_path_below(b->repo->root, b->repo->dirs.workdir, &prefix))
 		return 0;
 	for (size_t i = 0; i < b->n; i++) {
 		const dv_filtered_file *f = &b->f[i];
 
-		if (!f->done)
+		if (!f->done && !f->there)
 			continue;
 		t.paths[t.n] = dv_path_join(prefix, f->path);
 		if (!t.paths[t.n])
@@ -225,8 +254,8 @@ static int tell_index(const bring *b)
 						.st = f->st };
 		t.n++;
 	}
-	if (dv_gitindex_freshen(index, b->repo->dirs.workdir, t.f, t.n, WAIT_FOR_INDEX_MS) < 0)
-		dv_error_clear();
+	if (t.n && tell_git(b, &t) < 0)
+		tell_held(&t);
 	return 0;
 }
 
@@ -279,6 +308,34 @@ static int tell_brought(const dv_output_list *l, const dv_filtered_file *f, cons
 	return dv_err_hint(DV_ENOTFOUND, "run 'dv pull' to bring it from the remote");
 }
 
+/* Does git know of the pointer where the content is? So it is after a checkout that was killed in
+ * the middle, or that could not have git's index. */
+static int is_stale(dv_repo *r, const dv_output *o, bool *stale, struct stat *st)
+{
+	char text[DV_LFS_POINTER_MAX + 1];
+	const dv_lfs_pointer p = { o->pointer.oid, o->pointer.size };
+	size_t n = dv_lfs_pointer_print(text, &p);
+	dv_autofree char *path = NULL;
+	dv_oid oid;
+
+	*stale = false;
+	if (o->index.size != n || o->pointer.size == n)
+		return 0;
+	if (!(path = dv_repo_abs(r, o->path)))
+		return dv_err_nomem();
+	dv_autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, st) < 0 || !S_ISREG(st->st_mode) ||
+	    (uint64_t)st->st_size != o->pointer.size || !dv_stat_is_settled(st, dv_now_ns()))
+		return 0;
+	int rc = dv_hash_file(fd, o->path, &oid, st);
+	*stale = rc == 0 && dv_oid_eq(&oid, &o->pointer.oid);
+	if (rc == DV_ETRANSIENT) {
+		dv_error_clear();
+		rc = 0;
+	}
+	return rc;
+}
+
 int dv_filtered_checkout(dv_repo *r, const dv_output_list *l, const dv_targets *t, int jobs,
 			 dv_change_cb cb, void *payload, dv_checkout_summary *sum)
 {
@@ -297,11 +354,14 @@ int dv_filtered_checkout(dv_repo *r, const dv_output_list *l, const dv_targets *
 		    (rc = dv_filtered_peek(r, o, &state, &now)) < 0)
 			continue;
 		bool create = state == DV_FILTERED_ABSENT && !t->all && dv_targets_name(t, o);
-		if (state != DV_FILTERED_POINTER && !create)
-			continue;
 		f[n] = (dv_filtered_file){ .path = o->path, .exec = o->index_exec,
 					   .p = { o->pointer.oid, o->pointer.size },
 					   .create = create };
+		if (state == DV_FILTERED_CHANGED &&
+		    (rc = is_stale(r, o, &f[n].there, &f[n].st)) < 0)
+			break;
+		if (state != DV_FILTERED_POINTER && !create && !f[n].there)
+			continue;
 		at[n++] = i;
 	}
 	if (rc || !n)
