@@ -201,7 +201,8 @@ static int put_entries(dv_gitindex *x, char *at, const char *end)
 
 		if (!tab || sscanf(mode, "%o %79s %u", &e.mode, hex, &e.merge_stage) != 3 ||
 		    !parse_id(hex, id) || e.merge_stage > 3)
-			return dv_err(DV_ERROR, "git lists its index in a way that dv does not read");
+			return dv_err(DV_ERROR, "git lists its index in a way that dv does not "
+				      "read");
 		e.path = tab + 1;
 		debug = at = nul + 1;
 		for (int lines = 0; at < end && lines < DEBUG_LINES; at++)
@@ -218,9 +219,9 @@ static int put_entries(dv_gitindex *x, char *at, const char *end)
 int dv_gitask_index(dv_git *g, dv_gitindex *x)
 {
 	const char *const args[] = { "ls-files", "-z", "-s", "--debug", NULL };
-	const char *other = getenv("GIT_INDEX_FILE");
+	const char *other = getenv("GIT_INDEX_FILE"), *own = git_repository_path(g->repo);
 	dv_autofree char *path = other && *other ? dv_path_join(g->workdir, other)
-						 : dv_path_join(git_repository_path(g->repo), "index");
+						 : dv_path_join(own, "index");
 	dv_auto(dv_buf) text = DV_BUF_INIT;
 	struct stat st;
 

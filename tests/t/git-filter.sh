@@ -164,6 +164,38 @@ test_case 'a store that fails while git stashes loses nothing' '
 	[ -z "$(ls .git/dv/saved)" ] && git stash drop -q
 '
 
+test_case 'stash -u keeps files that git did not know, also from gc' '
+	content new.bin 7000000 11
+	content large.bin 7000000 12
+	echo other >untracked.bin
+	sha256sum *.bin >"$TEST_DIR/changed"
+	git stash -q -u
+	[ ! -e new.bin ] && clean_tree
+	dv gc -A --force
+	git stash pop -q
+	sha256sum -c "$TEST_DIR/changed"
+	git add . && git stash -q && dv gc -w --force && git stash pop -q --index
+	sha256sum -c "$TEST_DIR/changed"
+	git diff --quiet
+	git reset -q --hard
+	sha256sum -c "$TEST_DIR/side"
+	clean_tree
+'
+
+test_case 'what only another work tree has staged stays, and a merge brings it' '
+	git worktree add -q -b wt ../wt
+	( cd ../wt && content only.bin 6000000 13 && content side.bin 10 14 && git add . )
+	dv gc -A --force
+	( cd ../wt && rm *.bin && git checkout -q -- . && content ../only 6000000 13 && cmp ../only only.bin
+	  git commit -qm wt && clean_tree )
+	git merge -q --no-edit wt
+	same only.bin ../wt/only.bin && same side.bin ../wt/side.bin
+	clean_tree
+	git reset -q --hard HEAD~1
+	git worktree remove ../wt
+	sha256sum -c "$TEST_DIR/side"
+'
+
 test_case 'git diff and git log do not unpack large files' '
 	git config diff.dv.textconv "dv textconv"
 	GIT_TRACE_PACKET=1 git log -p --diff-filter=M -1 -- large.bin >"$TEST_DIR/out" 2>"$TEST_DIR/trace"

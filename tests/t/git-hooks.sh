@@ -348,6 +348,22 @@ test_case 'a rebase brings the data once, at its end; one given up changes nothi
 	lines a.bin 2000
 	"$DV" status -q'
 
+test_case 'a rebase of which nothing is left, by each of its ways' '
+	start empty
+	echo same >d/x && "$DV" add -q d && git branch -q theirs && git commit -qam theirs
+	git checkout -q -b up main~1 && echo same >d/x && "$DV" add -q d && echo new >n && "$DV" add -q n
+	git commit -qam "with more"
+	for way in --merge --apply --empty=drop --rebase-merges; do
+		git checkout -q -B rebased main && [ ! -e n ]
+		git rebase $way up
+		[ "$(git rev-parse HEAD)" = "$(git rev-parse up)" ]
+		[ "$(cat n)" = new ] && "$DV" status -q
+	done
+	# With changes put aside meanwhile.
+	git checkout -q -B rebased main && seq 3 >a.bin && "$DV" add -q a.bin
+	git rebase --autostash up
+	[ "$(cat n)" = new ] && seq 3 | cmp - a.bin && "$DV" status -q'
+
 test_case 'linked work trees have their data at once' '
 	cd s
 	git worktree add -q "$TEST_DIR/tree of s" two
