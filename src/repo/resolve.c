@@ -226,6 +226,25 @@ static int on_stage(void *payload, const char *stage)
 	return tell(t, DV_CONFLICT_STAGE, t->c->path, stage);
 }
 
+/* What the pointer was before the sides parted; kind 0 when that is not known. */
+static int base_entry(const dv_resolving *x, const dv_conflicted *c, dv_tree_entry *out)
+{
+	__attribute__((cleanup(dv_pointer_pair_release))) dv_pointer_pair base = { 0 };
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	int rc = dv_resolving_version(x, c, 0, &text);
+
+	*out = (dv_tree_entry){ 0 };
+	if (rc == 0 && text.n)
+		rc = dv_pointer_pair_read(&base, dv_buf_str(&text), text.n, c->path, NULL);
+	if (rc == DV_ECANCELLED)
+		return rc;
+	dv_error_clear();
+	/* A base of two, which git makes of several ancestors, is like neither of them. */
+	if (rc == 0 && text.n)
+		*out = dv_pointer_entry(&base.p[0]);
+	return 0;
+}
+
 static int tell_pointer(const dv_resolving *x, struct teller *t)
 {
 	__attribute__((cleanup(dv_mergework_release))) dv_mergework w = DV_MERGEWORK_INIT;
@@ -239,7 +258,10 @@ static int tell_pointer(const dv_resolving *x, struct teller *t)
 	if (rc)
 		return rc;
 	const dv_tree_entry e[2] = { dv_pointer_entry(&p.p[0]), dv_pointer_entry(&p.p[1]) };
-	rc = dv_tree_clashes(&w.tree, output, e, on_clash, t);
+	dv_tree_entry base;
+	rc = base_entry(x, t->c, &base);
+	if (rc == 0)
+		rc = dv_tree_clashes(&w.tree, output, &base, e, on_clash, t);
 	if (rc == 0 && !t->n) {
 		dv_auto(dv_buf) text = DV_BUF_INIT;
 		bool same = true;

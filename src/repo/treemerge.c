@@ -226,39 +226,53 @@ int dv_tree_merge(const dv_treemerge *m, const char *path, const dv_tree_base *b
 
 /* -- two results ------------------------------------------------------------------------------- */
 
-/* `x` are what stands at `path` of both results. Told is the highest place where not both are
- * directories. */
-static int find_clashes(const dv_treemerge *m, place at, const dv_tree_entry *o,
-			const dv_tree_entry *t, dv_clash_fn fn, void *payload)
+/* The base only tells added from changed: where its listing cannot be had, all that is below it
+ * counts as not known. */
+static int load_base(join *j, const dv_treemerge *m, const char *path, const dv_tree_entry *b)
 {
-	static const dv_tree_base none;
+	int rc = join_load(j, m, 0, path, b);
+
+	if (rc != DV_ENOTFOUND)
+		return rc;
+	dv_error_clear();
+	dv_tree_release(&j->t[0]);
+	return 0;
+}
+
+/* Told is the highest place where not both results are directories. `b` is what stood there before
+ * the sides parted. */
+static int find_clashes(const dv_treemerge *m, place at, const dv_tree_entry *b,
+			const dv_tree_entry x[2], dv_clash_fn fn, void *payload)
+{
+	const dv_tree_base base = { { *b, *b } };
+	const dv_tree_entry *o = &x[0], *t = &x[1];
 	__attribute__((cleanup(join_release))) join j = { 0 };
 	int rc = dv_check_cancel();
 
 	if (rc || dv_tree_entry_same(o, t))
 		return rc;
 	if (!is_dir_or_none(o) || !is_dir_or_none(t))
-		return fn(payload, at.path, reason(&none, o, t));
+		return fn(payload, at.path, reason(&base, o, t));
 	if (at.depth > DV_TREE_DEPTH)
 		return dv_err(DV_ECORRUPT, "directories are nested too deep");
-	if (!(rc = join_load(&j, m, 2, at.path, o)))
+	if (!(rc = load_base(&j, m, at.path, b)) && !(rc = join_load(&j, m, 2, at.path, o)))
 		rc = join_load(&j, m, 3, at.path, t);
 	if (!rc && !j.t[2].n && !j.t[3].n)
-		return fn(payload, at.path, reason(&none, o, t));
+		return fn(payload, at.path, reason(&base, o, t));
 	while (!rc && join_next(&j)) {
 		dv_autofree char *path = *at.path ? dv_path_join(at.path, j.name)
 						  : dv_strdup(j.name);
 
-		rc = path ? find_clashes(m, (place){ path, at.depth + 1 }, &j.e[2], &j.e[3], fn,
+		rc = path ? find_clashes(m, (place){ path, at.depth + 1 }, &j.e[0], &j.e[2], fn,
 					 payload) : dv_err_nomem();
 	}
 	return rc;
 }
 
-int dv_tree_clashes(const dv_treemerge *m, const char *path, const dv_tree_entry x[2],
-		    dv_clash_fn fn, void *payload)
+int dv_tree_clashes(const dv_treemerge *m, const char *path, const dv_tree_entry *base,
+		    const dv_tree_entry x[2], dv_clash_fn fn, void *payload)
 {
-	return find_clashes(m, (place){ path, 0 }, &x[0], &x[1], fn, payload);
+	return find_clashes(m, (place){ path, 0 }, base ? base : &nothing, x, fn, payload);
 }
 
 static int settle(const dv_treemerge *m, dv_tree_entry x[2], const char *rest, unsigned side,

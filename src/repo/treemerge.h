@@ -44,9 +44,10 @@ int dv_tree_merge(const dv_treemerge *m, const char *path, const dv_tree_base *b
  *  DV_ENOTFOUND when the two do not differ there. */
 int dv_tree_settle(const dv_treemerge *m, dv_tree_entry x[2], const char *path, unsigned side)
 	DV_MUST_CHECK;
-/** Calls fn for every path at which two results differ: the highest place of each conflict. */
-int dv_tree_clashes(const dv_treemerge *m, const char *path, const dv_tree_entry x[2],
-		    dv_clash_fn fn, void *payload) DV_MUST_CHECK;
+/** Calls fn for every path at which two results differ: the highest place of each conflict. Without
+ *  `base` (NULL), or its listings, what both sides have counts as added. */
+int dv_tree_clashes(const dv_treemerge *m, const char *path, const dv_tree_entry *base,
+		    const dv_tree_entry x[2], dv_clash_fn fn, void *payload) DV_MUST_CHECK;
 /** Do two places hold the same? */
 bool dv_tree_entry_same(const dv_tree_entry *a, const dv_tree_entry *b);
 

@@ -96,6 +96,11 @@ test_case 'conflicts are named, stay in the pointer, and are settled one by one'
 	done
 	"$DV" resolve >out
 	[ "$(grep -c "^data" out)" = 5 ]
+	for line in "data/1: changed on both sides" "data/2: deleted by us, changed by them" \
+		"data/new: added on both sides" "data/sub/deep/x: deleted by us" \
+		"data/4: of another kind on each side"; do
+		contains out "$line"
+	done
 	"$DV" resolve --theirs data/1 data/sub >out
 	contains out "3 conflicts are left"
 	contains data.dv "<<<<<<< ours"

@@ -322,7 +322,7 @@ static void test_laws(void **state)
 		expect_same(&r[i].out[0], &r[i].back[1]);
 		expect_same(&r[i].out[1], &r[i].back[0]);
 		assert_int_equal(r[i].told.n == 0, dv_tree_entry_same(&r[i].out[0], &r[i].out[1]));
-		ok(dv_tree_clashes(&m, "", r[i].out, on_clash, &r[i].found));
+		ok(dv_tree_clashes(&m, "", NULL, r[i].out, on_clash, &r[i].found));
 		assert_int_equal(r[i].told.n, r[i].found.n);
 		for (size_t k = 0; k < r[i].told.n; k++)
 			assert_string_equal(r[i].told.path[k], r[i].found.path[k]);
