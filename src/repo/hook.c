@@ -202,6 +202,13 @@ static int post_rewrite(dv_hook_call *h, dv_repo *r)
 	return rc < 0 || !old ? rc : follow(h, r, old, "HEAD");
 }
 
+bool dv_hook_will_follow(const dv_git_dirs *d)
+{
+	return !is_rebasing(d) && (has(d->gitdir, "MERGE_HEAD") ||
+				   has(d->gitdir, "CHERRY_PICK_HEAD") ||
+				   has(d->gitdir, "REVERT_HEAD"));
+}
+
 /* A commit that git made itself, or that ends what stopped at a conflict: a merge, a cherry-pick, a
  * revert. For those there is no hook of their own. */
 static int post_commit(dv_hook_call *h, dv_repo *r)

@@ -21,6 +21,8 @@ void dv_hook_say(const dv_hook_call *h, enum dv_hook_word kind, const char *fmt,
 /** Says the failure on record, with its hint, and forgets it. */
 void dv_hook_say_failure(const dv_hook_call *h);
 
+/** Is git about to end a merge, a cherry-pick or a revert, whose commit the data follows? */
+bool dv_hook_will_follow(const dv_git_dirs *d);
 /** Warns of what was not recorded, and of data that went past the filter. */
 int dv_hook_pre_commit(dv_hook_call *h, dv_repo *r) DV_MUST_CHECK;
 /** pre-push NAME URL: pushes the data of the commits that go, before they go. */

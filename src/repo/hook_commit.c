@@ -99,68 +99,107 @@ static bool timer_stop(timer *t)
 	return t->fired;
 }
 
+/* What pre-commit looks at, and what it found. */
+typedef struct look {
+	dv_repo *repo;
+	dv_output_list head;	/* outputs of HEAD, once they were needed */
+	bool asked;
+	names changed;		/* not as the pointers say, nor as those of HEAD do */
+	names behind;		/* as the pointers of HEAD say: what changed are the pointers */
+} look;
+
+static void look_release(look *l)
+{
+	dv_output_list_release(&l->head);
+	names_release(&l->changed);
+	names_release(&l->behind);
+}
+
 /* Data that was not brought yet is no change of the user's. */
-static int differs(dv_scan *scan, const dv_output *o, bool *yes)
+static int differs(dv_scan *scan, const dv_output *o, dv_scanned *now, bool *yes)
 {
 	dv_tree_entry want = dv_pointer_entry(&o->pointer);
-	dv_scanned now;
 	int rc = dv_check_cancel();
 
-	if (rc < 0 || (rc = dv_scan_path(scan, o->path, &now)) < 0)
+	if (rc < 0 || (rc = dv_scan_path(scan, o->path, now)) < 0)
 		return rc;
-	*yes = now.kind && (now.kind != want.kind || !dv_oid_eq(&now.oid, &want.oid));
+	*yes = now->kind && (now->kind != want.kind || !dv_oid_eq(&now->oid, &want.oid));
 	return dv_scan_remember(scan);
+}
+
+/* After a stash or a merge it is the pointer that went ahead. */
+static int add_changed(look *l, const dv_output *o, const dv_scanned *now)
+{
+	if (!l->asked) {
+		l->asked = true;
+		/* Without a commit, or with one that cannot be read, nothing is behind it. */
+		if (dv_repo_outputs_at(l->repo, "HEAD", &l->head) < 0) {
+			if (dv_error_last()->code == DV_ECANCELLED)
+				return DV_ECANCELLED;
+			dv_error_clear();
+		}
+	}
+	const dv_output *was = dv_output_list_find(&l->head, o->path);
+	bool behind = was && dv_oid_eq(&was->pointer.oid, &now->oid);
+
+	return add_name(behind ? &l->behind : &l->changed, o->path);
 }
 
 /* Most often nothing did: so the first look does without the store, which it takes time to open,
  * and what seems to differ is looked at again. */
-static int find_changes(dv_repo *r, names *l)
+static int find_changes(look *l)
 {
 	dv_auto(dv_output_list) outputs = DV_OUTPUT_LIST_INIT;
 	dv_autoptr(dv_pool) pool = NULL;
 	dv_autoptr(dv_scan) quick = NULL;
 	dv_autoptr(dv_scan) scan = NULL;
-	int rc = dv_repo_outputs(r, &outputs);
+	int rc = dv_repo_outputs(l->repo, &outputs);
 
 	if (rc < 0 || outputs.n == 0)
 		return rc;
-	if ((rc = dv_repo_pool(&pool, r, 0)) < 0 ||
-	    (rc = dv_scan_new_alone(&quick, r, pool)) < 0)
+	if ((rc = dv_repo_pool(&pool, l->repo, 0)) < 0 ||
+	    (rc = dv_scan_new_alone(&quick, l->repo, pool)) < 0)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < outputs.n; i++) {
+		dv_scanned now;
 		bool yes = false;
 
-		rc = differs(quick, &outputs.o[i], &yes);
+		rc = differs(quick, &outputs.o[i], &now, &yes);
 		if (rc < 0 || !yes)
 			continue;
 		if (!scan)
-			rc = dv_scan_new(&scan, r, pool, NULL);
+			rc = dv_scan_new(&scan, l->repo, pool, NULL);
 		if (rc == 0)
-			rc = differs(scan, &outputs.o[i], &yes);
+			rc = differs(scan, &outputs.o[i], &now, &yes);
 		if (rc == 0 && yes)
-			rc = add_name(l, outputs.o[i].path);
+			rc = add_changed(l, &outputs.o[i], &now);
 	}
 	return rc;
 }
 
 static int warn_of_changes(dv_hook_call *h, dv_repo *r)
 {
-	dv_auto(names) l = { .n = 0 };
+	dv_auto(look) l = { .repo = r, .head = DV_OUTPUT_LIST_INIT };
 	timer t;
 	bool late;
 	int rc;
 
 	timer_start(&t);
-	rc = find_changes(r, &l);
+	rc = find_changes(&l);
 	late = timer_stop(&t);
-	if (l.n) {
-		say_names(h, &l, "not recorded: changes of");
+	if (l.changed.n) {
+		say_names(h, &l.changed, "not recorded: changes of");
 		dv_hook_say(h, DV_HOOK_HINT, "'dv status' shows them, 'dv commit' records them; "
 			    "then commit the pointers as well");
 	}
+	/* The commit that ends a merge is followed. */
+	if (l.behind.n && !dv_hook_will_follow(&r->dirs)) {
+		say_names(h, &l.behind, "older than the pointers: the data of");
+		dv_hook_say(h, DV_HOOK_HINT, "'dv checkout' brings what the pointers say");
+	}
 	if (late && rc == DV_ECANCELLED) {
 		dv_error_clear();
-		if (!l.n)
+		if (!l.changed.n && !l.behind.n)
 			dv_hook_say(h, DV_HOOK_NOTE, "there is too much data to look for changes "
 				    "in %d seconds; 'dv status' takes its time", LOOK_SECONDS);
 		return 0;

@@ -444,6 +444,35 @@ test_case 'pre-commit warns of what was not recorded, and of nothing else' '
 	git commit -qam y 2>err
 	[ ! -s err ]'
 
+test_case 'pre-commit tells data that is behind its pointer from data that changed' '
+	start behind
+	git checkout -q main
+	cp a.bin old
+	echo more >>a.bin
+	"$DV" add -q a.bin
+	git stash -q
+	"$DV" checkout -q
+	git stash pop -q
+	git commit -q --allow-empty -m x 2>err
+	lacks err "not recorded"
+	contains err "older than the pointers: the data of:"
+	contains err a.bin
+	contains err "dv checkout"
+	"$DV" checkout -q
+	git commit -q --allow-empty -m y 2>err
+	[ ! -s err ]
+	# What a merge left to settle follows by itself, when it is committed.
+	git commit -qam more
+	git checkout -q -b other HEAD~1
+	echo other >>a.bin
+	"$DV" commit -q
+	git commit -qam other
+	must_fail 1 git merge -q main 2>/dev/null
+	"$DV" resolve -q --theirs a.bin
+	git commit -q --no-edit 2>err
+	lacks err warning
+	[ "$(tail -n 1 a.bin)" = more ]'
+
 test_case 'pre-commit warns of data that went past the filter' '
 	start raw
 	printf "*.raw filter=dv -text\n" >.gitattributes
