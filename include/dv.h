@@ -181,7 +181,8 @@ enum dv_change_kind {
 	DV_RENAMED,
 	DV_NOT_IN_CACHE,	/* the pointer's content is not in the local store; new_oid is what
 				   stands in the workspace */
-	DV_NOT_IN_REMOTE
+	DV_NOT_IN_REMOTE,
+	DV_NOT_CHECKED_OUT	/* a file of git's filter of which only the pointer stands there */
 };
 
 typedef struct dv_change {
@@ -192,6 +193,7 @@ typedef struct dv_change {
 	const char *old_path;	/* renamed from, or NULL */
 	const char *old_oid, *new_oid;	/* 64 hex digits or NULL */
 	bool is_dir;
+	bool filtered;		/* the output passes through git's filter */
 	uint64_t old_size, new_size;
 } dv_change;
 typedef int (*dv_change_cb)(const dv_change *c, void *payload);

@@ -18,9 +18,10 @@ typedef struct status_state {
 	json_t *list; /* with --json */
 	bool quiet;
 	char *output;	 /* whose changes are being printed */
-	uint64_t n[DV_NOT_IN_REMOTE + 1];
+	uint64_t n[DV_NOT_CHECKED_OUT + 1];
 	uint64_t work; /* files that are in no pointer */
 	uint64_t made; /* outputs of stages that are not as recorded; not in the next two */
+	uint64_t git; /* files of git's filter that were changed or deleted; likewise */
 	uint64_t modified, deleted;
 	json_t *stages; /* with --json */
 } status_state;
@@ -43,6 +44,10 @@ static void count_work(status_state *s, const dv_change *c, bool own, bool modif
 		s->made += own && (deleted || modified || c->kind == DV_MODIFIED);
 		return;
 	}
+	if (c->filtered) {
+		s->git += deleted || modified || c->kind == DV_MODIFIED;
+		return;
+	}
 	s->modified += modified || c->kind == DV_MODIFIED;
 	s->deleted += deleted;
 	s->work += c->kind == DV_ADDED || c->kind == DV_RENAMED ||
@@ -57,7 +62,7 @@ static int on_change(const dv_change *c, void *payload)
 
 	if (c->kind == DV_UNCHANGED)
 		return 0;
-	if ((size_t)c->kind <= DV_NOT_IN_REMOTE)
+	if ((size_t)c->kind <= DV_NOT_CHECKED_OUT)
 		s->n[c->kind]++;
 	modified = c->kind == DV_NOT_IN_CACHE && own && c->new_oid &&
 		   strcmp(c->new_oid, c->old_oid) != 0;
@@ -117,6 +122,11 @@ static void suggest(const status_state *s)
 			    "it is gone");
 	else if (!partly && (s->work || s->modified))
 		dv_out_hint("'dv commit' records the changes, 'dv checkout' undoes them");
+	if (s->n[DV_NOT_CHECKED_OUT])
+		dv_out_hint("'dv checkout' brings content in the place of pointers");
+	if (s->git && !partly)
+		dv_out_hint("of files that pass through git's filter, 'git add' records changes, "
+			    "'git restore' undoes them");
 	if (s->made && !s->n[DV_NOT_IN_CACHE])
 		dv_out_hint("'dv checkout' brings outputs of stages back as they were recorded");
 	if (s->n[DV_NOT_IN_REMOTE])
@@ -220,7 +230,7 @@ static int status_run(dv_cli *cli, void *args, int argc, char **argv)
 			return failed;
 	}
 	any = sum.changed || sum.not_in_cache || sum.not_in_remote || stage_sum.stale;
-	for (size_t i = DV_ADDED; i <= DV_NOT_IN_REMOTE; i++)
+	for (size_t i = DV_ADDED; i <= DV_NOT_CHECKED_OUT; i++)
 		any |= s.n[i] != 0;
 	if (cli->json)
 		status_json(&list, &stages, &sum, &stage_sum);

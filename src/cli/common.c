@@ -113,6 +113,7 @@ static const struct {
 	[DV_RENAMED] = { "renamed", "renamed", 'R', DV_COLOR_CYAN },
 	[DV_NOT_IN_CACHE] = { "not in cache", "not_in_cache", 'C', DV_COLOR_RED },
 	[DV_NOT_IN_REMOTE] = { "not in remote", "not_in_remote", 'P', DV_COLOR_YELLOW },
+	[DV_NOT_CHECKED_OUT] = { "not checked out", "not_checked_out", '-', DV_COLOR_RED },
 };
 #define N_KINDS (sizeof(kinds) / sizeof(*kinds))
 
@@ -201,6 +202,7 @@ json_t *dv_cli_change_json(const dv_change *c)
 	dv_cli_json_count(j, "old_size", c->old_size);
 	dv_cli_json_count(j, "new_size", c->new_size);
 	set_bool(j, "is_dir", c->is_dir);
+	set_bool(j, "filtered", c->filtered);
 	return j;
 }
 

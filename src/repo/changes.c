@@ -71,6 +71,7 @@ int dv_changes_tell_output(enum dv_change_kind kind, const dv_output *o, const d
 		.old_oid = old_hex,
 		.new_oid = now ? new_hex : NULL,
 		.is_dir = o->pointer.is_dir,
+		.filtered = o->filtered,
 		.old_size = o->pointer.size,
 		.new_size = now_size,
 	};

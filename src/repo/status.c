@@ -118,7 +118,8 @@ static int note_failure(status *s, const dv_output *o, int r)
 
 /* What stands there for a file that passes through the filter. Only a pointer is no content; what
  * a sparse checkout leaves out is nowhere to be. */
-static int scan_filtered(status *s, const dv_output *o, dv_scanned *now)
+static int scan_filtered(status *s, const dv_output *o, dv_scanned *now,
+			 enum dv_change_kind *absent)
 {
 	enum dv_filtered_state state;
 	int r = dv_filtered_look(s->repo, o, &state, now);
@@ -126,14 +127,17 @@ static int scan_filtered(status *s, const dv_output *o, dv_scanned *now)
 	if (r == 0 && (state == DV_FILTERED_SAME || (o->skipped && state == DV_FILTERED_ABSENT)))
 		*now = (dv_scanned){ .kind = 'f', .oid = o->pointer.oid,
 				     .size = o->pointer.size };
-	else if (r == 0 && state == DV_FILTERED_POINTER)
+	if (r == 0 && state == DV_FILTERED_POINTER) {
 		*now = (dv_scanned){ 0 };
+		*absent = DV_NOT_CHECKED_OUT;
+	}
 	return r;
 }
 
 static int output_status(status *s, const dv_output *o)
 {
 	dv_tree_entry want = dv_pointer_entry(&o->pointer);
+	enum dv_change_kind absent = DV_DELETED;
 	dv_scanned now;
 	bool cached, same;
 	int r;
@@ -141,7 +145,7 @@ static int output_status(status *s, const dv_output *o)
 	s->sum->outputs++;
 	if ((r = dv_sync_is_cached(s->reader, &o->pointer.oid, o->pointer.is_dir,
 				   &cached)) < 0 ||
-	    (r = o->filtered ? scan_filtered(s, o, &now)
+	    (r = o->filtered ? scan_filtered(s, o, &now, &absent)
 			     : dv_scan_path(s->scan, o->path, &now)) < 0 ||
 	    (!o->filtered && (r = dv_scan_remember(s->scan)) < 0))
 		return note_failure(s, o, r);
@@ -150,7 +154,7 @@ static int output_status(status *s, const dv_output *o)
 	s->sum->not_in_cache += !cached;
 	if (cached && same)
 		return 0;
-	r = dv_changes_tell_output(!cached ? DV_NOT_IN_CACHE : now.kind ? DV_MODIFIED : DV_DELETED,
+	r = dv_changes_tell_output(!cached ? DV_NOT_IN_CACHE : now.kind ? DV_MODIFIED : absent,
 				   o, now.kind ? &now.oid : NULL, now.size, s->cb, s->payload);
 	if (r == 0 && !same && now.kind == 'd' && want.kind == 'd' && !s->o->quick)
 		r = tell_files(s, o, &now.oid);

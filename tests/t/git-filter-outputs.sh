@@ -131,10 +131,19 @@ test_case 'dv checkout brings what smudge left, and files that are named' '
 	DV_SKIP_SMUDGE=1 git checkout -q .
 	is_pointer one.bin && is_pointer large.bin
 	[ "$(dv ls-files | grep -c " - ")" = 2 ]
+	dv status >"$TEST_DIR/out" 2>&1
+	contains "$TEST_DIR/out" "one.bin: not checked out"
+	contains "$TEST_DIR/out" "dv checkout"
+	lacks "$TEST_DIR/out" "dv commit"
+	dv status --json | grep -q "\"not_checked_out\""
 	dv checkout
 	same one.bin ../clone/one.bin && same large.bin ../clone/large.bin
 	clean_tree
 	rm one.bin
+	dv status >"$TEST_DIR/out" 2>&1
+	contains "$TEST_DIR/out" "one.bin: deleted"
+	contains "$TEST_DIR/out" "git restore"
+	lacks "$TEST_DIR/out" "dv commit"
 	dv checkout
 	[ ! -e one.bin ]
 	dv checkout one.bin
