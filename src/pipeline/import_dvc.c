@@ -18,12 +18,18 @@
 #include "repo/config_keys.h"
 #include "takeover/report.h"
 
+/* Files of DVC's; what is needed as long as something is missing comes behind the pointers. */
+#define NLISTS 4
+#define FOUND_LISTS(m) { &(m)->found.pointers, &(m)->found.pipelines, &(m)->found.locks, \
+			 &(m)->found.ignores }
+
 typedef struct import {
 	dv_repo *repo;
 	const dv_import_dvc_options *o;
 	dv_take_report report;
 	dv_arena arena;
 	dv_dvc_found found;
+	dv_seen *was[NLISTS];	/* what the found files were like before they were read */
 	dv_dvc_settings settings;
 	dv_dvc_mapping mapping;
 	dv_dvc_remote remote;
@@ -177,12 +183,37 @@ static int check_places(import *m)
 	return rc;
 }
 
+/* What the files are like that are read now. */
+static int look_at_found(import *m)
+{
+	const dv_path_list *const lists[] = FOUND_LISTS(m);
+
+	for (size_t k = 0; k < NLISTS; k++) {
+		m->was[k] = dv_arena_alloc(&m->arena, (lists[k]->n + 1) * sizeof(**m->was));
+		if (!m->was[k])
+			return DV_ERROR;
+		for (size_t i = 0; i < lists[k]->n; i++) {
+			dv_autofree char *abs = dv_repo_abs(m->repo, lists[k]->p[i]);
+			struct stat st;
+
+			if (!abs)
+				return dv_err_nomem();
+			m->was[k][i] = (dv_seen){ 0 };
+			if (lstat(abs, &st) == 0)
+				m->was[k][i] = dv_seen_of(&st);
+		}
+	}
+	return 0;
+}
+
 static int read_all(import *m)
 {
 	struct stat st;
 	dv_autofree char *folder = dv_repo_abs(m->repo, DV_DVC_FOLDER);
 	int rc = folder ? dv_dvc_find(m->repo, &m->found) : dv_err_nomem();
 
+	if (rc == 0)
+		rc = look_at_found(m);
 	if (rc < 0)
 		return rc;
 	if (!m->found.pointers.n && !m->found.pipelines.n && lstat(folder, &st) < 0)
@@ -236,7 +267,7 @@ static int plan(import *m)
 
 /* -- settings and patterns --------------------------------------------------------------------- */
 
-static int set_one(import *m, const dv_dvc_mapped *s)
+static int set_one(import *m, dv_dvc_mapped *s)
 {
 	enum dv_config_level level = s->local ? DV_CONFIG_LOCAL : DV_CONFIG_REPO;
 	const char *old = dv_config_string(&m->repo->config, s->key, NULL);
@@ -246,6 +277,7 @@ static int set_one(import *m, const dv_dvc_mapped *s)
 	m->report.sum.settings++;
 	if (old && strcmp(old, s->value) != 0)
 		return leave(m, s->from, NULL, "dv has another value, which stays");
+	s->done = true;
 	if (old) {
 		t.kind = DV_TAKEN_BEFORE;
 		return tell(m, &t);
@@ -253,6 +285,7 @@ static int set_one(import *m, const dv_dvc_mapped *s)
 	rc = dv_config_check(s->key, s->value);
 	if (rc == 0)
 		rc = dv_config_set(m->repo, level, s->key, s->value);
+	s->done = rc == 0;
 	if (rc < 0)
 		return leave_failed(m, s->from, rc);
 	if (level == DV_CONFIG_REPO && (rc = dv_path_list_add(&m->stage, ".dv/config")) < 0)
@@ -265,7 +298,7 @@ static int take_settings(import *m)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < m->mapping.n; i++) {
-		const dv_dvc_mapped *s = &m->mapping.m[i];
+		dv_dvc_mapped *s = &m->mapping.m[i];
 		const bool needed = m->incomplete;
 
 		rc = s->key ? set_one(m, s) : leave(m, s->from, NULL, s->why);
@@ -526,6 +559,7 @@ static int take_pipelines(import *m)
 static int replace_links(import *m)
 {
 	const dv_path_list *l = dv_dvc_take_links(m->take);
+	const dv_seen link = { .kind = 'l', .linked = true };
 	dv_autoclose int rootfd = dv_fs_openat(AT_FDCWD, m->repo->root, O_RDONLY | O_DIRECTORY, 0);
 	dv_auto(dv_path_list) users = DV_PATH_LIST_INIT;
 	int rc = rootfd < 0 ? dv_err_sys("cannot open the workspace '%s'", m->repo->root) : 0;
@@ -539,8 +573,14 @@ static int replace_links(import *m)
 			    dv_path_below(l->p[i], m->outs.o[k].path, &rest))
 				o = &m->outs.o[k];
 		dv_autofree char *abs = o ? dv_repo_abs(m->repo, l->p[i]) : NULL;
-		if (abs && (rc = dv_workdir_unlink(&m->repo->scratch, rootfd, l->p[i], NULL)) == 0)
+		rc = abs ? dv_workdir_unlink(&m->repo->scratch, rootfd, l->p[i], &link) : 0;
+		if (rc == DV_EDIRTY) {
+			/* Somebody put a file of his own there since. */
+			dv_error_clear();
+			rc = 0;
+		} else if (abs && rc == 0) {
 			rc = dv_path_list_add(&users, abs);
+		}
 	}
 	if (rc == 0 && users.n) {
 		dv_lock_release(&m->lock);
@@ -578,21 +618,51 @@ static int keep_record(import *m)
 	return dv_run_record_import(m->repo, m->writer, &run);
 }
 
-static int remove_file(import *m, const char *path)
+/* Of a file that is not there nothing is said. One that is not as it was read stays. */
+static int remove_file(import *m, int rootfd, const char *path, const dv_seen *was)
 {
-	dv_autofree char *abs = dv_repo_abs(m->repo, path);
 	struct stat st;
-	int rc = 0;
+	int rc = dv_workdir_stat(&st, rootfd, path);
 
-	if (!abs)
-		return dv_err_nomem();
-	if (lstat(abs, &st) < 0)
+	if (rc == DV_ENOTFOUND) {
+		dv_error_clear();
 		return 0;
-	if (dv_fs_unlinkat(AT_FDCWD, abs, 0))
-		rc = dv_err_sys("cannot remove '%s'", path);
+	}
+	if (rc == 0)
+		rc = dv_workdir_unlink(&m->repo->scratch, rootfd, path, was);
+	if (rc == DV_EDIRTY) {
+		dv_error_clear();
+		return leave(m, path, NULL, "it was changed meanwhile");
+	}
 	if (rc == 0)
 		rc = dv_path_list_add(&m->drop, path);
 	return rc ? rc : tell(m, &(dv_takeover){ .kind = DV_TAKE_REMOVED, .from = path });
+}
+
+/* Files that git does not have either are nowhere else: is there a setting in them that dv has
+ * not? Those of a remote that dv cannot reach are told of by its URL. */
+static bool has_own_settings(const import *m)
+{
+	for (size_t i = 0; i < m->settings.n; i++) {
+		const dv_dvc_setting *s = &m->settings.s[i];
+		size_t n = strlen(s->section);
+		bool told = false, done = false, any = strncmp(s->section, "remote.", 7) != 0;
+
+		for (size_t k = 0; s->own && k < m->mapping.n; k++) {
+			const dv_dvc_mapped *t = &m->mapping.m[k];
+
+			if (strncmp(t->from, s->section, n) != 0 || t->from[n] != '.')
+				continue;
+			any = any || t->done;
+			if (strcmp(t->from + n + 1, s->key) == 0) {
+				told = true;
+				done = done || t->done;
+			}
+		}
+		if (s->own && (!any || (told && !done)))
+			return true;
+	}
+	return false;
 }
 
 /* A pointer of DVC's goes when dv has everything that it names. */
@@ -612,23 +682,21 @@ static bool is_complete(const import *m, const char *from)
 /* What is left of DVC's own folder is its cache, with the file that hides it from git. */
 static int remove_dvc(import *m)
 {
-	static const char *const own[] = { ".dvc/config", ".dvc/config.local" };
-	int rc = 0;
+	dv_autoclose int root = dv_fs_openat(AT_FDCWD, m->repo->root, O_RDONLY | O_DIRECTORY, 0);
+	const dv_path_list *const lists[] = FOUND_LISTS(m);
+	int rc = root < 0 ? dv_err_sys("cannot open the workspace '%s'", m->repo->root) : 0;
 
-	for (size_t i = 0; rc == 0 && i < m->found.pointers.n; i++)
-		if (is_complete(m, m->found.pointers.p[i]))
-			rc = remove_file(m, m->found.pointers.p[i]);
-	if (m->incomplete)
+	for (size_t k = 0; rc == 0 && k < NLISTS && (k == 0 || !m->incomplete); k++)
+		for (size_t i = 0; rc == 0 && i < lists[k]->n; i++)
+			if (k > 0 || is_complete(m, lists[k]->p[i]))
+				rc = remove_file(m, root, lists[k]->p[i], &m->was[k][i]);
+	if (rc || m->incomplete)
 		return rc;
-	for (size_t i = 0; rc == 0 && i < m->found.pipelines.n; i++)
-		rc = remove_file(m, m->found.pipelines.p[i]);
-	for (size_t i = 0; rc == 0 && i < m->found.locks.n; i++)
-		rc = remove_file(m, m->found.locks.p[i]);
-	for (size_t i = 0; rc == 0 && i < m->found.ignores.n; i++)
-		rc = remove_file(m, m->found.ignores.p[i]);
-	for (size_t i = 0; rc == 0 && i < sizeof own / sizeof *own; i++)
-		rc = remove_file(m, own[i]);
-	return rc;
+	if ((rc = remove_file(m, root, ".dvc/config", NULL)))
+		return rc;
+	return has_own_settings(m) ? leave(m, ".dvc/config.local", NULL,
+					   "it has settings that dv has not")
+				   : remove_file(m, root, ".dvc/config.local", NULL);
 }
 
 static int stage_all(import *m)

@@ -79,10 +79,7 @@ static int holds_pointer(const dv_filtered_file *f, int dir, const char *name, d
 		return dv_err_sys("cannot read '%s'", f->path);
 	if (!S_ISREG(st.st_mode) || st.st_size != (off_t)n || got != n || memcmp(want, have, n))
 		return 0;
-	*was = (dv_seen){ .kind = dv_stat_kind(&st), .dev = st.st_dev, .ino = st.st_ino,
-			  .size = (uint64_t)st.st_size,
-			  .mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) +
-				      st.st_mtim.tv_nsec };
+	*was = dv_seen_of(&st);
 	*yes = true;
 	return 0;
 }

@@ -31,6 +31,12 @@ bool dv_seen_is_still(const dv_seen *was, const struct stat *st)
 	       was->size == (uint64_t)st->st_size && was->mtime_ns == stamp(st->st_mtim);
 }
 
+dv_seen dv_seen_of(const struct stat *st)
+{
+	return (dv_seen){ .kind = dv_stat_kind(st), .dev = st->st_dev, .ino = st->st_ino,
+			  .size = (uint64_t)st->st_size, .mtime_ns = stamp(st->st_mtim) };
+}
+
 /* File system and mount of an open folder; bind mounts of one file system refuse renames too. */
 static int place_of(int fd, uint64_t *dev, uint64_t *mount)
 {

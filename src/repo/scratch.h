@@ -31,6 +31,8 @@ typedef struct dv_seen {
 /** Is it still that? The time of inode change is left out: links to the same file, made and removed
  *  beside it, alter it. */
 bool dv_seen_is_still(const dv_seen *was, const struct stat *st);
+/** What lstat saw. */
+dv_seen dv_seen_of(const struct stat *st);
 
 typedef struct dv_scratch {
 	char *dvdir, *dir;	/* NULL when not open */

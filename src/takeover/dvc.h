@@ -137,6 +137,7 @@ typedef struct dv_dvc_mapped {
 	bool local;		/* for the git folder's dv/config only */
 	const char *from;	/* "core.remote", in DVC */
 	const char *why;	/* it cannot be had; or NULL */
+	bool done;		/* for the caller: dv has it */
 } dv_dvc_mapped;
 typedef struct dv_dvc_mapping {
 	dv_dvc_mapped *m;

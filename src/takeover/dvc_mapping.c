@@ -77,7 +77,7 @@ static int put(mapper *m, const dv_dvc_setting *s, const char *key, const char *
 
 	if (rc < 0 || !from)
 		return DV_ERROR;
-	m->out->m[m->out->n++] = (dv_dvc_mapped){ key, value, local, from, why };
+	m->out->m[m->out->n++] = (dv_dvc_mapped){ key, value, local, from, why, false };
 	return 0;
 }
 

@@ -211,6 +211,23 @@ test_case '--remove takes away what is not needed any more, and no data' '
 	lacks ../st "??"
 	rm -rf data && "$DV" checkout && [ "$(head -n1 data/a.txt)" = 1 ]
 '
+test_case '--remove leaves what changed meanwhile, and settings of the user that dv has not' '
+	make_repo later && cd later
+	printf "[core]\n    remote = g\n[\047remote \"g\"\047]\n    url = gs://bucket/x\n" >.dvc/config
+	printf "[\047remote \"g\"\047]\n    credentialpath = /home/me/key\n" >.dvc/config.local
+	git add -A && git commit -qm g
+	DV_FAULT=stop:30 "$DV" import-dvc --no-fetch --remove >../out & pid=$!
+	until grep -q "^State:.T" "/proc/$pid/status"; do sleep 0.01; done
+	echo "# a note" >>data.dvc
+	kill -CONT "$pid"; wait "$pid"
+	contains ../out "left: data.dvc: it was changed meanwhile"
+	[ -e data.dvc ] && [ ! -e big.bin.dvc ] && [ -e data.dv ]
+	git add -A && git commit -qm later
+	"$DV" import-dvc --no-fetch --remove >../out
+	[ ! -e data.dvc ] && [ ! -e .dvc/config ]
+	contains ../out "left: .dvc/config.local"
+	contains .dvc/config.local /home/me/key
+'
 test_case '--remove keeps the pointer of what is missing' '
 	make_repo keep && cd keep
 	chmod -R u+w .dvc/cache
@@ -238,6 +255,28 @@ test_case 'symbolic links into the cache become files' '
 	"$DV" import-dvc --no-fetch
 	[ -f big.bin ] && [ ! -L big.bin ] && [ -f data/a.txt ] && [ ! -L data/a.txt ]
 	"$DV" status | grep "up to date"
+'
+test_case 'what takes the place of such a link meanwhile stays' '
+	make_repo took && cd took && "$DV" init -q
+	sum=$(seq 1 5000 | md5sum | cut -c1-32)
+	n=0
+	while :; do
+		n=$((n + 5))
+		git clean -xdfqe .dvc; rm -rf .git/dv/tmp .git/dv/cache
+		git checkout -qf . && mkdir -p data
+		ln -s "$PWD/.dvc/cache/files/md5/${sum:0:2}/${sum:2}" data/a.txt
+		DV_FAULT=stop:$n "$DV" import-dvc --no-fetch >../out 2>&1 & pid=$!
+		until grep -qE "^State:.(T|Z)" "/proc/$pid/status" 2>/dev/null ||
+			[ ! -e "/proc/$pid" ]; do sleep 0.01; done
+		grep -q "^State:.T" "/proc/$pid/status" 2>/dev/null || break
+		link=
+		[ ! -L data/a.txt ] || { link=1; rm data/a.txt; echo mine >data/a.txt; }
+		kill -CONT "$pid"; wait "$pid" || true
+		[ -z "$link" ] || [ "$(cat data/a.txt)" = mine ]
+		[ "$n" -lt 400 ]
+	done
+	wait "$pid" || true
+	[ "$n" -gt 60 ]
 '
 cat >settings <<'E'
 [core]
