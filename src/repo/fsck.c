@@ -543,8 +543,8 @@ static int open_stores(fsck *f)
 	dv_store_free(f->repo->store);
 	f->repo->store = NULL;
 	if (!f->o->remote)
-		rc = dv_store_open(&f->store, f->repo->cache_dir,
-				   DV_STORE_TOLERATE | DV_STORE_CREATE);
+		rc = dv_store_open(&f->store, f->repo->cache_dir, DV_STORE_TOLERATE |
+				   (f->o->repair ? DV_STORE_CREATE : DV_STORE_LOOK));
 	else if ((rc = remote_folder(f, &folder)) == 0)
 		rc = dv_store_open(&f->store, folder, DV_STORE_TOLERATE);
 	if (rc == 0)
@@ -592,6 +592,14 @@ static int tell(const fsck *f, dv_damage_cb cb, void *payload)
 	return rc;
 }
 
+/* What a lost entry named would count for nothing, and go. */
+static int no_repair(const fsck *f)
+{
+	dv_err(DV_ECORRUPT, "the log of '%s' is damaged, so nothing was repaired",
+	       dv_store_dir(f->store));
+	return dv_err_hint(DV_ECORRUPT, "bring the entries back from a copy of the store first");
+}
+
 int dv_fsck(dv_repo *r, const dv_fsck_options *o, dv_damage_cb cb, void *payload,
 	    dv_fsck_summary *out)
 {
@@ -620,7 +628,11 @@ int dv_fsck(dv_repo *r, const dv_fsck_options *o, dv_damage_cb cb, void *payload
 	out->recipes = st.recipes;
 	out->bytes = st.bytes;
 	out->damaged = f.n;
-	if (o->repair && f.n)
+	if (o->repair && f.n && !dv_store_is_torn(f.store))
 		rc = repair(&f);
-	return rc == 0 && cb ? tell(&f, cb, payload) : rc;
+	if (rc == 0 && cb)
+		rc = tell(&f, cb, payload);
+	if (rc == 0 && o->repair && dv_store_is_torn(f.store))
+		rc = no_repair(&f);
+	return rc;
 }

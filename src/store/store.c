@@ -19,6 +19,7 @@
 #include "store/store_priv.h"
 
 #define FSCK_HINT "run 'dv fsck --repair'"
+#define MISSING_MAX 1000	/* log entries that fsck passes over */
 
 const char *dv_store_dir(const dv_store *s)
 {
@@ -145,6 +146,18 @@ static int find_head(const dv_store *s, uint64_t *head)
 	return 0;
 }
 
+/* What is damaged or missing is told by fsck, which looks at the rest as well. A file whose name
+ * says that there are millions of entries is not believed. */
+static bool may_skip(dv_store *s, int rc)
+{
+	if ((rc != DV_ECORRUPT && rc != DV_ENOTFOUND) || !(s->flags & DV_STORE_TOLERATE) ||
+	    (rc == DV_ENOTFOUND && ++s->missing > MISSING_MAX))
+		return false;
+	dv_error_clear();
+	s->torn = true;
+	return true;
+}
+
 /* Starts from the newest checkpoint: they stand behind multiples of DV_CHECKPOINT_EVERY. */
 static int load_checkpoint(dv_store *s, uint64_t head)
 {
@@ -154,6 +167,8 @@ static int load_checkpoint(dv_store *s, uint64_t head)
 		dv_auto(dv_log_entry) e = DV_LOG_ENTRY_INIT;
 		int rc = read_entry(s, at + 1, &e);
 
+		if (may_skip(s, rc))
+			continue;
 		if (rc == DV_ENOTFOUND)
 			return dv_err(DV_ECORRUPT, "log entry %" PRIu64 " is missing in '%s'",
 				      at + 1, s->dir);
@@ -177,6 +192,10 @@ static int read_log(dv_store *s, uint64_t upto, bool *condemned)
 		if (rc == DV_ENOTFOUND && !upto) {
 			dv_error_clear();
 			return 0;
+		}
+		if (may_skip(s, rc)) {
+			s->state.head = number;
+			continue;
 		}
 		if (rc == DV_ENOTFOUND) {
 			dv_err(DV_ECORRUPT, "log entry %" PRIu64 " is missing in '%s'", number,
@@ -341,6 +360,11 @@ int dv_store_open(dv_store **out, const char *dir, unsigned flags)
 		return rc;
 	*out = dv_steal(&s);
 	return 0;
+}
+
+bool dv_store_is_torn(const dv_store *s)
+{
+	return s->torn;
 }
 
 bool dv_store_is_absent(const dv_store *s)

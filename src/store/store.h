@@ -22,7 +22,8 @@ typedef struct dv_store dv_store;
 
 enum dv_store_flags {
 	DV_STORE_CREATE = 1u << 0,	/* make it when it is not there */
-	DV_STORE_TOLERATE = 1u << 1,	/* skip segments that are missing or damaged (fsck) */
+	DV_STORE_TOLERATE = 1u << 1,	/* skip segments and log entries that are missing or
+					   damaged (fsck) */
 	DV_STORE_LOOK = 1u << 2,	/* one that is not there is empty; only to be read then */
 };
 /** The file that says what a store is, and what it says in a new one. */
@@ -39,6 +40,8 @@ void dv_store_free(dv_store *s);
 DV_DEFINE_AUTOPTR(dv_store)
 /** Opened with DV_STORE_LOOK, and not there. */
 bool dv_store_is_absent(const dv_store *s);
+/** Were log entries skipped? What is known of the store is then not all that it is. */
+bool dv_store_is_torn(const dv_store *s);
 const char *dv_store_dir(const dv_store *s);
 const dv_log_state *dv_store_state(const dv_store *s);
 /** Reads log entries that others created since, and maps their segments. Not while others read. */

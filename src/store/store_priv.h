@@ -15,6 +15,8 @@ typedef struct dv_mapped {
 struct dv_store {
 	char *dir;
 	unsigned flags;
+	bool torn;		/* see dv_store_is_torn */
+	unsigned missing;	/* log entries that were skipped for that */
 	bool absent;		/* nothing of it is on the disk */
 	dv_log_state state;
 	dv_mapped *segs;	/* live segments that could be mapped, oldest first */

@@ -134,4 +134,19 @@ test_case 'what is not there is named once' '
 	"$DV" fsck >out 2>&1 || true
 	contains out "object $oid: it is not in the store"'
 
+test_case 'a log entry that nobody can read is reported, and the rest looked at' '
+	rm -rf ../torn && mkdir ../torn && cd ../torn && git init -q . && "$DV" init -q
+	echo 1 >a && "$DV" add -q a && echo 2 >b && "$DV" add -q b
+	newest=$(ls .git/dv/cache/log/* | tail -n 1)
+	chmod u+w "$newest"; cp "$newest" kept; printf "{" >"$newest"
+	must_fail 12 "$DV" fsck >out
+	contains out "$(basename "$newest")"; contains out "b"; lacks out " a "
+	must_fail 12 "$DV" fsck --repair >out 2>err
+	contains err "nothing was repaired"
+	cp kept "$newest"; "$DV" fsck >out; contains out "no damage"'
+
+test_case 'looking for damage makes no cache' '
+	rm -rf ../none && mkdir ../none && cd ../none && git init -q . && "$DV" init -q
+	"$DV" fsck >out; [ ! -e .git/dv/cache ]'
+
 done_testing
