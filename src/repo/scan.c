@@ -44,7 +44,7 @@ static void forget_nodes(dv_scan *s)
 	s->n = 0;
 	s->indexed = 0;
 	dv_map_clear(&s->by_path);
-	s->nlarge = 0;
+	s->nlarge = s->nunread = 0;
 	dv_scan_forget_relinks(s);
 	s->hashed = 0;
 	free(s->base);
@@ -536,7 +536,8 @@ static int read_file(dv_scan *s, int dirfd, const char *dir, node *d, size_t i, 
 		if (r == DV_ETRANSIENT)
 			continue;
 		if (r < 0)
-			return r == DV_ENOTFOUND && e->linked ? DV_ERROR : r;
+			return r == DV_ENOTFOUND && e->linked ? DV_ERROR
+							      : dv_scan_not_read(s, e, r);
 		if (!S_ISREG(st.st_mode))
 			return refuse_special(path, st.st_mode);
 		dv_scan_set_file(&e->f, &st, since);

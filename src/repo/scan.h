@@ -48,6 +48,12 @@ typedef struct dv_scanned {
 /** Scans `path` (root-relative, an output). The scan keeps the directories for dv_scan_side until
  *  the next call. */
 int dv_scan_path(dv_scan *s, const char *path, dv_scanned *out) DV_MUST_CHECK;
+/** Passes from now on over files in directories that cannot be read, instead of failing; for one
+ *  that only hashes. They have no content then: an oid of zeros, in dv_scan_side too. */
+void dv_scan_pass_over(dv_scan *s);
+/** Over how many the last dv_scan_path passed; *first (may be NULL) says why not the first. The
+ *  oids of the directories around them mean nothing. */
+size_t dv_scan_unread(dv_scan *s, dv_error *first);
 /** What the output that is scanned next was before, as its pointer says, or zero: new content is
  *  stored as deltas to that where the stat cache knows nothing newer. Holds until it is said
  *  anew. */

@@ -100,6 +100,9 @@ struct dv_scan {
 	size_t nlarge, large_cap;
 	dv_scan_patches *patches;
 	dv_links links;
+	bool passes_over;	/* see dv_scan_pass_over; what follows belongs to it */
+	size_t nunread;
+	dv_error unread;
 	relink *relinks;	/* of the last scan */
 	size_t nrelinks, relinks_cap;
 };
@@ -121,5 +124,8 @@ int dv_scan_before_by_tree(dv_scan *s, node *d) DV_MUST_CHECK;
 /** The same of a file with a new name, before it is read: by what it resembles. Any worker. */
 void dv_scan_before_by_name(const node *d, entry *e);
 void dv_scan_before_forget(node *d);
+/** The file could not be read, as the thread's record says: 0 when the scan passes over it. Any
+ *  worker. */
+int dv_scan_not_read(dv_scan *s, entry *e, int rc);
 
 #endif

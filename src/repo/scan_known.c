@@ -247,3 +247,33 @@ int dv_scan_relink(dv_scan *s)
 		r = make_link(s, &s->relinks[i]);
 	return r;
 }
+
+/* -- what cannot be read ----------------------------------------------------------------------- */
+
+void dv_scan_pass_over(dv_scan *s)
+{
+	s->passes_over = !s->writer;
+}
+
+int dv_scan_not_read(dv_scan *s, entry *e, int rc)
+{
+	if (!s->passes_over || rc != DV_ERROR)
+		return rc;
+	pthread_mutex_lock(&s->lock);
+	if (!s->nunread++)
+		dv_error_take(&s->unread);
+	else
+		dv_warn("%s", dv_error_last()->message);
+	pthread_mutex_unlock(&s->lock);
+	dv_error_clear();
+	e->f.oid = (dv_oid){ 0 };
+	e->f.ino = 0;
+	return 0;
+}
+
+size_t dv_scan_unread(dv_scan *s, dv_error *first)
+{
+	if (first && s->nunread)
+		*first = s->unread;
+	return s->nunread;
+}

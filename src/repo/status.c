@@ -44,7 +44,10 @@ static int status_open(status *s)
 	    (r = dv_reader_new(&s->reader, s->store)) < 0 ||
 	    (r = dv_repo_pool(&s->pool, s->repo, s->o->jobs)) < 0)
 		return r;
-	return dv_scan_new(&s->scan, s->repo, s->pool, NULL);
+	r = dv_scan_new(&s->scan, s->repo, s->pool, NULL);
+	if (r == 0)
+		dv_scan_pass_over(s->scan);
+	return r;
 }
 
 /* The recorded side of a directory that may be here only in part. */
@@ -71,34 +74,56 @@ static int list_recorded(void *ctx, const char *inner, const dv_oid *oid, dv_tre
 	return dv_deltas_add(x->absent, inner, &folder, NULL);
 }
 
-static int tell_files(status *s, const dv_output *o, const dv_oid *now)
+/* Without the recorded listing only the whole can be told from what it was: then there is none. */
+static int diff_files(status *s, const dv_output *o, const dv_oid *now, dv_deltas *d)
 {
-	dv_auto(dv_deltas) d = DV_DELTAS_INIT;
-	recorded x = { s, o, &d };
+	recorded x = { s, o, d };
 	dv_side old = { list_recorded, &x }, cur = dv_scan_side(s->scan);
-	int r = dv_treediff(&d, &old, &o->pointer.oid, &cur, now,
+	int r = dv_treediff(d, &old, &o->pointer.oid, &cur, now,
 			    DV_TREEDIFF_RENAMES | DV_TREEDIFF_EMPTY);
 
 	if (r == DV_ENOTFOUND) {
-		/* Without the recorded listing only the whole can be told from what it was. */
 		dv_error_clear();
-		return 0;
-	}
-	for (size_t i = 0; r == 0 && i < d.n; i++) {
-		dv_autofree char *path = dv_path_join(o->path, d.d[i].path);
-		dv_autofree char *from = d.d[i].old_path ? dv_path_join(o->path, d.d[i].old_path)
-							  : NULL;
-		if (!path)
-			return dv_err_nomem();
-		if (!dv_targets_want_path(s->targets, path) &&
-		    !dv_targets_want_path(s->targets, o->pointer_path))
-			continue;
-		if (!d.d[i].new_kind && !dv_store_has_object(s->store, &d.d[i].old_oid))
-			r = dv_changes_tell_absent(&d.d[i], o, path, s->cb, s->payload);
-		else
-			r = dv_changes_tell(&d.d[i], o, path, from, s->cb, s->payload);
+		dv_deltas_release(d);
+		r = 0;
 	}
 	return r;
+}
+
+/* A file that could not be read is not said to have changed. */
+static bool is_unread(const dv_delta *d)
+{
+	return (d->new_kind == 'f' || d->new_kind == 'x') && dv_oid_is_zero(&d->new_oid);
+}
+
+static int tell_deltas(status *s, const dv_output *o, const dv_deltas *d)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < d->n; i++) {
+		const dv_delta *x = &d->d[i];
+		dv_autofree char *path = dv_path_join(o->path, x->path);
+		dv_autofree char *from = x->old_path ? dv_path_join(o->path, x->old_path) : NULL;
+
+		if (!path)
+			return dv_err_nomem();
+		if (is_unread(x) || (!dv_targets_want_path(s->targets, path) &&
+				     !dv_targets_want_path(s->targets, o->pointer_path)))
+			continue;
+		if (!x->new_kind && !dv_store_has_object(s->store, &x->old_oid))
+			r = dv_changes_tell_absent(x, o, path, s->cb, s->payload);
+		else
+			r = dv_changes_tell(x, o, path, from, s->cb, s->payload);
+	}
+	return r;
+}
+
+static int tell_files(status *s, const dv_output *o, const dv_oid *now)
+{
+	dv_auto(dv_deltas) d = DV_DELTAS_INIT;
+	int r = diff_files(s, o, now, &d);
+
+	return r ? r : tell_deltas(s, o, &d);
 }
 
 /* An output that cannot be read stops only itself: the first such failure is kept, the others are
@@ -114,6 +139,29 @@ static int note_failure(status *s, const dv_output *o, int r)
 		dv_warn("output '%s': %s", o->path, dv_error_last()->message);
 	}
 	return 0;
+}
+
+/* Of a directory in which something could not be read: what else changed there. */
+static int partly(status *s, const dv_output *o, const dv_oid *now, bool cached)
+{
+	dv_auto(dv_deltas) d = DV_DELTAS_INIT;
+	dv_error why = { 0 };
+	size_t changes = 0;
+	int r = s->o->quick ? 0 : diff_files(s, o, now, &d);
+
+	for (size_t i = 0; r == 0 && i < d.n; i++)
+		changes += !is_unread(&d.d[i]);
+	s->sum->changed += changes > 0;
+	s->sum->not_in_cache += !cached;
+	if (r == 0 && (changes || !cached))
+		r = dv_changes_tell_output(cached ? DV_MODIFIED : DV_NOT_IN_CACHE, o, NULL, 0,
+					   s->cb, s->payload);
+	if (r == 0)
+		r = tell_deltas(s, o, &d);
+	if (r)
+		return r;
+	dv_scan_unread(s->scan, &why);
+	return note_failure(s, o, dv_error_put(&why));
 }
 
 /* What stands there for a file that passes through the filter. Only a pointer is no content; what
@@ -149,6 +197,8 @@ static int output_status(status *s, const dv_output *o)
 			     : dv_scan_path(s->scan, o->path, &now)) < 0 ||
 	    (!o->filtered && (r = dv_scan_remember(s->scan)) < 0))
 		return note_failure(s, o, r);
+	if (now.kind == 'd' && want.kind == 'd' && dv_scan_unread(s->scan, NULL))
+		return partly(s, o, &now.oid, cached);
 	same = now.kind == want.kind && dv_oid_eq(&now.oid, &want.oid);
 	s->sum->changed += !same;
 	s->sum->not_in_cache += !cached;

@@ -8,6 +8,10 @@
 git init -q . && "$DV" init -q
 mkdir data && printf one >data/a && printf two >data/b && printf three >data/c && printf x >file
 
+# Used in the test cases.
+# shellcheck disable=SC2034
+q="'"
+
 test_case 'nothing is tracked at first' '
 	$DV status >out
 	contains out "Nothing is tracked"'
@@ -166,5 +170,24 @@ END
 		chmod -R u+w .
 		[ "$code" -eq 0 ]
 	fi'
+
+test_case 'a file that cannot be read hides no other change' '
+	rm -rf ../unread && mkdir ../unread && cd ../unread && git init -q && "$DV" init -q
+	mkdir d && for i in 1 2 3; do echo $i >d/$i; done
+	"$DV" add -q d
+	echo new >d/1; echo x >d/4; touch d/2; chmod 0 d/2
+	look="$DV status"
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid 1000 --clear-groups true 2>/dev/null || exit 0
+		chmod 755 "$TEST_DIR" "$TEST_DIR"/unread; chown -R 1000 .
+		look="setpriv --reuid 1000 --clear-groups env HOME=$PWD $DV status"
+		setpriv --reuid 1000 --clear-groups test -x "$DV" || exit 0
+	fi
+	must_fail 2 $look >out 2>err
+	contains err "cannot open ${q}d/2${q}"
+	contains out "modified: d/1"; contains out "added: d/4"; lacks out "d/2"
+	echo 1 >d/1; rm d/4
+	must_fail 2 $look >out 2>err; lacks out "modified"
+	chmod 644 d/2; $look >out; contains out "up to date"'
 
 done_testing
