@@ -39,6 +39,8 @@ void dv_runner_release(dv_runner *r)
 	dv_states_release(&r->st);
 	dv_plan_release(&r->plan);
 	dv_path_list_release(&r->staged);
+	dv_path_list_release(&r->unstaged);
+	dv_path_list_release(&r->dropped);
 	pthread_mutex_destroy(&r->talk);
 }
 

@@ -94,6 +94,8 @@ typedef struct dv_runner {
 	bool stopping, cancelled, waited;
 	dv_error failed;	/* of the run as a whole; code 0: none */
 	dv_path_list staged;	/* .gitignore files that changed */
+	dv_path_list unstaged;	/* and such that are not there any more */
+	dv_path_list dropped;	/* what entries named before, and do not name now */
 } dv_runner;
 
 /* -- run_stage.c: one stage -------------------------------------------------------------------- */
@@ -158,6 +160,16 @@ int dv_runner_commit(dv_runner *r) DV_MUST_CHECK;
 bool dv_runner_commit_due(const dv_runner *r, bool idle);
 /** Lock files are complete, git's index follows. */
 int dv_runner_finish(dv_runner *r) DV_MUST_CHECK;
+
+/* -- run_ignore.c: what git is not to see ------------------------------------------------------ */
+
+/** Has git pass over the outputs of the stages that wait for a commit. */
+int dv_runner_ignore(dv_runner *r) DV_MUST_CHECK;
+/** Notes what the entry of a stage named so far (NULL: there was none) and does not name now. */
+int dv_runner_note_dropped(dv_runner *r, const dv_node *n, const dv_locked_stage *was)
+	DV_MUST_CHECK;
+/** At the end: git need not pass over what was dropped and is not there. */
+int dv_runner_unignore(dv_runner *r) DV_MUST_CHECK;
 
 /* -- run.c: all of them ------------------------------------------------------------------------ */
 

@@ -87,33 +87,6 @@ static int relink(dv_runner *r)
 	return 0;
 }
 
-/* -- ignore lines ------------------------------------------------------------------------------ */
-
-static int ignore_outs(dv_runner *r)
-{
-	dv_autofree const char **paths = NULL;
-	dv_auto(dv_lock) lock = DV_LOCK_INIT;
-	size_t n = 0;
-	int rc;
-
-	for (size_t i = 0; i < r->npending; i++)
-		n += r->nodes[r->pending[i]].s->nouts;
-	if (!(paths = dv_calloc(n + 1, sizeof(*paths))))
-		return DV_ERROR;
-	n = 0;
-	for (size_t i = 0; i < r->npending; i++) {
-		const dv_node *node = &r->nodes[r->pending[i]];
-
-		for (size_t k = 0; k < node->s->nouts; k++)
-			if (node->s->outs[k].cache && !node->store_only)
-				paths[n++] = node->s->outs[k].path;
-	}
-	if (n == 0 || !r->repo->has_git)
-		return 0;
-	rc = dv_repo_lock(r->repo, &lock);
-	return rc ? rc : dv_repo_ignore_outputs(r->repo, paths, n, &r->staged);
-}
-
 /* -- the lock ---------------------------------------------------------------------------------- */
 
 static int put_entries(dv_runner *r)
@@ -126,7 +99,9 @@ static int put_entries(dv_runner *r)
 
 		if (n->store_only)
 			continue;
-		rc = dv_lockwriter_put(r->lock, &l->l, l->path, folder, &n->entry);
+		rc = dv_runner_note_dropped(r, n, dv_lockfile_find(&l->l, n->entry.name));
+		if (rc == 0)
+			rc = dv_lockwriter_put(r->lock, &l->l, l->path, folder, &n->entry);
 		if (rc == 0 && !r->o->no_commit && n->how == DV_STAGE_RAN &&
 		    dv_runcache_fits(n->s))
 			rc = dv_runcache_put(r->repo, &n->entry, folder);
@@ -143,7 +118,7 @@ int dv_runner_commit(dv_runner *r)
 
 	if (!r->npending && !r->unlisted)
 		return 0;
-	if ((rc = commit_store(r)) || (rc = relink(r)) || (rc = ignore_outs(r)) ||
+	if ((rc = commit_store(r)) || (rc = relink(r)) || (rc = dv_runner_ignore(r)) ||
 	    (r->unlisted && (rc = dv_run_flush(r->records, true))) || (rc = put_entries(r)))
 		return rc;
 	r->unlisted = false;
@@ -167,7 +142,8 @@ int dv_runner_finish(dv_runner *r)
 	dv_git *git;
 	int rc = dv_lockwriter_finish(r->lock);
 
-	if (rc || (rc = dv_contents_remember(r->st.contents)) || !r->stage_git)
+	if (rc || (rc = dv_contents_remember(r->st.contents)) ||
+	    (rc = dv_runner_unignore(r)) || !r->stage_git)
 		return rc;
 	while (dv_lockwriter_written(r->lock, n))
 		n++;
@@ -178,9 +154,9 @@ int dv_runner_finish(dv_runner *r)
 		paths[n++] = r->staged.p[i];
 	for (size_t i = 0; (path = dv_lockwriter_written(r->lock, i)); i++)
 		paths[n++] = path;
-	if (n == 0)
+	if (n == 0 && r->unstaged.n == 0)
 		return 0;
 	if ((rc = dv_repo_lock(r->repo, &lock)) || (rc = dv_repo_git(r->repo, &git)))
 		return rc;
-	return dv_git_stage(git, paths, n, NULL, 0);
+	return dv_git_stage(git, paths, n, (const char *const *)r->unstaged.p, r->unstaged.n);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keeping git from seeing many outputs at once, folder by folder. */
+/* Keeping git from seeing many outputs at once, folder by folder, and the end of it. */
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/path.h"
@@ -98,4 +99,32 @@ int dv_repo_ignore_outputs(dv_repo *r, const char *const *paths, size_t n, dv_pa
 		rc = ignore_folder(r, root, sorted + from, to - from, changed);
 	}
 	return rc;
+}
+
+int dv_repo_unignore(dv_repo *r, const char *path, dv_path_list *changed, dv_path_list *gone)
+{
+	size_t len = folder_length(path);
+	dv_autofree char *dir = dv_strndup(path, len ? len - 1 : 0);
+	dv_autofree char *abs = dir ? dv_repo_abs(r, dir) : NULL;
+	dv_autofree char *file = dir ? dv_path_join(dir, ".gitignore") : NULL;
+	dv_autofree char *file_abs = file ? dv_repo_abs(r, file) : NULL;
+	dv_autoclose int root = -1, fd = -1;
+	bool wrote = false;
+	int rc;
+
+	if (!abs || !file_abs)
+		return dv_err_nomem();
+	root = dv_fs_openat(AT_FDCWD, r->root, O_RDONLY | O_DIRECTORY, 0);
+	if (root < 0)
+		return dv_err_sys("cannot open the workspace '%s'", r->root);
+	rc = dv_workdir_open(&fd, root, dir, false);
+	if (rc == 0)
+		rc = dv_gitignore_remove(&r->scratch, abs, path + len, &wrote);
+	if (rc == DV_ENOTFOUND) {
+		dv_error_clear();
+		return 0;
+	}
+	if (rc || !wrote)
+		return rc;
+	return dv_path_list_add(access(file_abs, F_OK) == 0 ? changed : gone, file);
 }

@@ -154,6 +154,10 @@ int dv_path_list_add(dv_path_list *l, const char *path) DV_MUST_CHECK;
  *  DV_EUNSAFE for a folder that is reached through a link. The lock of the work tree is held. */
 int dv_repo_ignore_outputs(dv_repo *r, const char *const *paths, size_t n, dv_path_list *changed)
 	DV_MUST_CHECK;
+/** Takes the line of one path out again, if it is there. The .gitignore file is appended to
+ *  `changed`, or to `gone` when nothing else stood there. */
+int dv_repo_unignore(dv_repo *r, const char *path, dv_path_list *changed, dv_path_list *gone)
+	DV_MUST_CHECK;
 
 /** All outputs of the workspace, those of pointers and those of stages that a lock file records:
  *  outside .git, .dv, ignored folders, nested repositories of dv or git, and the outputs

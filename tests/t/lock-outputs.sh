@@ -30,6 +30,10 @@ j = json.load(open(sys.argv[1]))
 assert eval(sys.argv[2]), json.dumps(j, indent=1)' "$1" "$2"
 }
 
+# Used in the test cases.
+# shellcheck disable=SC2034
+q="'"
+
 test_case 'made by a stage, seen like any output' '
 	git init -q --template= . && dv init -q
 	dv remote add -q -d store ../store
@@ -369,5 +373,17 @@ y" ]
 	echo 3 >in; $DV repro -q --no-commit; echo 4 >y; $DV commit -q
 	$DV status >out; contains out "y: modified"; lacks out "not in cache"
 '
+
+test_case 'what is made no more is not ignored any more, when it is not there' '
+	rm -rf ../more && mkdir ../more && cd ../more && git init -q && "$DV" init -q
+	pipeline() { printf "stages:\n  s: {cmd: \"%s\", outs: [%s]}\n" "$1" "$2" >dv.yaml; }
+	pipeline "echo 1 >a; echo 2 >b" "a, b"; "$DV" repro -q
+	pipeline "echo 1 >a" a; "$DV" repro >out 2>err
+	contains err "no stage makes ${q}b${q} any more"; grep -qx /b .gitignore
+	rm b a; pipeline "echo c >c" c; "$DV" repro -q 2>err
+	grep -qx /c .gitignore; ! grep -qx /a .gitignore
+	[ "$(git show :.gitignore)" = "$(cat .gitignore)" ]
+	pipeline "echo 3 >c" "c: {cache: false}"; "$DV" repro -q
+	! grep -qx /c .gitignore'
 
 done_testing
