@@ -186,6 +186,8 @@ static int check_time(dv_mux *m)
 	int64_t quiet = seconds() - atomic_load_explicit(&m->last, memory_order_relaxed);
 	int rc = dv_check_cancel();
 
+	if (rc == 0 && !m->up && m->o.stop && *m->o.stop)
+		rc = dv_err(DV_ETRANSIENT, "nobody needs the connection to %s any more", m->what);
 	if (rc)
 		return lose_unlocked(m);
 	if (!m->up && quiet > 1) {

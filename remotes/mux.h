@@ -42,6 +42,7 @@ typedef struct dv_mux_options {
 	unsigned stall_seconds;	/* without a byte while an answer is due; 0: no limit */
 	dv_lost_cb lost;
 	void *payload;		/* outlives the mux */
+	const _Atomic bool *stop;	/* who waits for the first answer gives up; may be NULL */
 } dv_mux_options;
 /** Takes the process over, on failure too. */
 int dv_mux_new(dv_mux **out, dv_process *p, const dv_mux_options *o) DV_MUST_CHECK;

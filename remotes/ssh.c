@@ -241,6 +241,7 @@ static int start(ssh_remote *r, bool extra, const char *far_command, dv_mux **ou
 	dv_process p = DV_PROCESS_INIT;
 	const dv_mux_options o = {
 		.what = r->wired.what, .stall_seconds = r->stall, .lost = lost, .payload = r,
+		.stop = &r->wired.closing,
 		/* To connect and to be let in; a user takes the time that he needs. */
 		.hello_seconds = is_batch(extra) ? 2 * r->stall : 0,
 	};
@@ -401,4 +402,5 @@ const dv_driver dv_driver_ssh = {
 	.find = dv_wired_find,
 	.look = dv_wired_look,
 	.look_in = dv_wired_look_in,
+	.expect = dv_wired_expect,
 };

@@ -169,7 +169,9 @@ static int stdio_get(dv_wire *w, const char *name, uint64_t offset, uint64_t len
 		     dv_sink_cb sink, void *payload)
 {
 	dv_auto(moving) g = { .s = (stdio_wire *)w, .name = name, .next = offset };
-	bool known = false;
+	/* What an index or a pack has is worth a few questions behind its end. */
+	bool known = false, one = length > PIECES * BLOCK && strncmp(name, "index/", 6) != 0 &&
+				  strncmp(name, "packs/", 6) != 0;
 
 	g.end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
 	g.counts = true;
@@ -180,7 +182,7 @@ static int stdio_get(dv_wire *w, const char *name, uint64_t offset, uint64_t len
 
 		/* The first answer tells how long the file is. */
 		while (rc == 0 && (g.next < g.end || !known) &&
-		       g.count < (known || length <= PIECES * BLOCK ? most_pieces(&g) : 1) &&
+		       g.count < (known || !one ? most_pieces(&g) : 1) &&
 		       (g.count == 0 || g.next < g.end))
 			rc = ask_next(&g);
 		if (rc || (rc = expect(g.s, &g.a[g.first], &c)))

@@ -2,6 +2,7 @@
 /* Drivers that work through connections of a program; see wire.h. */
 #include "remotes/wire.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@
  * the rest of a round trip, so that far away one connection moves little. */
 #define LINES_FAR 4
 #define FAR_US 10000
+#define MANY 64		/* short gets at once */
+#define MUCH ((uint64_t)8 << 20)	/* is worth more connections */
 #define HEAVY ((uint64_t)1 << 20)
 
 int dv_wire_check_name(const char *name)
@@ -43,6 +46,7 @@ void dv_wired_init(dv_wired *d, int jobs)
 	d->fixed = jobs > 0;
 	d->max = jobs <= 0 ? LINES_DEFAULT : jobs < DV_LINES_MAX ? jobs : DV_LINES_MAX;
 	d->base.jobs = jobs > 0 ? jobs : JOBS_DEFAULT;
+	d->base.many = jobs > 0 ? 0 : MANY;
 }
 
 static void free_wire(dv_wire *w)
@@ -57,6 +61,9 @@ void dv_wired_close(dv_remote *r)
 
 	if (!d)
 		return;
+	d->closing = true;
+	for (int i = 0; i < d->nmakers; i++)
+		pthread_join(d->makers[i], NULL);
 	for (int i = 0; i < DV_LINES_MAX; i++)
 		free_wire(d->line[i].wire);
 	if (d->release)
@@ -131,6 +138,49 @@ static int most_lines(const dv_wired *d)
 	return far && !d->fixed && d->max == LINES_DEFAULT ? LINES_FAR : d->max;
 }
 
+/* One more is made, if it may be; one is enough. With the lock. */
+static void make_more(dv_wired *d, dv_line *vacant, int n)
+{
+	if (make(d, vacant, true) == 0)
+		return;
+	dv_error_clear();
+	d->max = n;
+	d->fixed = true;
+}
+
+static void *maker(void *arg)
+{
+	dv_wired *d = arg;
+	dv_line *vacant;
+	bool making;
+	int n;
+
+	pthread_mutex_lock(&d->lock);
+	(void)look(d, &n, &vacant, &making);
+	if (vacant && n < most_lines(d) && !d->closing)
+		make_more(d, vacant, n);
+	pthread_mutex_unlock(&d->lock);
+	return NULL;
+}
+
+/* Far away a login takes many round trips, in which others can go on. */
+void dv_wired_expect(dv_remote *r, uint64_t bytes)
+{
+	dv_wired *d = (dv_wired *)r;
+	sigset_t all, old;
+
+	if (bytes < MUCH || atomic_load(&d->round_us) < FAR_US)
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_mutex_lock(&d->lock);
+	while (d->nmakers < most_lines(d) - 1 &&
+	       pthread_create(&d->makers[d->nmakers], NULL, maker, d) == 0)
+		d->nmakers++;
+	pthread_mutex_unlock(&d->lock);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 /* A connection to use, heavily or not. */
 static int acquire(dv_wired *d, bool heavy, dv_line **out)
 {
@@ -143,12 +193,7 @@ static int acquire(dv_wired *d, bool heavy, dv_line **out)
 		sweep(d);
 		best = look(d, &n, &vacant, &making);
 		if (best && heavy && best->heavy > 0 && n < most_lines(d) && vacant) {
-			/* More of them help, but one is enough. */
-			if (make(d, vacant, true)) {
-				dv_error_clear();
-				d->max = n;
-				d->fixed = true;
-			}
+			make_more(d, vacant, n);
 			continue;
 		}
 		if (best || (rc = dv_check_cancel()))

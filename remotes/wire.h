@@ -60,6 +60,9 @@ struct dv_wired {
 	dv_line line[DV_LINES_MAX];
 	int max;		/* connections, near by */
 	bool fixed;		/* the user said how many, or the server */
+	pthread_t makers[DV_LINES_MAX];	/* of connections before they are needed */
+	int nmakers;
+	_Atomic bool closing;
 	_Atomic int64_t round_us;	/* the quickest answer so far; 0: none */
 };
 
@@ -78,6 +81,7 @@ int dv_wired_put_if_absent(dv_remote *r, const char *name, const void *p, size_t
 int dv_wired_list(dv_remote *r, const char *dir, const char *after, dv_list_cb cb, void *payload);
 int dv_wired_remove(dv_remote *r, const char *name);
 int dv_wired_find(dv_remote *r, const void *request, size_t n, dv_buf *out);
+void dv_wired_expect(dv_remote *r, uint64_t bytes);
 int dv_wired_look(dv_remote *r, const char *name, dv_remote_look *out);
 int dv_wired_look_in(dv_remote *r, const char *dir, dv_remote_look_cb cb, void *payload);
 

@@ -623,6 +623,8 @@ static int fetch_group(sync_t *s, const char *remote, const item *items, size_t 
 			break;
 		rc = items[i].inner ? want_inner(s, &b, r, &items[i])
 				    : want(&b, &p->oid, p->is_dir, items[i].o->path, NULL);
+		if (rc == 0 && !items[i].inner)
+			b.w[b.n - 1].size = p->size;
 	}
 	if (rc == 0 && b.n)
 		rc = dv_transfer_fetch(s->store, r, b.w, b.n, &mo, &m);

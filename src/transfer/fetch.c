@@ -16,6 +16,7 @@
 #define WINDOW ((uint64_t)1 << 17)	/* entries that are planned for at once */
 #define LEVEL 3
 #define NAMED_MAX 5
+#define TELL_EVERY ((uint64_t)4 << 20)
 #define RUN_MAX ((uint64_t)8 << 20)	/* of one request */
 #define RUNS_MAX ((uint64_t)64 << 20)	/* of all that are under way */
 
@@ -64,6 +65,7 @@ typedef struct walk {
 	dv_need *meta;
 	size_t nmeta, meta_cap;
 	uint64_t ndata, bytes;		/* of the wanted chunks */
+	uint64_t told;			/* bytes that the driver was told to expect */
 	uint64_t here;			/* chunks of files that were found here */
 	dv_oid last;			/* container whose rank is known */
 	uint64_t objects, nfiles;	/* to be fetched */
@@ -153,6 +155,10 @@ static int want_chunk(walk *w, const dv_oid *id, size_t want)
 	if (dv_bits_add(&w->wanted, number)) {
 		w->ndata++;
 		w->bytes += at.stored;
+		if (w->bytes - w->told >= TELL_EVERY) {
+			w->told = w->bytes;
+			dv_wrap_expect(w->f->r->r, w->bytes);
+		}
 		return note_rank(w, &at.in.id);
 	}
 	return 0;
@@ -533,11 +539,24 @@ static void keep_what_came(dv_fetching *f)
 	dv_error_put(&why);
 }
 
+/* Into a store that has nothing all will come that the wants have, and packed it is less. */
+static void expect_all(const dv_fetching *f)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < f->nwants; i++)
+		sum += f->wants[i].size / 4;
+	if (!f->o->dry && f->r->r && !dv_store_state(f->local)->ncontainers)
+		dv_wrap_expect(f->r->r, sum);
+}
+
 static int run(dv_fetching *f, dv_move_stats *out)
 {
 	dv_auto(walk) w = { .f = f };
-	int rc = walk_all(&w, f);
+	int rc;
 
+	expect_all(f);
+	rc = walk_all(&w, f);
 	out->objects = w.objects;
 	out->files = w.nfiles;
 	out->chunks = w.ndata;

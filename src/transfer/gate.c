@@ -24,6 +24,7 @@ typedef struct gate_remote {
 	pthread_mutex_t lock;
 	pthread_cond_t room;
 	int limit, max, busy;
+	int little;		/* calls for little, which are let in besides */
 	bool full;		/* somebody waited in this window */
 	bool doubling;
 	int flat;		/* windows that were not faster than the best */
@@ -86,6 +87,17 @@ static void did(gate_remote *g, uint64_t work)
 	pthread_mutex_unlock(&g->lock);
 }
 
+/* Calls for little on connections that are there anyway need not be found out about. */
+static bool enter_besides(gate_remote *g, uint64_t length)
+{
+	pthread_mutex_lock(&g->lock);
+	bool in = length <= DV_REMOTE_LITTLE && g->little < g->w.base.many &&
+		  dv_clock_ms() >= g->rest_until;
+	g->little += in;
+	pthread_mutex_unlock(&g->lock);
+	return in;
+}
+
 static int enter(gate_remote *g)
 {
 	int rc = 0;
@@ -108,12 +120,13 @@ static int enter(gate_remote *g)
 }
 
 /* Returns rc. */
-static int leave(gate_remote *g, int rc)
+static int leave_as(gate_remote *g, bool besides, int rc)
 {
 	int64_t now = dv_clock_ms();
 
 	pthread_mutex_lock(&g->lock);
-	g->busy--;
+	g->busy -= !besides;
+	g->little -= besides;
 	g->work += CALL_COSTS;
 	if (rc == DV_ETRANSIENT) {
 		if (now >= g->rest_until)
@@ -127,6 +140,11 @@ static int leave(gate_remote *g, int rc)
 	pthread_cond_signal(&g->room);
 	pthread_mutex_unlock(&g->lock);
 	return rc;
+}
+
+static int leave(gate_remote *g, int rc)
+{
+	return leave_as(g, false, rc);
 }
 
 static int gate_sending(void *ctx, size_t n)
@@ -166,9 +184,12 @@ static int gate_get(dv_remote *r, const char *name, uint64_t offset, uint64_t le
 	gate_remote *g = (gate_remote *)r;
 	dv_remote *in = g->w.inner;
 	gate_sink_to to = { g, sink, payload };
-	int rc = enter(g);
+	bool besides = enter_besides(g, length);
+	int rc = besides ? 0 : enter(g);
 
-	return rc ? rc : leave(g, in->driver->get(in, name, offset, length, gate_sink, &to));
+	if (rc)
+		return rc;
+	return leave_as(g, besides, in->driver->get(in, name, offset, length, gate_sink, &to));
 }
 
 static int gate_put(dv_remote *r, const char *name, int fd, uint64_t size)

@@ -151,6 +151,9 @@ int dv_remote_bases(dv_remote_store *r, uint8_t kind, const dv_oid *id, const dv
 /** The footer of a remote pack, kept once it was read; borrowed. Any thread. */
 int dv_remote_footer(dv_remote_store *r, const dv_container *c, const dv_pack_footer **out)
 	DV_MUST_CHECK;
+/** As above when an entry is known to end at offset `from`, near the footer. */
+int dv_remote_footer_behind(dv_remote_store *r, const dv_container *c, uint64_t from,
+			    const dv_pack_footer **out) DV_MUST_CHECK;
 /** Makes the pack entry that a place describes (bases_at is 0). */
 void dv_place_entry(dv_pack_entry *out, const dv_oid *id, const dv_place *at);
 /** Checks decoded bytes: a chunk against its id, a recipe that it parses. Any thread. */
@@ -342,6 +345,14 @@ typedef struct dv_fetching {
  *  is sorted and may grow by bases (dv_grow). From the owner. */
 int dv_fetching_retrieve(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap, bool keep)
 	DV_MUST_CHECK;
+/** Adds the bases of deltas that are neither here nor asked for to the array, which grows
+ *  (dv_grow), and sets the levels of all. */
+int dv_fetching_add_bases(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap) DV_MUST_CHECK;
+/** A collection may have been faster than this fetch: the log tells where things are now. Records
+ *  and returns. */
+int dv_fetching_overtaken(dv_fetching *f);
+/** Notes that the remote has the entry damaged. Any thread. */
+int dv_fetching_note_bad(dv_fetching *f, const dv_need *need) DV_MUST_CHECK;
 /** Lets go of the files of packs that are committed, or never will be. */
 void dv_fetching_drop_spools(dv_fetching *f);
 /** Puts into the writer what the cache holds and neither store nor writer has. */

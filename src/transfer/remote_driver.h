@@ -90,12 +90,18 @@ typedef struct dv_driver {
 	int (*look)(dv_remote *r, const char *name, dv_remote_look *out);
 	/** Everything directly in a folder ("": the place itself). NULL: that is not to be had. */
 	int (*look_in)(dv_remote *r, const char *dir, dv_remote_look_cb cb, void *payload);
+	/** About so many bytes are going to be read soon: what takes its time, like a login, can
+	 *  begin. Does not wait. May be NULL. */
+	void (*expect)(dv_remote *r, uint64_t bytes);
 } dv_driver;
 
+#define DV_REMOTE_LITTLE ((uint64_t)256 << 10)
 struct dv_remote {
 	const dv_driver *driver;
 	unsigned caps;
 	int jobs;	/* connections that serve this place best, when the user does not say */
+	int many;	/* calls for DV_REMOTE_LITTLE at most, which share connections, that may
+			   be under way besides; 0: none */
 	/** Set from above once the place is open: what is read there was named by others, so that
 	 *  any name will do that is a path and stays inside. */
 	bool any_names;

@@ -11,6 +11,7 @@
 #include "transfer/internal.h"
 
 #define TAIL_GUESS (64u << 10)
+#define TAIL_MOST (8u << 20)	/* some 60 bytes for each of 64 Ki entries, and their bases */
 #define READ_BUDGET 1024	/* entries read for the sake of one */
 
 typedef struct bounded {
@@ -91,11 +92,12 @@ int dv_check_entry(uint8_t kind, const dv_oid *id, const uint8_t *p, size_t n)
 	return rc && kind == DV_KIND_RECIPE ? dv_err_ctx(rc, "recipe of %s", hex) : rc;
 }
 
-static int read_footer(dv_remote_store *r, const dv_container *c, dv_pack_footer *out)
+/* With `guess` bytes from the end in the first request. */
+static int read_footer(dv_remote_store *r, const dv_container *c, size_t guess, dv_pack_footer *out)
 {
 	char name[DV_NAME_ROOM];
 	dv_auto(dv_buf) b = DV_BUF_INIT;
-	size_t need = c->size < TAIL_GUESS ? (size_t)c->size : TAIL_GUESS;
+	size_t need = c->size < guess ? (size_t)c->size : guess;
 
 	dv_remote_container_name(name, c);
 	for (int i = 0; i < 2 && need; i++) {
@@ -113,33 +115,66 @@ static int read_footer(dv_remote_store *r, const dv_container *c, dv_pack_footer
 	return dv_err(DV_ECORRUPT, "remote '%s': '%s' is no pack", r->name, name);
 }
 
-int dv_remote_footer(dv_remote_store *r, const dv_container *c, const dv_pack_footer **out)
+/* With the lock. */
+static const dv_pack_footer *known_footer(const dv_remote_store *r, const dv_container *c)
 {
-	pthread_mutex_lock(&r->footers_lock);
-	int rc = 0;
 	for (size_t i = 0; i < r->nfooters; i++)
-		if (dv_oid_eq(&r->footers[i]->pack, &c->id)) {
-			*out = &r->footers[i]->f;
-			pthread_mutex_unlock(&r->footers_lock);
-			return 0;
-		}
-	dv_footer_slot *slot = dv_calloc(1, sizeof *slot);
-	if (!slot)
-		rc = DV_ERROR;
-	else
-		rc = read_footer(r, c, &slot->f);
-	if (rc == 0)
+		if (dv_oid_eq(&r->footers[i]->pack, &c->id))
+			return &r->footers[i]->f;
+	return NULL;
+}
+
+/* Takes the slot over, unless another thread was faster. */
+static int keep_footer(dv_remote_store *r, const dv_container *c, dv_footer_slot **slot,
+		       const dv_pack_footer **out)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&r->footers_lock);
+	*out = known_footer(r, c);
+	if (!*out)
 		rc = dv_grow(&r->footers, &r->footers_cap, r->nfooters + 1, sizeof(void *));
-	if (rc == 0) {
-		slot->pack = c->id;
-		*out = &slot->f;
-		r->footers[r->nfooters++] = dv_steal(&slot);
-	} else if (slot) {
-		dv_pack_footer_release(&slot->f);
-		free(slot);
+	if (!*out && rc == 0) {
+		*out = &(*slot)->f;
+		r->footers[r->nfooters++] = dv_steal(slot);
 	}
 	pthread_mutex_unlock(&r->footers_lock);
 	return rc;
+}
+
+static int get_footer(dv_remote_store *r, const dv_container *c, size_t guess,
+		      const dv_pack_footer **out)
+{
+	pthread_mutex_lock(&r->footers_lock);
+	*out = known_footer(r, c);
+	pthread_mutex_unlock(&r->footers_lock);
+	if (*out)
+		return 0;
+	dv_footer_slot *slot = dv_calloc(1, sizeof *slot);
+	if (!slot)
+		return DV_ERROR;
+	slot->pack = c->id;
+	int rc = read_footer(r, c, guess, &slot->f);
+	if (rc == 0)
+		rc = keep_footer(r, c, &slot, out);
+	if (slot) {
+		dv_pack_footer_release(&slot->f);
+		free(slot);
+	}
+	return rc;
+}
+
+int dv_remote_footer(dv_remote_store *r, const dv_container *c, const dv_pack_footer **out)
+{
+	return get_footer(r, c, TAIL_GUESS, out);
+}
+
+int dv_remote_footer_behind(dv_remote_store *r, const dv_container *c, uint64_t from,
+			    const dv_pack_footer **out)
+{
+	uint64_t n = from < c->size ? c->size - from : 0;
+
+	return get_footer(r, c, n > TAIL_GUESS && n <= TAIL_MOST ? (size_t)n : TAIL_GUESS, out);
 }
 
 int dv_remote_bases(dv_remote_store *r, uint8_t kind, const dv_oid *id, const dv_place *at,

@@ -17,7 +17,7 @@
 #define WHOLE_PERCENT 60u
 #define GAP_MAX (64u << 10)
 #define FLUSH_EVERY ((uint64_t)256 << 20)	/* so much a kill may cost */
-#define LEVELS_MAX 64		/* of deltas over deltas; copies in many packs may mix */
+#define WIDE_MAX ((uint64_t)16 << 20)	/* of small pieces that are asked for all at once */
 
 typedef struct job {
 	dv_fetching *f;
@@ -424,7 +424,7 @@ static int range_run(job *j)
 /* -- what is gone ------------------------------------------------------------------------------ */
 
 /* A collection may have been faster than this fetch: the log tells where things are now. */
-static int overtaken(dv_fetching *f)
+int dv_fetching_overtaken(dv_fetching *f)
 {
 	pthread_mutex_lock(&f->lock);
 	f->overtaken = true;
@@ -434,7 +434,7 @@ static int overtaken(dv_fetching *f)
 
 /* -- damage ------------------------------------------------------------------------------------ */
 
-static int note_bad(dv_fetching *f, const dv_need *need)
+int dv_fetching_note_bad(dv_fetching *f, const dv_need *need)
 {
 	bool added;
 
@@ -465,7 +465,7 @@ static int salvage_entry(job *j, const dv_need *need)
 	if (rc != DV_ECORRUPT && rc != DV_ENOTFOUND && !j->gone)
 		return rc;
 	dv_error_clear();
-	return note_bad(j->f, need);
+	return dv_fetching_note_bad(j->f, need);
 }
 
 /* A file of the remote is damaged: what of it is whole still comes, the rest is noted. */
@@ -489,7 +489,7 @@ static int job_run(void *arg, int worker)
 
 	(void)worker;
 	if (rc == DV_ENOTFOUND && !j->f->reloaded)
-		return overtaken(j->f);
+		return dv_fetching_overtaken(j->f);
 	if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND)
 		return salvage(j, rc);
 	if (rc)
@@ -567,87 +567,6 @@ static int plan_container(dv_fetching *f, jobs *js, const dv_need *needs, size_t
 	return rc;
 }
 
-/* Puts every delta above its bases. The depths that places state may stem from other copies. */
-static int set_levels(dv_fetching *f, dv_need *needs, size_t n)
-{
-	dv_auto(dv_map) index = DV_MAP_INIT;
-	bool changed = true;
-	int rc = 0;
-
-	for (size_t i = 0; i < n && rc == 0; i++)
-		if (needs[i].at.kind == DV_KIND_CHUNK)
-			rc = dv_map_put(&index, &needs[i].id, i);
-	for (int pass = 0; changed && rc == 0; pass++) {
-		if (pass > LEVELS_MAX)
-			return dv_err(DV_ECORRUPT, "the deltas of remote '%s' have no end",
-				      f->r->name);
-		changed = false;
-		for (size_t i = 0; i < n && rc == 0; i++) {
-			dv_oid bases[DV_BASES_MAX];
-			uint64_t b;
-
-			rc = dv_remote_bases(f->r, needs[i].at.kind, &needs[i].id, &needs[i].at,
-					     bases);
-			for (size_t k = 0; k < needs[i].at.nbases && rc == 0; k++)
-				if (dv_map_get(&index, &bases[k], &b) &&
-				    needs[i].level <= needs[b].level) {
-					needs[i].level = needs[b].level + 1;
-					changed = true;
-				}
-		}
-	}
-	return rc;
-}
-
-/* Adds the bases of deltas that are neither here nor asked for. The array grows while it is
- * read. */
-static int add_bases(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap)
-{
-	dv_auto(dv_map) asked = DV_MAP_INIT;
-	bool deltas = false;
-	int rc = 0;
-
-	for (size_t i = 0; i < *n; i++)
-		deltas = deltas || (*needs)[i].at.nbases > 0;
-	if (!deltas)
-		return 0;
-	for (size_t i = 0; i < *n && rc == 0; i++)
-		if ((*needs)[i].at.kind == DV_KIND_CHUNK)
-			rc = dv_map_put(&asked, &(*needs)[i].id, 1);
-	for (size_t i = 0; i < *n && rc == 0; i++) {
-		const dv_need need = (*needs)[i];
-		dv_oid bases[DV_BASES_MAX];
-
-		rc = dv_remote_bases(f->r, need.at.kind, &need.id, &need.at, bases);
-		if (rc == DV_ENOTFOUND && !f->reloaded)
-			return overtaken(f);
-		if (rc == DV_ECORRUPT || rc == DV_ENOTFOUND) {
-			dv_warn("%s", dv_error_last()->message);
-			dv_error_clear();
-			rc = note_bad(f, &need);
-			(*needs)[i--] = (*needs)[--*n];
-			continue;
-		}
-		for (size_t k = 0; k < need.at.nbases && rc == 0; k++) {
-			dv_place at;
-			bool added;
-
-			if (dv_store_find(f->local, DV_KIND_CHUNK, &bases[k], &at))
-				continue;
-			rc = dv_map_add(&asked, &bases[k], 1, &added);
-			if (rc || !added)
-				continue;
-			/* The delta cannot be read, which its turn will show. */
-			if (!dv_remote_store_find(f->r, DV_KIND_CHUNK, &bases[k], &at))
-				continue;
-			rc = dv_grow(needs, cap, *n + 1, sizeof **needs);
-			if (rc == 0)
-				(*needs)[(*n)++] = (dv_need){ .id = bases[k], .at = at };
-		}
-	}
-	return rc ? rc : set_levels(f, *needs, *n);
-}
-
 int dv_fetching_settle(dv_fetching *f)
 {
 	dv_autoptr(dv_encoder) enc = NULL;
@@ -688,28 +607,41 @@ int dv_fetching_flush(dv_fetching *f)
 	return rc;
 }
 
+/* Structure comes in many small pieces, and so do bases; the next level waits for all of them. */
+static int widen(const dv_fetching *f, const jobs *js, dv_pool **out)
+{
+	int many = f->r->r->many, n = js->n < (size_t)many ? (int)js->n : many;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < js->n; i++)
+		sum += js->j[i].length;
+	return n <= dv_pool_threads(f->pool) || sum > WIDE_MAX ? 0 : dv_pool_new(out, n, 16);
+}
+
 static int run_jobs(dv_fetching *f, jobs *js)
 {
-	int rc = 0;
+	dv_autoptr(dv_pool) wide = NULL;
+	int rc = widen(f, js, &wide);
+	dv_pool *pool = wide ? wide : f->pool;
 
 	for (size_t i = 0; i < js->n && rc == 0; i++) {
-		rc = dv_pool_submit(f->pool, job_run, &js->j[i]);
+		rc = dv_pool_submit(pool, job_run, &js->j[i]);
 		/* Whole packs are found again after a kill, other entries are not. */
 		f->uncommitted += js->j[i].length / (js->j[i].whole ? 4 : 1);
 		if (rc == 0 && f->uncommitted >= FLUSH_EVERY && !js->j[i].keep) {
-			rc = dv_pool_wait(f->pool);
+			rc = dv_pool_wait(pool);
 			if (rc == 0)
 				rc = commit_data(f);
 		}
 	}
-	int end = dv_pool_wait(f->pool);
+	int end = dv_pool_wait(pool);
 	return end ? end : rc;
 }
 
 int dv_fetching_retrieve(dv_fetching *f, dv_need **needs, size_t *n, size_t *cap, bool keep)
 {
 	/* Finding the bases takes requests of its own. */
-	int rc = f->plan_only ? 0 : add_bases(f, needs, n, cap);
+	int rc = f->plan_only ? 0 : dv_fetching_add_bases(f, needs, n, cap);
 
 	if (rc || *n == 0)
 		return rc;

@@ -60,6 +60,7 @@ typedef struct dv_want {
 	bool is_tree;
 	const char *path;	/* of the output, for the log and for messages */
 	enum dv_run_item_kind runs;	/* no output, but what is known of runs */
+	uint64_t size;		/* bytes of all that is below it; 0: not known */
 } dv_want;
 typedef struct dv_move_options {
 	int jobs;		/* connections; 0: the driver's default */

@@ -46,6 +46,7 @@ static int wrap_all(dv_remote **r, const dv_wrap_options *o)
 
 	if (rc == 0 && o->rate) {
 		rc = dv_rate_new(&rate, o->rate);
+		(*r)->many = 0;
 		if ((uint64_t)jobs > 1 + o->rate / RATE_PER_JOB)
 			jobs = (int)(1 + o->rate / RATE_PER_JOB);
 	}
@@ -56,11 +57,24 @@ static int wrap_all(dv_remote **r, const dv_wrap_options *o)
 }
 
 /* Wrappers are not opened, so their tables have no such verb. */
-unsigned dv_wrap_driver_caps(const dv_remote *r)
+static const dv_remote *innermost(const dv_remote *r)
 {
 	while (r->driver->open == NULL)
 		r = ((const dv_wrapper *)r)->inner;
-	return r->caps;
+	return r;
+}
+
+unsigned dv_wrap_driver_caps(const dv_remote *r)
+{
+	return innermost(r)->caps;
+}
+
+void dv_wrap_expect(dv_remote *r, uint64_t bytes)
+{
+	dv_remote *in = (dv_remote *)(uintptr_t)innermost(r);
+
+	if (in->driver->expect)
+		in->driver->expect(in, bytes);
 }
 
 int dv_wrap_open(dv_remote **out, const dv_driver *d, const char *url, const dv_driver_options *to,
@@ -115,7 +129,8 @@ static int pass_sending(void *ctx, size_t n)
 void dv_wrapper_init(dv_wrapper *w, const dv_driver *table, dv_remote **r,
 		     int (*tells)(void *ctx, size_t n))
 {
-	w->base = (dv_remote){ .driver = table, .caps = (*r)->caps, .jobs = (*r)->jobs };
+	w->base = (dv_remote){ .driver = table, .caps = (*r)->caps, .jobs = (*r)->jobs,
+			       .many = (*r)->many };
 	w->inner = *r;
 	(*r)->sending = tells ? tells : pass_sending;
 	(*r)->sending_ctx = w;

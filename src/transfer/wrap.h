@@ -34,6 +34,8 @@ int dv_wrap_open(dv_remote **out, const dv_driver *d, const char *url, const dv_
 		 const dv_wrap_options *o) DV_MUST_CHECK;
 /** What the driver under the wrappers of dv_wrap_open can do, as far as it knows by now. */
 unsigned dv_wrap_driver_caps(const dv_remote *r);
+/** dv_driver.expect of that driver, if it has one. */
+void dv_wrap_expect(dv_remote *r, uint64_t bytes);
 /** The number of calls that may be under way at once. */
 int dv_wrap_jobs(const dv_remote *r, int wanted);
 
