@@ -11,6 +11,7 @@
 #include "git/ask.h"
 #include "git/attributes.h"
 #include "git/run.h"
+#include "repo/filtered_known.h"
 #include "repo/record.h"
 #include "store/object.h"
 
@@ -22,6 +23,7 @@ typedef struct listing {
 	dv_path_list nested;	/* roots of other repositories of dv in it */
 	dv_output_list *out;
 	dv_path_list *raw;	/* or NULL */
+	dv_filtered_known known;
 	dv_filtered_rules_cb cb;	/* for dv_filtered_rules, or NULL */
 	void *payload;
 	bool root_read;
@@ -102,16 +104,14 @@ static bool is_nested(const listing *l, const char *path)
 	return false;
 }
 
-static int on_file(const dv_gitindex_entry *e, void *payload)
+/* The pointer that is staged. *is says whether it is one: something else goes to `raw`. */
+static int read_pointer(listing *l, const dv_gitindex_entry *e, const char *own, dv_lfs_pointer *p,
+			bool *is)
 {
-	listing *l = payload;
-	const char *own = own_path(l, e->path);
 	dv_auto(dv_buf) text = DV_BUF_INIT;
-	dv_lfs_pointer p;
 
-	if (e->merge_stage || (e->mode & S_IFMT) != S_IFREG || !own || dv_repo_is_own(own) ||
-	    dv_repo_is_meta(dv_path_base(own)) || !dv_attributes_filtered(l->rules, e->path) ||
-	    is_nested(l, own))
+	*is = dv_filtered_known_find(&l->known, e, p);
+	if (*is)
 		return 0;
 	if (read_entry(l, e, DV_LFS_POINTER_MAX, &text)) {
 		/* Too large for a pointer, or not here, as in a partial clone. */
@@ -120,11 +120,27 @@ static int on_file(const dv_gitindex_entry *e, void *payload)
 		dv_error_clear();
 		return raw ? dv_path_list_add(l->raw, own) : dv_check_cancel();
 	}
-	if (!dv_lfs_pointer_parse(&p, text.p, text.n))
-		return l->raw ? dv_path_list_add(l->raw, own) : 0;
-	if (!p.size)
+	*is = dv_lfs_pointer_parse(p, text.p, text.n);
+	if (*is)
+		return dv_filtered_known_add(&l->known, e, p);
+	return l->raw ? dv_path_list_add(l->raw, own) : 0;
+}
+
+static int on_file(const dv_gitindex_entry *e, void *payload)
+{
+	listing *l = payload;
+	const char *own = own_path(l, e->path);
+	dv_lfs_pointer p;
+	bool is;
+
+	if (e->merge_stage || (e->mode & S_IFMT) != S_IFREG || !own || dv_repo_is_own(own) ||
+	    dv_repo_is_meta(dv_path_base(own)) || !dv_attributes_filtered(l->rules, e->path) ||
+	    is_nested(l, own))
 		return 0;
-	int rc = dv_output_list_add_filtered(l->out, own, &p);
+	int rc = read_pointer(l, e, own, &p, &is);
+	if (rc || !is || !p.size)
+		return rc;
+	rc = dv_output_list_add_filtered(l->out, own, &p);
 	if (!rc) {
 		dv_output *o = &l->out->o[l->out->n - 1];
 
@@ -133,6 +149,16 @@ static int on_file(const dv_gitindex_entry *e, void *payload)
 		o->index_exec = e->mode & 0100;
 		o->skipped = e->skip_worktree;
 	}
+	return rc;
+}
+
+static int list_files(listing *l, const dv_gitindex *x)
+{
+	dv_filtered_known_open(&l->known, l->r);
+	int rc = dv_gitindex_each(x, on_file, l);
+	if (!rc)
+		dv_filtered_known_save(&l->known, l->r);
+	dv_filtered_known_release(&l->known);
 	return rc;
 }
 
@@ -170,7 +196,8 @@ static int open_index(dv_repo *r, dv_gitindex *x)
 
 int dv_filtered_list(dv_repo *r, dv_output_list *out, dv_path_list *raw)
 {
-	listing l = { .r = r, .prefix = "", .out = out, .raw = raw };
+	listing l = { .r = r, .prefix = "", .out = out, .raw = raw,
+		      .known = DV_FILTERED_KNOWN_INIT };
 	dv_autoptr(dv_attributes) rules = NULL;
 	dv_auto(dv_gitindex) x = DV_GITINDEX_INIT;
 	int rc;
@@ -192,7 +219,7 @@ int dv_filtered_list(dv_repo *r, dv_output_list *out, dv_path_list *raw)
 	if (!rc)
 		rc = dv_gitindex_each(&x, on_rules, &l);
 	if (!rc && dv_attributes_any(rules))
-		rc = dv_gitindex_each(&x, on_file, &l);
+		rc = list_files(&l, &x);
 	dv_path_list_release(&l.nested);
 	return rc;
 }
@@ -245,7 +272,7 @@ static int look(dv_repo *r, const dv_output *o, bool read, enum dv_filtered_stat
 	dv_autofree char *path = dv_repo_abs(r, o->path);
 	char want[DV_LFS_POINTER_MAX + 1], have[DV_LFS_POINTER_MAX + 1];
 	const dv_lfs_pointer p = { o->pointer.oid, o->pointer.size };
-	size_t n = dv_lfs_pointer_print(want, &p), got = 0;
+	size_t n = 0, got = 0;
 	struct stat st;
 
 	if (!path)
@@ -260,17 +287,20 @@ static int look(dv_repo *r, const dv_output *o, bool read, enum dv_filtered_stat
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	now->size = (uint64_t)st.st_size;
-	if (st.st_size != (off_t)n && !o->index_racy && dv_gitindex_stat_is(&o->index, &st)) {
+	if (now->size && now->size <= DV_LFS_POINTER_MAX)
+		n = dv_lfs_pointer_print(want, &p);
+	bool as_long = n && now->size == n;
+	if (!as_long && !o->index_racy && dv_gitindex_stat_is(&o->index, &st)) {
 		now->oid = o->pointer.oid;
 		*state = DV_FILTERED_SAME;
 		return 0;
 	}
-	if (!read && st.st_size != (off_t)n)
+	if (!read && !as_long)
 		return 0;
 	dv_autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return dv_err_sys("cannot read '%s'", o->path);
-	if (st.st_size == (off_t)n && dv_fs_pread_all(fd, have, n, 0, &got) == 0 && got == n &&
+	if (as_long && dv_fs_pread_all(fd, have, n, 0, &got) == 0 && got == n &&
 	    memcmp(have, want, n) == 0) {
 		*state = DV_FILTERED_POINTER;
 		return 0;

@@ -20,6 +20,7 @@ typedef struct status {
 	dv_reader *reader;
 	dv_pool *pool;
 	dv_scan *scan;
+	dv_closure seen;	/* of filtered files */
 	const dv_status_options *o;
 	const dv_targets *targets;
 	dv_change_cb cb;
@@ -32,6 +33,7 @@ typedef struct status {
 static void status_release(status *s)
 {
 	dv_scan_free(s->scan);
+	dv_closure_release(&s->seen);
 	dv_reader_free(s->reader);
 	dv_pool_free(s->pool);
 }
@@ -191,8 +193,10 @@ static int output_status(status *s, const dv_output *o)
 	int r;
 
 	s->sum->outputs++;
-	if ((r = dv_sync_is_cached(s->reader, &o->pointer.oid, o->pointer.is_dir,
-				   &cached)) < 0 ||
+	if ((r = o->filtered ? dv_sync_is_cached_file(&s->seen, s->reader, &o->pointer.oid,
+						      &cached)
+			     : dv_sync_is_cached(s->reader, &o->pointer.oid, o->pointer.is_dir,
+						 &cached)) < 0 ||
 	    (r = o->filtered ? scan_filtered(s, o, &now, &absent)
 			     : dv_scan_path(s->scan, o->path, &now)) < 0 ||
 	    (!o->filtered && (r = dv_scan_remember(s->scan)) < 0))

@@ -16,30 +16,8 @@
 #include "repo/landed.h"
 #include "repo/runlist.h"
 #include "repo/targets.h"
-#include "store/whole.h"
 
 #define FEW_TRIES 2	/* somebody waits, and perhaps without a network */
-
-int dv_sync_is_cached(dv_reader *rd, const dv_oid *oid, bool is_tree, bool *yes)
-{
-	dv_auto(dv_closure) c = DV_CLOSURE_INIT;
-	dv_store *s = dv_reader_store(rd);
-	uint64_t tree = 0;
-	int rc;
-
-	/* What a commit vouched for may be gone since, when somebody wrote to a whole file. */
-	*yes = dv_map_get(&dv_store_state(s)->roots, oid, &tree) && (tree || !is_tree) &&
-	       dv_store_wholes_intact(s);
-	if (*yes || !dv_store_has_object(s, oid))
-		return 0;
-	rc = dv_closure_add(&c, rd, oid, is_tree, true);
-	*yes = rc == 0 && c.nmissing == 0;
-	if (rc == DV_ECORRUPT) {
-		dv_error_clear();
-		rc = 0;
-	}
-	return rc;
-}
 
 /* -- what is wanted ---------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #define DV_REPO_SYNC_H
 
 #include "repo/repo.h"
+#include "store/tree.h"
 #include "transfer/transfer.h"
 
 /** Opens a remote by name (NULL: the default one), with its mirror below the workspace's own
@@ -39,6 +40,9 @@ int dv_sync_bring_runs(dv_repo *r) DV_MUST_CHECK;
 int dv_sync_replica(dv_repo *r, const char *name, const char *dir, bool full) DV_MUST_CHECK;
 /** Is the object in the local store, with everything below it when it is a tree? */
 int dv_sync_is_cached(dv_reader *rd, const dv_oid *oid, bool is_tree, bool *yes) DV_MUST_CHECK;
+/** As above for one file of many: `seen`, empty at first, is what was met with the others. */
+int dv_sync_is_cached_file(dv_closure *seen, dv_reader *rd, const dv_oid *oid, bool *yes)
+	DV_MUST_CHECK;
 /** Pushes these outputs, which may come in any order and several times for one path, and nothing
  *  else but run records. `l` is emptied. */
 int dv_sync_push(dv_repo *r, dv_output_list *l, const dv_transfer_options *o,

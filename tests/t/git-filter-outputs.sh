@@ -202,4 +202,25 @@ test_case 'what was changed within the second of the index is still seen after a
 	clean_tree
 '
 
+test_case 'the pointers of many files are found without their blobs, and a damaged list is none' '
+	mkdir many
+	for i in $(seq 100); do echo "$i" >many/$i.bin; done
+	git add many && git commit -qm many
+	rm -f .git/dv/blobs
+	dv status && [ -s .git/dv/blobs ]
+	cp .git/dv/blobs "$TEST_DIR/blobs"
+	rm many/7.bin && echo other >many/8.bin
+	for i in 1 2 3; do
+		dv status >"$TEST_DIR/out" || true
+		contains "$TEST_DIR/out" many/7.bin && contains "$TEST_DIR/out" many/8.bin
+		lacks "$TEST_DIR/out" many/9.bin
+		case $i in
+		1) printf XXXX | dd of=.git/dv/blobs bs=1 seek=500 conv=notrunc 2>"$TEST_DIR/dd" ;;
+		2) cmp .git/dv/blobs "$TEST_DIR/blobs" && truncate -s 100 .git/dv/blobs ;;
+		esac
+	done
+	git checkout -q many && dv status | grep -q "up to date" && clean_tree
+	git rm -qrf many && git commit -qm fewer
+'
+
 done_testing
