@@ -409,15 +409,27 @@ static int record_roots(gc *g)
 	return rc < 0 ? rc : dv_writer_commit(w, roots, l.n);
 }
 
+static uint64_t held(const dv_store *s)
+{
+	const dv_log_state *state = dv_store_state(s);
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < state->ncontainers; i++)
+		bytes += state->containers[i].size;
+	return bytes;
+}
+
 static int sweep(gc *g, dv_gc_summary *out)
 {
 	dv_sweep o = { .keep = &g->keep, .dry = g->o->dry,
 		       .level = dv_repo_compression(g->repo) };
 	dv_sweep_stats st = { 0 };
 	bool whole = g->keep.nmissing == 0;
-	int rc = 0;
+	uint64_t before, after;
+	int rc = dv_store_refresh(g->store);
 
-	if (g->o->repack) {
+	before = held(g->store);
+	if (rc == 0 && g->o->repack) {
 		rc = dv_histories_find(&g->histories, g->repo, g->reader, &g->keep.objects);
 		o.turn = &g->histories;
 	}
@@ -429,8 +441,10 @@ static int sweep(gc *g, dv_gc_summary *out)
 	out->chunks_dropped = st.chunks_dropped;
 	out->packs_dropped = st.packs_dropped;
 	out->packs_rewritten = st.packs_rewritten;
-	out->bytes_freed = st.bytes_freed;
-	out->bytes_kept = st.bytes_kept;
+	/* What new packs add around their chunks is known when they are there. */
+	after = held(g->store);
+	out->bytes_freed = g->o->dry ? st.bytes_freed : before > after ? before - after : 0;
+	out->bytes_kept = g->o->dry ? st.bytes_kept : after;
 	out->chunks_repacked = st.turned;
 	out->bytes_unused = st.bytes_unused;
 	return whole && !g->o->dry ? record_roots(g) : 0;

@@ -145,4 +145,10 @@ test_case 'what nothing needs but stays in a pack is told' '
 	lacks out "\"bytes_unused\": 0,"
 	"$DV" fsck'
 
+test_case 'what is kept is what the next one finds' '
+	rm -rf ../kept && mkdir ../kept && cd ../kept && git init -q && "$DV" init -q
+	for i in 1 2 3 4; do seq $i 20000 >f$i; "$DV" add -q f$i; done
+	"$DV" gc -w >out; kept=$(sed "s/.*, //" out)
+	[ "$("$DV" gc -w)" = "Nothing to drop, $kept" ]'
+
 done_testing
