@@ -31,7 +31,7 @@ typedef struct dv_run_info {
 typedef int (*dv_run_cb)(const dv_run_info *i, void *payload);
 /** Bytes at a path. */
 typedef struct dv_artifact_info {
-	const char *path, *oid;	/* oid NULL: it was named, and never there */
+	const char *path, *oid;	/* oid NULL: it was named, and was not there or was not recorded */
 	bool is_dir;
 	uint64_t size, nfiles;
 	int64_t first_us, last_us;	/* of the runs that name it */

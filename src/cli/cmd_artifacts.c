@@ -142,7 +142,7 @@ static int show_run(dv_cli *cli, void *args, int argc, char **argv)
 	const char *oid = json_string_value(json_object_get(j, "oid"));
 	dv_out("path      ");
 	dv_out_name(path ? path : "");
-	dv_out("%s\noid       %s\n", files ? "/" : "", oid ? oid : "(never there)");
+	dv_out("%s\noid       %s\n", files ? "/" : "", oid ? oid : "(content not recorded)");
 	dv_out("size      %s", dv_out_size(size, (uint64_t)json_integer_value(
 						   json_object_get(j, "size"))));
 	if (files)

@@ -56,7 +56,7 @@ static char *artifact_label(const dv_artifact_info *i)
 	char *out = NULL;
 	int n = i->oid ? asprintf(&out, "%s%s  (%s, %s)", name, i->is_dir ? "/" : "",
 				  dv_cli_short(id, i->oid), dv_out_size(size, i->size))
-		       : asprintf(&out, "%s  (never there)", name);
+		       : asprintf(&out, "%s  (content not recorded)", name);
 
 	return n < 0 ? NULL : out;
 }

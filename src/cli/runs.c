@@ -156,11 +156,26 @@ static char *text_of(const json_t *v)
 	return strdup(number);
 }
 
+/* Has JSON nothing but its own quotes that a terminal should not see? */
+static bool is_plain(const char *text)
+{
+	dv_cli_autofree char *copy = strdup(text), *quoted = NULL;
+
+	for (char *s = copy; s && *s; s++)
+		if (*s == '"' || *s == '\\')
+			*s = 'x';
+	quoted = copy ? dv_out_quote(copy) : NULL;
+	return quoted && strcmp(quoted, copy) == 0;
+}
+
 void dv_cli_print_value(const json_t *v)
 {
 	dv_cli_autofree char *text = text_of(v);
 
-	dv_out_name(text ? text : "?");
+	if (text && (json_is_object(v) || json_is_array(v)) && is_plain(text))
+		dv_out("%s", text);
+	else
+		dv_out_name(text ? text : "?");
 }
 
 static dv_lineage_list_options list_options(const dv_cli_list *a)
