@@ -96,6 +96,12 @@ static int open_tmp(place *p)
 	return rc ? rc : dv_fs_remove_tree(old);
 }
 
+static int no_folder(const char *path)
+{
+	return dv_err_hint(dv_err(DV_ENOTFOUND, "there is no folder '%s'", path),
+			   "make it with 'mkdir -p'");
+}
+
 /* As cp does: into a folder that is there, else under that name. */
 static int find_place(place *p, const dv_guest *f, const dv_get_options *o)
 {
@@ -112,6 +118,8 @@ static int find_place(place *p, const dv_guest *f, const dv_get_options *o)
 	if (!dv_name_is_safe(dv_path_base(abs), strlen(dv_path_base(abs))))
 		return dv_err_hint(dv_err(DV_EUSAGE, "nothing can be named '%s'", target),
 				   "give a name with '-o'");
+	if (*target && target[strlen(target) - 1] == '/')
+		return no_folder(abs);
 	if (!o->force && !lstat(abs, &st))
 		return dv_err_hint(dv_err(DV_EEXISTS, "'%s' is there already", target),
 				   "give another name with '-o', or replace it with '--force'");
@@ -120,8 +128,7 @@ static int find_place(place *p, const dv_guest *f, const dv_get_options *o)
 	if (!p->dir || !p->name)
 		return dv_err_nomem();
 	if (!is_folder(p->dir))
-		return dv_err_hint(dv_err(DV_ENOTFOUND, "there is no folder '%s'", p->dir),
-				   "make it with 'mkdir -p'");
+		return no_folder(p->dir);
 	dv_buf_addf(&tmp, "%s/" DV_TMP_PREFIX "get-%.64s", p->dir, p->name);
 	if (tmp.err)
 		return tmp.err;

@@ -26,6 +26,22 @@ void dv_importing_release(dv_importing *im)
 
 /* -- where it goes ----------------------------------------------------------------------------- */
 
+/* Said before anything travels: "a/" is no name for a file, and folders are the user's to make. */
+static int check_folder(const dv_importing *im, const char *out)
+{
+	dv_autofree char *abs = dv_repo_abs(im->repo, im->path);
+	dv_autofree char *above = abs ? dv_path_dir(abs) : NULL;
+	bool slash = *out && out[strlen(out) - 1] == '/';
+	struct stat st;
+
+	if (!above)
+		return dv_err_nomem();
+	if (!slash && stat(above, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	return dv_err_hint(dv_err(DV_ENOTFOUND, "there is no folder '%s'", slash ? abs : above),
+			   "make it with 'mkdir -p'");
+}
+
 int dv_importing_place(dv_importing *im, const char *out, const char *usual)
 {
 	dv_auto(dv_buf) pointer = DV_BUF_INIT;
@@ -42,6 +58,8 @@ int dv_importing_place(dv_importing *im, const char *out, const char *usual)
 	if (!*im->path)
 		return dv_err_hint(dv_err(DV_EUSAGE, "the workspace itself cannot be an import"),
 				   "give a name with '-o'");
+	if ((rc = check_folder(im, out)))
+		return rc;
 	dv_buf_addf(&pointer, "%s" DV_POINTER_SUFFIX, im->path);
 	if (pointer.err)
 		return pointer.err;

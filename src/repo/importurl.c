@@ -31,9 +31,58 @@ void dv_urlplace_release(dv_urlplace *u)
 	free(u->remote);
 }
 
-const char *dv_urlplace_usual(const dv_urlplace *u)
+static bool is_http(const char *url)
 {
-	return dv_path_base(*u->name ? u->name : u->url);
+	return !strncmp(url, "http://", 7) || !strncmp(url, "https://", 8);
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'F' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* "%20" is a blank; what would be no name for a file stays as it is written. */
+static void decode(char *name)
+{
+	dv_autofree char *plain = dv_strdup(name);
+	size_t n = 0;
+
+	for (const char *p = name; plain && *p; n++) {
+		uint8_t byte;
+		char two[3] = { 0 };
+
+		if (*p == '%' && p[1] && p[2]) {
+			two[0] = lower(p[1]);
+			two[1] = lower(p[2]);
+			if (dv_hex_parse(&byte, 1, two) == 0) {
+				plain[n] = (char)byte;
+				p += 3;
+				continue;
+			}
+		}
+		plain[n] = *p++;
+	}
+	if (!plain || memchr(plain, 0, n) || !dv_name_is_safe(plain, n))
+		return;
+	plain[n] = 0;
+	memcpy(name, plain, n + 1);
+}
+
+/* The name that the output gets when none is given. */
+static int usual_name(const dv_urlplace *u, const char *out, char **name)
+{
+	const char *base = dv_path_base(*u->name ? u->name : u->url);
+
+	*name = dv_strndup(base, strcspn(base, "?#"));
+	if (!*name)
+		return DV_ERROR;
+	if (!is_http(u->url))
+		return 0;
+	if (!out && (!*u->name || u->is_folder))
+		return dv_err_hint(dv_err(DV_EUSAGE, "the URL names no file"),
+				   "name the output as well: 'dv import-url URL PATH'");
+	decode(*name);
+	return 0;
 }
 
 /* -- the place --------------------------------------------------------------------------------- */
@@ -90,6 +139,21 @@ static int by_remote(dv_urlplace *u, const char *url)
 	return 0;
 }
 
+/* As browsers do with an address that was typed or copied. */
+static int escape_blanks(char **url)
+{
+	dv_auto(dv_buf) b = DV_BUF_INIT;
+
+	if (!strchr(*url, ' '))
+		return 0;
+	for (const char *p = *url; *p; p++)
+		if (*p == ' ' ? dv_buf_adds(&b, "%20") : dv_buf_add(&b, p, 1))
+			return b.err;
+	free(*url);
+	*url = dv_buf_detach(&b);
+	return *url ? 0 : dv_err_nomem();
+}
+
 static int make_url(dv_urlplace *u, const char *url, const char *base)
 {
 	int rc = dv_url_check(url);
@@ -107,6 +171,8 @@ static int make_url(dv_urlplace *u, const char *url, const char *base)
 	if (!u->url)
 		return dv_err_nomem();
 	dv_url_lower_scheme(u->url);
+	if (is_http(u->url) && (rc = escape_blanks(&u->url)))
+		return rc;
 	return find_remote(u);
 }
 
@@ -118,6 +184,7 @@ static int split(dv_urlplace *u, char **place)
 
 	if (strncmp(u->url, "http", 4) != 0)
 		end = strlen(u->url);
+	u->is_folder = end > start && u->url[end - 1] == '/';
 	while (end > start + 1 && u->url[end - 1] == '/' && !u->url[end])
 		u->url[--end] = 0;
 	size_t at = end;
@@ -388,15 +455,17 @@ int dv_repo_import_url(dv_repo *r, const char *url, const dv_import_options *o,
 		return DV_ERROR;
 	if ((rc = dv_urlplace_open(&u, r, url, NULL)))
 		return rc;
+	dv_autofree char *usual = NULL;
+	if ((rc = usual_name(&u, o->out, &usual)))
+		return fail(rc, url);
+	s->url = written_url(r, &u, url);
+	if (!s->url)
+		return dv_err_nomem();
+	if ((rc = dv_importing_place(&im, o->out, usual)))
+		return rc;
 	if ((rc = look(&u, s, &l)))
 		return fail(rc, url);
-	dv_autofree char *usual = dv_strndup(dv_urlplace_usual(&u),
-					     strcspn(dv_urlplace_usual(&u), "?#"));
-	s->url = written_url(r, &u, url);
-	if (!usual || !s->url)
-		return dv_err_nomem();
-	if ((rc = dv_importing_place(&im, o->out, usual)) ||
-	    (rc = dv_importing_open(&im, cb, payload)))
+	if ((rc = dv_importing_open(&im, cb, payload)))
 		return rc;
 	if (!o->no_download && (rc = bring(&u, s, &l, o->jobs, &e)))
 		return fail(rc, url);

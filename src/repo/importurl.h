@@ -21,12 +21,11 @@ typedef struct dv_urlplace {
 	dv_repo *user;
 	char *remote;		/* of the user's, whose settings are used; or NULL */
 	bool is_own;		/* that remote's URL is the user's own setting */
+	bool is_folder;		/* the URL ends with a slash */
 } dv_urlplace;
 void dv_urlplace_release(dv_urlplace *u);
 /** Opens what a URL or path names; relative folders start at `base` (NULL: the working folder).
  *  Settings of a remote are used for what lies at or below its URL, and for "remote://NAME/…". */
 int dv_urlplace_open(dv_urlplace *u, dv_repo *r, const char *url, const char *base) DV_MUST_CHECK;
-/** The last part of the path. */
-const char *dv_urlplace_usual(const dv_urlplace *u);
 
 #endif

@@ -34,7 +34,9 @@ int dv_foreign_open(dv_foreign **out, const dv_remote_options *o)
 	if (!f || !(f->name = dv_strdup(o->name)))
 		return DV_ERROR;
 	if (!d)
-		return dv_err(DV_ERROR, "remote '%s': this dv cannot reach its place", o->name);
+		return dv_err(DV_ERROR, "this dv cannot reach '%.*s' URLs: it knows folders, ssh, "
+			      "s3, https, http and programs 'dv-remote-…' on PATH",
+			      (int)strcspn(o->url, ":"), o->url);
 	const dv_driver_options to = { .name = f->name, .jobs = o->jobs, .setting = o->setting,
 				       .url_is_own = o->url_is_own, .ctx = o->ctx };
 	const dv_wrap_options wrap = { .name = f->name, .rate = o->rate, .jobs = o->jobs,

@@ -53,7 +53,12 @@ test_case 'without a download, then with one' '
 test_case 'what it must not do' '
 	must_fail 2 "$DV" import-url "http://u:p@127.0.0.1/x" 2>err && lacks err "u:p"
 	must_fail 2 "$DV" import-url "ssh://-oProxyCommand=x/y/z" 2>err
-	must_fail 2 "$DV" import-url "nonsense://x/y" 2>err && contains err nonsense
+	must_fail 2 "$DV" import-url "nonsense://x/y" 2>err && contains err "nonsense"
+	contains err "dv-remote-"
+	must_fail 2 "$DV" import-url "$top/there/dir/A" no/such/A 2>err
+	contains err "there is no folder" && contains err "mkdir -p" && [ ! -e no ]
+	must_fail 2 "$DV" import-url "$top/there/dir/A" no/ 2>err
+	contains err "there is no folder" && [ ! -e no ] && [ ! -e no.dv ]
 	mkdir -p "$top/there/bad/.git" && printf x >"$top/there/bad/.git/config"
 	must_fail 2 "$DV" import-url -q "$top/there/bad" 2>err && contains err .git
 	[ ! -e bad/.git ]'
@@ -72,6 +77,22 @@ test_case 'behind http: unchanged is not fetched again, changed is' '
 	must_fail 2 "$DV" import-url "http://127.0.0.1:1/none" 2>err && [ ! -e none.dv ]
 	rm "$HTTP_WWW/data.csv"
 	must_fail 2 "$DV" update data.csv 2>err && [ "$(cat data.csv)" = changed ]'
+
+test_case 'behind http: the name of the output' '
+	printf one >"$HTTP_WWW/of two.csv"
+	printf two >"$HTTP_WWW/50%.csv"
+	"$DV" import-url -q "$HTTP_URL/of%20two.csv" && [ "$(cat "of two.csv")" = one ]
+	must_fail 2 "$DV" import-url -q "$HTTP_URL/of two.csv" 2>err
+	contains err "tracked already"
+	"$DV" import-url -q "$HTTP_URL/of two.csv" blank && [ "$(cat blank)" = one ]
+	touch -d 2020-01-01 "$HTTP_WWW/of two.csv"
+	"$DV" update blank
+	"$DV" import-url -q "$HTTP_URL/50%25.csv?a=1#b" && [ "$(cat "50%.csv")" = two ]
+	for url in "$HTTP_URL" "$HTTP_URL/" "$HTTP_URL/sub/"; do
+		must_fail 129 "$DV" import-url "$url" 2>err
+		contains err "names no file"
+		contains err "dv import-url URL PATH"
+	done'
 fi
 
 if start_server sshd; then

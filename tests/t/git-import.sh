@@ -61,6 +61,10 @@ test_case 'names that are taken' '
 	must_fail 2 "$DV" import ../bare.git nothing 2>err
 	must_fail 2 "$DV" import ../bare.git data/a -o data/c 2>err && contains err "lies in"
 	must_fail 2 "$DV" import ../bare.git data/a -o "$top/out" 2>err
+	must_fail 2 "$DV" import ../bare.git data/a -o no/such 2>err && [ ! -e no ]
+	contains err "there is no folder" && contains err "mkdir -p"
+	must_fail 2 "$DV" get ../bare.git data/a -o no/ 2>err && [ ! -e no ]
+	contains err "there is no folder" && contains err "mkdir -p"
 	"$DV" import -q -f ../bare.git data/a -o mine && [ "$(cat mine)" = one ]
 	"$DV" remove -q mine.dv && rm mine'
 
