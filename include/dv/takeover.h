@@ -73,7 +73,8 @@ typedef struct dv_lfs_agent_options {
 } dv_lfs_agent_options;
 /** Speaks with git-lfs as its standalone custom transfer agent until it ends: what it uploads is on
  *  the remote, durable, when it is told so; what it downloads is checked. Several may run at
- *  once. */
+ *  once. Without a repository (NULL), right after dv_repo_open failed, git-lfs is told of that
+ *  failure, which it would not show otherwise, and its code is returned. */
 DV_API int dv_lfs_agent(dv_repo *r, const dv_lfs_agent_options *o);
 
 #ifdef __cplusplus

@@ -14,11 +14,14 @@ static int agent_run(dv_cli *cli, void *args, int argc, char **argv)
 	const agent_args *a = args;
 	const dv_lfs_agent_options o = { .in = 0, .out = 1, .remote = a->remote };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_begin(cli, argc, 0, 0, &r);
+	int rc = dv_out_operands(cli, argc, 0, 0);
 
 	(void)argv;
 	if (rc)
 		return rc;
+	/* git-lfs shows what it is answered, and nothing of standard error. */
+	if (dv_repo_open(&r, NULL))
+		r = NULL;
 	rc = dv_lfs_agent(r, &o);
 	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
 }

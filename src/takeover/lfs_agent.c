@@ -24,11 +24,13 @@
 #define PROJECT "git-lfs"
 
 typedef struct agent {
-	dv_repo *repo;
+	dv_repo *repo;		/* NULL: could not be opened, */
+	dv_error refusal;	/* for this */
 	const dv_lfs_agent_options *o;
 	dv_store *store;
 	dv_pool *pool;
 	dv_remote_store *remote;
+	bool up;		/* to upload: makes a store where there is none */
 	dv_buf line, rest;	/* what was asked; what came behind it */
 	/* The object in work. */
 	const char *hex;
@@ -247,7 +249,7 @@ static int stream(agent *a, const dv_oid *oid)
 static int open_remote(agent *a)
 {
 	dv_remote_store_free(dv_steal(&a->remote));
-	return dv_repo_remote_open(a->repo, a->o->remote, true, &a->remote, NULL);
+	return dv_repo_remote_open(a->repo, a->o->remote, a->up, &a->remote, NULL);
 }
 
 static int download(agent *a, const dv_oid *oid, char **path)
@@ -281,9 +283,12 @@ static int download(agent *a, const dv_oid *oid, char **path)
 
 /* -- what is asked ----------------------------------------------------------------------------- */
 
-static int begin(agent *a)
+static int begin(agent *a, const dv_json *ask)
 {
-	int rc = dv_repo_store(a->repo, &a->store);
+	const char *operation = json_string_value(json_object_get(ask, "operation"));
+
+	a->up = !operation || strcmp(operation, "download") != 0;
+	int rc = a->repo ? dv_repo_store(a->repo, &a->store) : dv_error_put(&a->refusal);
 
 	if (rc == 0)
 		rc = dv_repo_pool(&a->pool, a->repo, 0);
@@ -326,7 +331,7 @@ static int obey(agent *a, bool *more)
 		return 0;
 	}
 	if (!strcmp(event, "init"))
-		return answer_init(a, begin(a));
+		return answer_init(a, begin(a, ask));
 	if (!strcmp(event, "upload") || !strcmp(event, "download"))
 		return move(a, ask, *event == 'u');
 	return dv_err(DV_ERROR, "git-lfs asks for '%s', which is not known here", event);
@@ -338,10 +343,12 @@ int dv_lfs_agent(dv_repo *r, const dv_lfs_agent_options *o)
 	bool more = true;
 	int rc = 0;
 
+	if (!r)
+		dv_error_take(&a.refusal);
 	while (rc == 0 && more) {
 		rc = read_line(&a, &more);
 		if (rc == 0 && more && a.line.n)
 			rc = obey(&a, &more);
 	}
-	return rc;
+	return rc || r ? rc : dv_error_put(&a.refusal);
 }

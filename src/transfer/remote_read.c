@@ -208,6 +208,8 @@ static int read_entry(dv_remote_store *r, uint8_t kind, const dv_oid *id, int de
 	dv_place at;
 
 	dv_oid_hex(hex, id);
+	if (!r->exists)
+		return dv_err(DV_ENOTFOUND, "remote '%s' is empty or not there", r->name);
 	if (!dv_remote_store_find(r, kind, id, &at))
 		return dv_err(DV_ENOTFOUND, "%s %s is not on remote '%s'",
 			      kind == DV_KIND_RECIPE ? "recipe" : "chunk", hex, r->name);

@@ -94,6 +94,22 @@ test_case 'a clone gets them from there' '
 	for f in *.bin; do cmp "$f" "../user/$f"; done
 	[ -z "$(git status --porcelain)" ]
 '
+test_case 'what is wrong with the repository or the remote is told to git-lfs' '
+	cd clone
+	echo x >x.bin && git add x.bin && git commit -qm x
+	mv .dv ../kept
+	must_fail 1 git push origin HEAD:x 2>../err
+	contains ../err "not inside a dv repository"
+	mv ../kept .dv
+	git reset -q --hard HEAD~1
+	mv ../store ../away
+	rm -rf .git/lfs/objects .git/dv
+	refused git lfs pull 2>../err
+	contains ../err "is empty or not there"
+	[ ! -e ../store ]
+	mv ../away ../store
+	git lfs pull
+'
 test_case 'a second version sends what is new' '
 	cd user
 	before=$(du -s --apparent-size -B1 ../store | cut -f1)
