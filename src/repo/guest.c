@@ -228,11 +228,10 @@ static int add_own(dv_guest *f, const dv_config *own)
 	return rc;
 }
 
-static int read_settings(dv_guest *f, dv_repo *user)
+static int read_settings_at(dv_guest *f, const char *commit)
 {
 	dv_auto(dv_buf) text = DV_BUF_INIT;
-	dv_auto(dv_config) own = DV_CONFIG_INIT;
-	int rc = dv_git_read_blob(f->repo->git, f->commit, ".dv/config", DV_CONFIG_FILE_MAX, &text);
+	int rc = dv_git_read_blob(f->repo->git, commit, ".dv/config", DV_CONFIG_FILE_MAX, &text);
 
 	if (rc == DV_ENOTFOUND) {
 		dv_error_clear();
@@ -240,11 +239,45 @@ static int read_settings(dv_guest *f, dv_repo *user)
 	}
 	if (!rc)
 		rc = dv_config_parse(dv_buf_str(&text), text.n, ".dv/config", on_setting, f);
-	if (rc)
-		return dv_err_ctx(rc, "repository '%s'", f->shown);
-	if (!user)
+	return rc ? dv_err_ctx(rc, "repository '%s'", f->shown) : 0;
+}
+
+static bool names_remote(const dv_config *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		size_t len = strlen(c->e[i].key);
+
+		if (len > 11 && strcmp(c->e[i].key + len - 4, ".url") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A revision may be older than the setting that says where its data is: then HEAD's counts. */
+static int read_settings_of_head(dv_guest *f)
+{
+	dv_autofree char *dir = dv_path_join(f->dir, "git");
+	char head[DV_GIT_HEX + 1] = "";
+	int rc = !dir ? dv_err_nomem() : f->local ? dv_git_resolve(f->repo->git, "HEAD", head)
+						  : dv_git_bring(dir, f->url, NULL, head);
+
+	if (rc && rc != DV_ECANCELLED) {
+		dv_error_clear();
+		return 0;
+	}
+	return rc || !strcmp(head, f->commit) ? rc : read_settings_at(f, head);
+}
+
+static int read_settings(dv_guest *f, const dv_guest_options *o)
+{
+	dv_auto(dv_config) own = DV_CONFIG_INIT;
+	int rc = read_settings_at(f, f->commit);
+
+	if (!rc && o->rev && !names_remote(&f->repo->config))
+		rc = read_settings_of_head(f);
+	if (!rc && !o->user)
 		rc = dv_config_load(&own, NULL, NULL);
-	return rc ? rc : add_own(f, user ? &user->config : &own);
+	return rc ? rc : add_own(f, o->user ? &o->user->config : &own);
 }
 
 /* -- the repository ---------------------------------------------------------------------------- */
@@ -290,7 +323,7 @@ static int open_repo(dv_guest *f, const dv_guest_options *o)
 	r->guest = r->has_git = true;
 	if ((rc = open_git(f, o->rev)) || (rc = find_workspace(f, o->path)) ||
 	    (rc = set_folders(f)) || (rc = dv_ignore_new(&r->ignore, NULL)) ||
-	    (rc = read_settings(f, o->user)))
+	    (rc = read_settings(f, o)))
 		return rc;
 	rc = dv_repo_outputs_at(r, f->commit, &f->outputs);
 	return rc ? dv_err_ctx(rc, "repository '%s'", f->shown) : 0;

@@ -53,6 +53,21 @@ test_case 'a bare repository: its data comes from the remote' '
 	"$DV" get -q ../bare.git data/sub/b --rev side && [ "$(cat b)" = side ]
 	[ -z "$(find "$XDG_CACHE_HOME/dv" -path "*/get/*")" ]'
 
+test_case 'a revision that is older than the setting of the remote: that of HEAD counts' '
+	git init -q ../late && cd ../late
+	"$DV" init -q && mkdir data && printf early >data/a && "$DV" add -q data
+	git commit -qm early && git tag early
+	"$DV" remote add -q -d --no-probe store "$top/late-store"
+	printf late >data/a && "$DV" commit -q && git commit -qam late && "$DV" push -q -A
+	cd .. && git clone -q --bare late late.git
+	git -C late.git update-server-info
+	cd out
+	"$DV" get -q --rev early ../late.git data/a -o early && [ "$(cat early)" = early ]
+	"$DV" ls -R --rev early ../late.git data >ls && contains ls data/a
+	rm -rf "$XDG_CACHE_HOME/dv"
+	"$DV" get -q --rev early "$OPEN/late.git" data/a -o early2 && [ "$(cat early2)" = early ]
+	"$DV" get -q "$OPEN/late.git" data/a -o late && [ "$(cat late)" = late ]'
+
 test_case 'listing and reading without a copy' '
 	"$DV" ls ../bare.git >ls && contains ls "code/" && contains ls "data/" && contains ls data.dv
 	"$DV" ls --dv-only ../bare.git >ls && lacks ls code
