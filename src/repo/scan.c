@@ -220,9 +220,14 @@ static int read_names(node *d, int fd)
 	if (!dir)
 		return dv_err_sys("cannot list '%s'", d->path);
 	(void)dv_steal_fd(&own);
-	while (r == 0 && (errno = 0, de = readdir(dir)) != NULL)
+	while (r == 0 && (errno = 0, de = readdir(dir)) != NULL) {
 		if (!is_ours(de->d_name))
 			r = add_name(d, de->d_name, de->d_type);
+		else if (d->scan->writer && strcmp(de->d_name, ".git") == 0 &&
+			 !atomic_flag_test_and_set(&d->scan->said_git))
+			dv_warn("'%s' is a git repository by itself: its '.git' is not recorded",
+				d->path);
+	}
 	if (r == 0 && errno != 0)
 		r = dv_err_sys("cannot list '%s'", d->path);
 	closedir(dir);

@@ -83,6 +83,7 @@ struct dv_scan {
 	dv_statcache *cache;
 	dv_pool *pool;
 	dv_writer *writer;
+	atomic_flag said_git;	/* one repository in the data was warned of */
 	dv_ingest *ingest;
 	const dv_scan_watch *watch;	/* or NULL */
 	dv_encoder **enc;	/* one a worker, and one for the calling thread; made when needed */

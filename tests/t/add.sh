@@ -198,6 +198,18 @@ test_case 'what cannot be added is refused by name' '
 	contains out "f.txt: unchanged"
 	[ ! -e f.txt.dv.dv ]'
 
+test_case 'of a git repository in the data all but its .git is recorded, and that is said' '
+	git init -q got/inner && echo 1 >got/inner/f
+	"$DV" add got >out 2>err
+	contains err "got/inner"
+	contains err "is not recorded"
+	contains out "1 file"
+	"$DV" status >out 2>err
+	[ ! -s err ]
+	"$DV" remove -q --outs got.dv
+	[ -d got/inner/.git ]
+	rm -rf got'
+
 test_case 'commit records every changed output' '
 	printf new >f.txt
 	printf more >d/more
