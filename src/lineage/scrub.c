@@ -4,8 +4,10 @@
 
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define DEPTH 80
+#define SECRET_MIN 8	/* bytes of a value that is looked for in what commands print */
 
 static const char *const secret_words[] = { "secret", "password", "passwd", "token", "credential",
 					    "apikey", "api_key", "access_key", "private_key",
@@ -82,6 +84,42 @@ int dv_scrub_text(dv_buf *out, const char *text)
 		next = mark + 3 + n;
 	}
 	return out->err;
+}
+
+/* Appends n bytes with "***" for each `secret` in them. */
+static int hide(dv_buf *out, const char *p, size_t n, const char *secret)
+{
+	size_t len = strlen(secret);
+
+	for (const char *at; (at = memmem(p, n, secret, len));) {
+		dv_buf_add(out, p, (size_t)(at - p));
+		dv_buf_adds(out, "***");
+		n -= (size_t)(at - p) + len;
+		p = at + len;
+	}
+	return dv_buf_add(out, p, n);
+}
+
+int dv_scrub_log(dv_buf *out, const char *p, size_t n)
+{
+	dv_auto(dv_buf) text = DV_BUF_INIT;
+	int rc = dv_buf_add(&text, p, n);
+
+	for (char **e = environ; rc == 0 && *e; e++) {
+		dv_auto(dv_buf) clean = DV_BUF_INIT;
+		size_t name = strcspn(*e, "=");
+		const char *value = *e + name + ((*e)[name] == '=');
+
+		if (strlen(value) < SECRET_MIN || *value == '/' || !speaks_of_secrets(*e, name) ||
+		    !memmem(text.p, text.n, value, strlen(value)))
+			continue;
+		if ((rc = hide(&clean, text.p, text.n, value)) == 0) {
+			dv_buf_release(&text);
+			text = clean;
+			clean = (dv_buf)DV_BUF_INIT;
+		}
+	}
+	return rc ? rc : dv_buf_add(out, text.p, text.n);
 }
 
 static dv_json *scrub(const dv_json *j, int depth);

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "lineage/scrub.h"
 #include "pipeline/jobspec.h"
 #include "pipeline/state.h"
 #include "repo/links.h"
@@ -325,6 +326,7 @@ static int record(exec *x, const dv_child_end *end, enum dv_run_state state)
 {
 	dv_job_made *m = &x->result.made;
 	dv_autoptr(dv_encoder) enc = NULL;
+	dv_auto(dv_buf) text = DV_BUF_INIT;
 	dv_run run = dv_jobspec_run(&x->spec, state == DV_RUN_COMPLETE ? m->outs : x->spec.outs);
 	int rc = 0;
 
@@ -333,8 +335,9 @@ static int record(exec *x, const dv_child_end *end, enum dv_run_state state)
 	run.exit_code = end->exit_code;
 	run.state = state;
 	if (end->log.n) {
-		if ((rc = dv_encoder_new(&enc, dv_repo_compression(x->repo))) ||
-		    (rc = dv_object_put(x->writer, enc, end->log.p, end->log.n, &run.log)))
+		if ((rc = dv_scrub_log(&text, end->log.p, end->log.n)) ||
+		    (rc = dv_encoder_new(&enc, dv_repo_compression(x->repo))) ||
+		    (rc = dv_object_put(x->writer, enc, text.p, text.n, &run.log)))
 			return rc;
 		run.has_log = true;
 	}

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
+#include "lineage/scrub.h"
 #include "pipeline/run.h"
 #include "pipeline/runcache.h"
 #include "repo/record.h"
@@ -55,6 +56,7 @@ int dv_node_record(dv_runner *r, dv_node *n, enum dv_run_state state, int exit_c
 	size_t ndeps = n->s->ndeps + (reads ? reads->n : 0);
 	const dv_stage *s = n->s;
 	dv_autoptr(dv_encoder) enc = NULL;
+	dv_auto(dv_buf) text = DV_BUF_INIT;
 	dv_run_path *paths;
 	int rc = 0;
 
@@ -76,8 +78,9 @@ int dv_node_record(dv_runner *r, dv_node *n, enum dv_run_state state, int exit_c
 	if (cached)
 		run.cached = *cached;
 	if (log && log->n) {
-		if ((rc = dv_encoder_new(&enc, dv_repo_compression(r->repo))) ||
-		    (rc = dv_object_put(r->writer, enc, log->p, log->n, &run.log)))
+		if ((rc = dv_scrub_log(&text, log->p, log->n)) ||
+		    (rc = dv_encoder_new(&enc, dv_repo_compression(r->repo))) ||
+		    (rc = dv_object_put(r->writer, enc, text.p, text.n, &run.log)))
 			return rc;
 		run.has_log = true;
 	}

@@ -157,4 +157,12 @@ test_case "a server that is not there fails no stage" '
 	dv status -q
 '
 
+test_case 'what a command prints of secrets in its environment is not kept' '
+	rm -rf ../told && mkdir ../told && cd ../told && git init -q && "$DV" init -q
+	printf "stages:\n  s: {cmd: \"echo \$MY_TOKEN,\$MY_TOKEN \$OTHER >&2; echo 1 >a\", outs: [a]}\n" >dv.yaml
+	MY_TOKEN=abc.def-123 OTHER=plain-text "$DV" repro >out 2>&1
+	contains out "abc.def-123"
+	[ "$("$DV" runs log a)" = "***,*** plain-text" ]
+	! grep -rqF abc.def-123 .git dv.lock'
+
 done_testing
