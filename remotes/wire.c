@@ -18,6 +18,9 @@
  * the rest of a round trip, so that far away one connection moves little. */
 #define LINES_FAR 4
 #define FAR_US 10000
+/* Near by a second connection helps when one does not get along with encryption. A login takes a
+ * quarter of a second of processor time at both ends together, so it has to last. */
+#define LONG_MS 2000
 #define MANY 64		/* short gets at once */
 #define MUCH ((uint64_t)8 << 20)	/* is worth more connections */
 #define HEAVY ((uint64_t)1 << 20)
@@ -131,11 +134,30 @@ static int make(dv_wired *d, dv_line *l, bool extra)
 	return rc;
 }
 
+/* With the lock. */
 static int most_lines(const dv_wired *d)
 {
 	bool far = atomic_load(&d->round_us) >= FAR_US;
 
-	return far && !d->fixed && d->max == LINES_DEFAULT ? LINES_FAR : d->max;
+	if (d->fixed || d->max != LINES_DEFAULT)
+		return d->max;
+	if (far)
+		return LINES_FAR;
+	return d->busy_since && dv_clock_ms() - d->busy_since >= LONG_MS ? LINES_DEFAULT : 1;
+}
+
+/* Counts calls that are long. With the lock. */
+static void count_heavy(dv_wired *d, dv_line *l, int n)
+{
+	int sum = 0;
+
+	l->heavy += n;
+	for (int i = 0; i < DV_LINES_MAX; i++)
+		sum += d->line[i].heavy;
+	if (sum == 0)
+		d->busy_since = 0;
+	else if (!d->busy_since)
+		d->busy_since = dv_clock_ms();
 }
 
 /* One more is made, if it may be; one is enough. With the lock. */
@@ -207,7 +229,7 @@ static int acquire(dv_wired *d, bool heavy, dv_line **out)
 	}
 	if (rc == 0) {
 		best->users++;
-		best->heavy += heavy;
+		count_heavy(d, best, heavy);
 		*out = best;
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -218,7 +240,7 @@ static void give_back(dv_wired *d, dv_line *l, bool heavy)
 {
 	pthread_mutex_lock(&d->lock);
 	l->users--;
-	l->heavy -= heavy;
+	count_heavy(d, l, -(int)heavy);
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->lock);
 }

@@ -64,6 +64,7 @@ struct dv_wired {
 	int nmakers;
 	_Atomic bool closing;
 	_Atomic int64_t round_us;	/* the quickest answer so far; 0: none */
+	int64_t busy_since;	/* ms: since then there were always long calls; 0: there are none */
 };
 
 /** Sets up the base: everything but base.driver, what, connect and release. */
