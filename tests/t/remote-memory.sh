@@ -5,6 +5,7 @@
 # However many connections there are, memory stays bounded, and those who compute are few. In a full
 # run with 2 GiB.
 . "$(dirname "$0")/lib.sh"
+. "$TEST_SOURCE/servers/use.sh"
 command -v python3 >/dev/null || { echo "1..0 # SKIP python3 is not installed"; exit 77; }
 
 export megabytes=300
@@ -73,6 +74,43 @@ test_case 'a pull of a part of each pack' '
 	within "$DV" fetch -q -j 64 small
 	"$DV" checkout -q small
 	same small ../ws/small'
+
+# there_and_back URL SETTING VALUE…: with 64 connections and in bounded memory.
+there_and_back() {
+	cd ../ws
+	"$DV" remote add -q -f -d --no-probe --local far "$1"
+	shift
+	while [ $# -gt 0 ]; do
+		"$DV" config --global "remote.far.$1" "$2"
+		shift 2
+	done
+	within "$DV" push -q -j 64 -r far
+	rm -rf large small .git/dv/cache
+	within "$DV" pull -q -j 64 -r far
+	cmp large ../large
+	same small ../small
+}
+export -f there_and_back
+
+mkdir "$TEST_DIR/far"
+ln -s "$DV" "$TEST_DIR/far/dv"
+export SSHD_PATH=$TEST_DIR/far:/usr/bin:/bin
+ln large ../large
+cp -r small ../small
+if start_server sshd; then
+	test_case 'over SSH' '
+		there_and_back "ssh://full$SSH_HOME/store" sshcommand "ssh -F $SSH_CONFIG" serve always'
+	test_case 'over SFTP' '
+		there_and_back "ssh://full$SSH_HOME/sftp" sshcommand "ssh -F $SSH_CONFIG" serve never'
+fi
+# In memory it has room for two GiB.
+[ -z "$TEST_FULL" ] || export RGW_STORE=bluestore
+if start_server radosgw; then
+	export AWS_ACCESS_KEY_ID=$S3_ACCESS_KEY AWS_SECRET_ACCESS_KEY=$S3_SECRET_KEY
+	test_case 'over S3' '
+		s3 make bucket
+		there_and_back s3://bucket/store endpointurl "$S3_ENDPOINT" region "$S3_REGION"'
+fi
 
 sed "s,$DV,dv,; s/^/# /" "$TEST_DIR/all"
 done_testing
