@@ -245,9 +245,18 @@ static void drop_filtered(dv_output_list *l)
 	l->n = kept;
 }
 
+/* Git's index comes in order, and is most of a long list. */
+static bool is_sorted(const dv_output_list *l)
+{
+	for (size_t i = 1; i < l->n; i++)
+		if (compare(&l->o[i - 1], &l->o[i]) > 0)
+			return false;
+	return true;
+}
+
 int dv_output_list_finish(dv_output_list *l)
 {
-	if (l->n > 1)
+	if (!is_sorted(l))
 		qsort(l->o, l->n, sizeof(*l->o), compare);
 	drop_filtered(l);
 	int rc = drop_inside(l);
