@@ -15,8 +15,8 @@
 #include "base/url.h"
 
 #define MEDIA "application/vnd.git-lfs+json"
-#define HEADERS_MAX 32
-#define CONNECTIONS 8
+#define HEADERS_MAX 32	/* of one request */
+#define CONNECTIONS 8	/* at once, as git-lfs opens */
 
 /* -- what is asked ----------------------------------------------------------------------------- */
 

@@ -10,8 +10,8 @@
 
 #include "base/alloc.h"
 
-#define HEAD 4
-#define ROOM ((size_t)256 << 10)
+#define HEAD 4	/* bytes in front of a packet */
+#define ROOM ((size_t)256 << 10)	/* some packets: a call of read for several */
 
 int dv_pkt_reader_open(dv_pkt_reader *r, int fd)
 {

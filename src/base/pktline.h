@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 
-#define DV_PKT_DATA_MAX ((size_t)65516)
+#define DV_PKT_DATA_MAX ((size_t)65516)	/* git's largest packet, less its head */
 
 enum dv_pkt_kind {
 	DV_PKT_DATA,

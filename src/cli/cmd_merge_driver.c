@@ -10,7 +10,7 @@
 #include "cli/common.h"
 #include "cli/opt.h"
 
-#define MARKER_SIZE 7
+#define MARKER_SIZE 7	/* git's own, where no attribute says otherwise */
 
 static const char *why_text(enum dv_conflict_why why)
 {

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define NAMED_MAX 5
+#define NAMED_MAX 5	/* files; the others are counted */
 
 typedef struct track_args {
 	bool filename, no_stage;

@@ -11,8 +11,8 @@
 #include "git/impl.h"
 #include "git/run.h"
 
-#define LIST_MAX ((size_t)1 << 30)
-#define DEBUG_LINES 5
+#define LIST_MAX ((size_t)1 << 30)	/* of what git lists: some million files */
+#define DEBUG_LINES 5	/* that "ls-files --debug" writes behind each name */
 #define SKIP_WORKTREE (1u << 30)	/* of git's flags in memory */
 
 bool dv_gitask_is_served(void)

@@ -11,7 +11,7 @@
 #include "git/drivers.h"
 #include "git/wildmatch.h"
 
-#define RULES_MAX 100000
+#define RULES_MAX 100000	/* of one file; those behind them do not count */
 
 enum verdict { SILENT, OTHER, OURS };
 

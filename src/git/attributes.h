@@ -13,7 +13,7 @@
 #include "git/git.h"
 
 #define DV_ATTRIBUTES_FILE ".gitattributes"
-#define DV_ATTRIBUTES_MAX ((size_t)10 << 20)
+#define DV_ATTRIBUTES_MAX ((size_t)10 << 20)	/* git's own limit is ten times that */
 
 typedef struct dv_attributes dv_attributes;
 int dv_attributes_new(dv_attributes **out) DV_MUST_CHECK;

@@ -5,12 +5,10 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "git/attributes.h"
 #include "git/impl.h"
 #include "git/lfs_pointer.h"
 #include "git/records.h"
-
-#define DEPTH_MAX 256
-#define ATTRIBUTES_MAX ((size_t)1 << 20)
 
 DV_DEFINE_AUTOPTR(git_diff)
 
@@ -101,7 +99,7 @@ static int compare_trees(struct changed *c, const git_tree *a, const git_tree *b
 	size_t na = a ? git_tree_entrycount(a) : 0, nb = b ? git_tree_entrycount(b) : 0;
 	int rc = dv_check_cancel();
 
-	if (depth > DEPTH_MAX)
+	if (depth > DV_GIT_DEPTH_MAX)
 		return dv_err(DV_ECORRUPT, "the folders in git are nested too deeply");
 	for (size_t i = 0; !rc && i < nb; i++) {
 		const git_tree_entry *e = git_tree_entry_byindex(b, i);
@@ -241,7 +239,7 @@ static int file_uses(const char *path, bool *yes)
 
 	if (!path)
 		return dv_err_nomem();
-	if (dv_fs_read_file(&text, path, ATTRIBUTES_MAX) == 0 && text.n)
+	if (dv_fs_read_file(&text, path, DV_ATTRIBUTES_MAX) == 0 && text.n)
 		*yes |= memmem(text.p, text.n, "filter=dv", 9) != NULL;
 	dv_error_clear();
 	return 0;

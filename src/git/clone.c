@@ -144,7 +144,7 @@ static void offer(choice *c, const char *ref, const char *hex)
 	memcpy(c->hex, hex, strlen(hex) + 1);
 }
 
-#define SPECS_MAX 3
+#define SPECS_MAX 3	/* branches, tags, HEAD */
 typedef struct ref_specs {
 	dv_buf text[SPECS_MAX];
 	const char *s[SPECS_MAX];

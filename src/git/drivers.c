@@ -16,7 +16,7 @@
 #include "base/path.h"
 #include "git/impl.h"
 
-#define FILE_MAX ((size_t)4 << 20)
+#define FILE_MAX ((size_t)4 << 20)	/* of settings, or attributes */
 
 DV_DEFINE_AUTOPTR(git_config)
 

@@ -204,6 +204,8 @@ int dv_git_conflicts(dv_git *g, dv_git_conflict_cb cb, void *payload) DV_MUST_CH
 int dv_git_settle(dv_git *g, const char *path, const char *id, unsigned mode) DV_MUST_CHECK;
 
 #define DV_GIT_MERGE_UNION 1u	/* both sides' lines where they are in conflict */
+/** The longest conflict markers that are written: an attribute of git's may ask for any. */
+#define DV_GIT_MARKER_MAX 200
 /** Merges lines of text as git does: of ancestor, ours and theirs. `marker`: length of its
  *  markers, 0: the usual. out is appended to. */
 int dv_git_merge_lines(dv_git *g, const dv_buf text[3], unsigned flags, int marker, dv_buf *out,

@@ -9,7 +9,7 @@
 #include "git/records.h"
 #include "git/walk.h"
 
-#define OPERATION_MAX ((size_t)16 << 20)
+#define OPERATION_MAX ((size_t)16 << 20)	/* of a file that git keeps of what is under way */
 
 struct hidden {
 	dv_git *g;

@@ -9,6 +9,9 @@
 #include "base/map.h"
 #include "git/git.h"
 
+/* Folders in folders of a commit: what is nested deeper is refused, not followed. */
+#define DV_GIT_DEPTH_MAX 256
+
 struct dv_git {
 	git_repository *repo;
 	char *root;	/* of the workspace */

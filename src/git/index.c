@@ -11,9 +11,9 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 
-#define INDEX_MAX ((size_t)4 << 30)
-#define HEADER 12
-#define STAT_SIZE 40
+#define INDEX_MAX ((size_t)4 << 30)	/* offsets in it have 32 bits */
+#define HEADER 12	/* signature, version, number of entries */
+#define STAT_SIZE 40	/* the stat data at the beginning of an entry */
 #define SHA1_SIZE 20
 #define SHA256_SIZE 32
 #define FLAG_EXTENDED 0x4000

@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 
-#define DV_GITINDEX_ID_MAX 32
+#define DV_GITINDEX_ID_MAX 32	/* bytes: SHA-256; SHA-1 has 20 */
 
 typedef struct dv_gitindex_stat {
 	uint32_t ctime_s, ctime_ns, mtime_s, mtime_ns, dev, ino, size;

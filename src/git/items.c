@@ -7,8 +7,6 @@
 #include "git/clone.h"
 #include "git/impl.h"
 
-#define TREE_DEPTH_MAX 256
-
 typedef struct items {
 	dv_git *g;
 	bool deep;
@@ -56,7 +54,7 @@ static int walk(items *w, const git_tree *tree, const char *dir, int depth)
 	size_t n = git_tree_entrycount(tree);
 	int rc = dv_check_cancel();
 
-	if (depth > TREE_DEPTH_MAX)
+	if (depth > DV_GIT_DEPTH_MAX)
 		return dv_err(DV_ECORRUPT, "folders are nested too deeply");
 	for (size_t i = 0; i < n && !rc; i++) {
 		const git_tree_entry *e = git_tree_entry_byindex(tree, i);

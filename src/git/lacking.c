@@ -7,7 +7,7 @@
 #include "git/ask.h"
 #include "git/impl.h"
 
-#define AT_ONCE ((size_t)50000)
+#define AT_ONCE ((size_t)50000)	/* objects in one call of git */
 
 /* Calls fn with the name of each remote that has promised to have what is not here. */
 static int each_promisor(dv_git *g, int (*fn)(const char *remote, void *ctx), void *ctx)

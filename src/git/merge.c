@@ -99,7 +99,7 @@ int dv_git_merge_lines(dv_git *g, const dv_buf text[3], unsigned flags, int mark
 	o.their_label = "theirs";
 	if (flags & DV_GIT_MERGE_UNION)
 		o.favor = GIT_MERGE_FILE_FAVOR_UNION;
-	if (marker > 0 && marker <= 200)
+	if (marker > 0 && marker <= DV_GIT_MARKER_MAX)
 		o.marker_size = (unsigned short)marker;
 	for (unsigned i = 0; i < 3; i++) {
 		git_merge_file_init_input(&in[i], GIT_MERGE_FILE_INPUT_VERSION);

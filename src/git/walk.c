@@ -13,8 +13,6 @@
 #include "git/records.h"
 #include "git/walk.h"
 
-#define TREE_DEPTH_MAX 256
-
 /* -- one tree ---------------------------------------------------------------------------------- */
 
 void dv_git_walk_note_rules(dv_git_walk *w)
@@ -232,7 +230,7 @@ static int walk_tree(dv_git_walk *w, const git_tree *tree, const char *path, int
 	dv_autofree char *full = dv_git_full(w->g, path);
 	int rc = full ? dv_check_cancel() : DV_ERROR;
 
-	if (depth > TREE_DEPTH_MAX)
+	if (depth > DV_GIT_DEPTH_MAX)
 		return dv_err(DV_ECORRUPT, "the folders in %s are nested too deeply", w->where);
 	if (!rc && w->ignore && depth && is_nested(w, tree))
 		return 0;

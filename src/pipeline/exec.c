@@ -19,7 +19,7 @@
 #include "repo/restore.h"
 #include "repo/sync.h"
 
-#define WAIT_MS 100
+#define WAIT_MS 100	/* between two looks for a cancel */
 #define SIGNAL_MS 300	/* until a signal that ended the command reaches us as well */
 
 typedef struct exec {

@@ -14,9 +14,9 @@
 #include "base/alloc.h"
 #include "base/path.h"
 
-#define FILES_MAX 1000000
-#define DEPTH_MAX 64
-#define READ_BYTES ((size_t)256 << 10)
+#define FILES_MAX 1000000	/* of a directory in the workspace */
+#define DEPTH_MAX 64	/* folders in folders */
+#define READ_BYTES ((size_t)256 << 10)	/* at a time */
 
 /* -- reading ----------------------------------------------------------------------------------- */
 

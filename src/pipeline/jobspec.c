@@ -9,8 +9,8 @@
 #include "base/path.h"
 #include "base/sha256.h"
 
-#define SCHEMA 1
-#define DEPTH 80
+#define SCHEMA 1	/* raised with every change that the other side would misread */
+#define DEPTH (DV_VALUE_DEPTH + 16)	/* of JSON: parameters, and what stands around them */
 #define TEXT_MAX ((size_t)1 << 20)	/* of .dv/config and .dvignore */
 
 /* -- writing ----------------------------------------------------------------------------------- */

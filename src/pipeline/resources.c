@@ -9,8 +9,8 @@
 #include "pipeline/executor.h"
 #include "pipeline/template.h"
 
-#define NUMBER_MAX 1000000
-#define TEXT_MAX 4096
+#define NUMBER_MAX 1000000	/* of CPUs, GPUs */
+#define TEXT_MAX 4096	/* of an option of sbatch's */
 
 static int wrong(const dv_value *v, const char *key, const char *expected)
 {

@@ -12,7 +12,7 @@
 #include "base/path.h"
 #include "repo/workdir.h"
 
-#define DEPTH_MAX 512
+#define DEPTH_MAX 512	/* folders in folders */
 
 struct dv_aside_item {
 	char *path;		/* where it was, relative to the root */

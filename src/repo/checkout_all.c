@@ -14,7 +14,7 @@
 #include "repo/pathlock.h"
 
 #define WHO "'dv checkout'"
-#define WAIT_MS 100
+#define WAIT_MS 100	/* between two tries to get a lock */
 #define ROUNDS 8	/* of reading what stages record meanwhile */
 
 /* What concerns one output only stops that one: the first such failure is kept, the others are

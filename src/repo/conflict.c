@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "git/git.h"
 
 #define BY_DV " (merged by dv)"
-#define SIZE_MAX_MARKER 200
 
 static const char *line_end(const char *p, const char *end)
 {
@@ -162,8 +162,8 @@ static void print_marker(dv_buf *out, char c, size_t n, const char *label)
 
 int dv_conflict_print(dv_buf *out, const dv_buf *ours, const dv_buf *theirs, int size, bool merged)
 {
-	size_t n = size >= DV_CONFLICT_MARKER && size <= SIZE_MAX_MARKER ? (size_t)size
-									 : DV_CONFLICT_MARKER;
+	size_t n = size >= DV_CONFLICT_MARKER && size <= DV_GIT_MARKER_MAX
+			   ? (size_t)size : DV_CONFLICT_MARKER;
 
 	print_marker(out, '<', n, merged ? " ours" BY_DV : " ours");
 	dv_buf_add(out, ours->p, ours->n);

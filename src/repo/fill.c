@@ -13,7 +13,7 @@
 #include "repo/restore.h"
 #include "repo/workdir.h"
 
-#define LINK_MAX ((size_t)64 << 10)
+#define LINK_MAX ((size_t)64 << 10)	/* of what a link names; the kernel has 4096 */
 
 void dv_fill_release(dv_fill *p)
 {

@@ -22,9 +22,9 @@
 #include "repo/record.h"
 
 #define COMMIT_BYTES ((uint64_t)256 << 20)	/* at most so much is not durable */
-#define BATCH_FILES 64
-#define BATCH_BYTES ((size_t)256 << 10)
-#define META_MAX ((size_t)64 << 20)
+#define BATCH_FILES 64	/* small files are hashed side by side: */
+#define BATCH_BYTES ((size_t)256 << 10)	/* so many, or so much, at a time */
+#define META_MAX ((size_t)64 << 20)	/* a record of dv's, or a file of git's rules */
 #define QUEUE 8
 
 typedef struct held {

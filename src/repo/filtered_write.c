@@ -17,7 +17,7 @@
 #include "repo/workdir.h"
 #include "store/object.h"
 
-#define WAIT_FOR_INDEX_MS 2000
+#define WAIT_FOR_INDEX_MS 2000	/* while another git writes it */
 
 typedef struct bring {
 	dv_repo *repo;

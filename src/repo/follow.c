@@ -14,7 +14,7 @@
 #include "base/path.h"
 #include "repo/sync.h"
 
-#define NAMED_MAX 5
+#define NAMED_MAX 5	/* outputs; the others are counted */
 
 typedef struct follow {
 	dv_repo *repo;

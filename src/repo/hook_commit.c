@@ -15,8 +15,8 @@
 #include "repo/changes.h"
 #include "repo/record.h"
 
-#define FILE_MAX ((size_t)1 << 30)
-#define NAMED_MAX 5
+#define FILE_MAX ((size_t)1 << 30)	/* of git's index */
+#define NAMED_MAX 5	/* files; the others are counted */
 #define LOOK_SECONDS 3	/* so long, at most, a commit waits for a look at the data */
 
 /* Names of which the first few are told. */

@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "repo/sync.h"
 
-#define INPUT_MAX ((size_t)64 << 20)
+#define INPUT_MAX ((size_t)64 << 20)	/* some hundred thousand refs */
 
 void dv_hook_call_release(dv_hook_call *h)
 {

@@ -14,7 +14,7 @@
 /** In dv's part of the git folder: the workspaces whose hooks are installed, relative to the work
  *  tree, one a line; "." is its root. */
 #define DV_HOOK_WORKSPACES "workspaces"
-#define DV_HOOK_FILE_MAX ((size_t)4 << 20)
+#define DV_HOOK_FILE_MAX ((size_t)4 << 20)	/* the largest hook that is read */
 
 /** The names of the hooks, ending in NULL. */
 extern const char *const dv_hook_names[];

@@ -11,7 +11,7 @@
 #include "repo/record.h"
 #include "repo/sync.h"
 
-#define NAMED_MAX 3
+#define NAMED_MAX 3	/* files; the others are counted */
 
 typedef struct search {
 	const dv_record *c;

@@ -17,7 +17,7 @@
 #include "base/path.h"
 #include "base/sha256.h"
 
-#define LIST_MAX ((size_t)64 << 20)
+#define LIST_MAX ((size_t)64 << 20)	/* of the file that says who works where */
 #define HIGH_FD 200	/* scripts use the low ones */
 
 typedef struct held {

@@ -16,8 +16,8 @@
 #include "repo/repo.h"
 #include "store/tree.h"
 
-#define SHORT_OID 12
-#define FLUSH_AT ((size_t)1 << 16)
+#define SHORT_OID 12	/* digits: for readers, not for programs */
+#define FLUSH_AT ((size_t)1 << 16)	/* so much is printed at a time */
 
 typedef struct conv {
 	dv_repo *repo;

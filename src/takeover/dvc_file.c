@@ -7,7 +7,7 @@
 #include "base/path.h"
 #include "takeover/dvc.h"
 
-#define OUTS_MAX 100000
+#define OUTS_MAX 100000	/* in one pointer; DVC itself writes one */
 
 static const char *text_of(dv_value *dict, const char *key)
 {

@@ -9,7 +9,7 @@
 #include "repo/workdir.h"
 #include "takeover/dvc.h"
 
-#define DEPTH_MAX 128
+#define DEPTH_MAX 128	/* folders in folders */
 
 void dv_dvc_found_release(dv_dvc_found *f)
 {

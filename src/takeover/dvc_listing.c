@@ -8,7 +8,7 @@
 #include "base/path.h"
 #include "takeover/dvc.h"
 
-#define LISTING_FILES ((size_t)1 << 24)
+#define LISTING_FILES ((size_t)1 << 24)	/* in one directory */
 
 bool dv_dvc_name_parse(dv_dvc_name *out, const char *text, bool dos2unix)
 {

@@ -7,7 +7,7 @@
 #include "base/path.h"
 #include "takeover/dvc.h"
 
-#define SETTINGS_MAX 100000
+#define SETTINGS_MAX 100000	/* in all; those behind them do not count */
 
 void dv_dvc_settings_release(dv_dvc_settings *s)
 {

@@ -13,9 +13,9 @@
 #include "base/progress.h"
 #include "repo/record.h"
 
-#define COMMIT_BYTES ((uint64_t)1 << 30)
-#define NOTES_MAX ((size_t)1 << 30)
-#define READ_TRIES 3
+#define COMMIT_BYTES ((uint64_t)1 << 30)	/* at most so much is not durable */
+#define NOTES_MAX ((size_t)1 << 30)	/* of the file of notes */
+#define READ_TRIES 3	/* of a file that changes while it is read */
 #define ROUND 128	/* files that are fetched before they are stored */
 
 /* -- what is known ----------------------------------------------------------------------------- */

@@ -18,7 +18,7 @@
 #include "repo/sync.h"
 #include "store/object.h"
 
-#define LINE_MAX_BYTES ((size_t)1 << 20)
+#define LINE_MAX_BYTES ((size_t)1 << 20)	/* of what git-lfs says */
 #define TELL_BYTES ((uint64_t)4 << 20)	/* between two words of progress */
 /* Of no project: a collection by dv does not know what git's pointers of Git LFS need. */
 #define PROJECT "git-lfs"

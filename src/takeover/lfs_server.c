@@ -13,7 +13,7 @@
 #include "base/url.h"
 #include "git/drivers.h"
 
-#define ANSWER_MAX ((size_t)64 << 10)
+#define ANSWER_MAX ((size_t)64 << 10)	/* a login, or a server's address */
 
 void dv_lfs_place_release(dv_lfs_place *p)
 {

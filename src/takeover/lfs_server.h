@@ -14,7 +14,7 @@ typedef struct dv_lfs_place {
 	char *objects;		/* the folder of Git LFS's own objects, absolute */
 	char *remote_objects;	/* that of the remote, when it is a folder; or NULL */
 	char *url;		/* of the server, without a user; or NULL */
-	bool own;		/* the user himself named its host */
+	bool own;		/* the user named its host */
 	char *ssh_host, *ssh_port, *ssh_path;	/* it is asked for through ssh; or NULL */
 	/* What is known of the login by now. */
 	bool asked;

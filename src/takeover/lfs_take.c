@@ -15,9 +15,9 @@
 #include "repo/record.h"
 #include "store/object.h"
 
-#define COMMIT_BYTES ((uint64_t)1 << 30)
+#define COMMIT_BYTES ((uint64_t)1 << 30)	/* at most so much is not durable */
 #define ROUND 100	/* objects that a server is asked for at once */
-#define TRIES 3
+#define TRIES 3	/* of a file that changes while it is read */
 
 void dv_lfs_files_release(dv_lfs_files *l)
 {

@@ -18,7 +18,7 @@
 #define SIZE_SANE ((uint64_t)1 << 40)	/* of a segment, whatever is said of it */
 #define BATCH 4096			/* questions in one request */
 #define JOBS 4				/* requests under way */
-#define WAITS_MAX 10000
+#define WAITS_MAX 10000	/* for a server that hashes, a second each at most */
 
 /* What is known of an entry, else the number of its row + ROW. */
 enum { ABSENT, NOTED, ROW };

@@ -116,8 +116,8 @@ int dv_foreign_look(dv_foreign *f, const char *name, dv_remote_look *out)
 	return rc;
 }
 
-#define WALK_DEPTH 128
-#define WALK_MAX ((size_t)20 << 20)
+#define WALK_DEPTH 128	/* folders in folders */
+#define WALK_MAX ((size_t)20 << 20)	/* files of one place */
 
 typedef struct found {
 	char *path;
