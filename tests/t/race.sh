@@ -22,25 +22,30 @@ stopped() {
 	done
 }
 
+# halted N CHANGE COMMAND…: runs the command, halted at the Nth change of the disk it makes while
+# CHANGE runs; 'code' is its exit status. Fails when it makes fewer changes.
+halted() {
+	local n=$1 change=$2 pid
+	shift 2
+	DV_FAULT=stop:$n "$@" >out 2>err &
+	pid=$!
+	code=0
+	stopped "$pid" || { wait "$pid" || code=$?; return 1; }
+	eval "$change"
+	kill -CONT "$pid"
+	wait "$pid" || code=$?
+}
+
 # meanwhile CHANGE CHECK COMMAND…: runs the command once for each change of the disk it makes,
 # halted there while CHANGE runs; CHECK must hold afterwards. The folder is made anew each time by
 # 'prepare'.
 meanwhile() {
-	local change=$1 check=$2 n=0 pid refused=0 code
+	local change=$1 check=$2 n=0 refused=0 code
 	shift 2
 	while :; do
 		n=$((n + 1))
 		prepare || return 1
-		DV_FAULT=stop:$n "$@" >out 2>err &
-		pid=$!
-		if ! stopped "$pid"; then
-			wait "$pid"
-			break
-		fi
-		eval "$change"
-		kill -CONT "$pid"
-		code=0
-		wait "$pid" || code=$?
+		halted "$n" "$change" "$@" || break
 		case $code in
 		0) ;;
 		2)
@@ -60,7 +65,7 @@ meanwhile() {
 	done
 	# Early changes are found, late ones come after the fact.
 	echo "$n changes, $refused times refused"
-	[ "$n" -gt 2 ] && [ "$refused" -gt 0 ]
+	[ "$code" -eq 0 ] && [ "$n" -gt 2 ] && [ "$refused" -gt 0 ]
 }
 
 mkdir d
@@ -111,28 +116,19 @@ test_case 'an output that is one file is not lost either' '
 # overtaken CHANGE CHECK COMMAND…: as meanwhile, for commands that download first; what stands there
 # before may be left over from the command itself.
 overtaken() {
-	local change=$1 check=$2 n=0 pid refused=0 code
+	local change=$1 check=$2 n=0 refused=0 code
 	shift 2
 	while :; do
 		n=$((n + 1))
 		prepare || return 1
-		DV_FAULT=stop:$n "$@" >out 2>err &
-		pid=$!
-		if ! stopped "$pid"; then
-			wait "$pid"
-			break
-		fi
-		eval "$change"
-		kill -CONT "$pid"
-		code=0
-		wait "$pid" || code=$?
+		halted "$n" "$change" "$@" || break
 		[ "$code" = 0 ] || [ "$code" = 2 ] || { cat err; return 1; }
 		refused=$((refused + (code == 2)))
 		eval "$check" || { echo "after $n: '$check' does not hold"; cat err; return 1; }
 		[ "$n" -lt 300 ] || return 1
 	done
 	echo "$n changes, $refused times refused"
-	[ "$n" -gt 2 ] && [ "$refused" -gt 0 ]
+	[ "$code" -eq 0 ] && [ "$n" -gt 2 ] && [ "$refused" -gt 0 ]
 }
 
 test_case 'what appears while data of another repository is on its way is not lost' '
