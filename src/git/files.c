@@ -62,13 +62,9 @@ int dv_git_files_at(dv_git *g, const char *rev, const char *dir, dv_git_blob_cb 
 		full[n - 1] = 0;
 	int gc = dv_git_tree(g, git_commit_tree_id(c), &tree);
 	if (!gc && *full) {
-		dv_autoptr(git_tree_entry) e = NULL;
-
-		gc = dv_git_entry(g, tree, full, &e);
-		if (!gc && (!e || git_tree_entry_type(e) != GIT_OBJECT_TREE))
+		gc = dv_git_subtree(g, tree, full, &sub);
+		if (!gc && !sub)
 			return 0;
-		if (!gc)
-			gc = dv_git_tree(g, git_tree_entry_id(e), &sub);
 	}
 	if (!gc)
 		gc = git_tree_walk(sub ? sub : tree, GIT_TREEWALK_PRE, on_entry, &l);

@@ -50,6 +50,9 @@ int dv_git_tree(dv_git *g, const git_oid *id, git_tree **out) DV_MUST_CHECK;
 /** The entry at a path of a tree, likewise; NULL where there is none. A code of libgit2's. */
 int dv_git_entry(dv_git *g, const git_tree *tree, const char *path, git_tree_entry **out)
 	DV_MUST_CHECK;
+/** The folder at a path of a tree, likewise; NULL where there is none. */
+int dv_git_subtree(dv_git *g, const git_tree *tree, const char *path, git_tree **out)
+	DV_MUST_CHECK;
 /** Has some remote promised to have what is not here? */
 bool dv_git_is_partial(dv_git *g);
 

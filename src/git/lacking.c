@@ -111,6 +111,16 @@ int dv_git_entry(dv_git *g, const git_tree *tree, const char *path, git_tree_ent
 	return e ? git_tree_entry_dup(out, e) : gc;
 }
 
+int dv_git_subtree(dv_git *g, const git_tree *tree, const char *path, git_tree **out)
+{
+	dv_autoptr(git_tree_entry) e = NULL;
+	int gc = dv_git_entry(g, tree, path, &e);
+
+	*out = NULL;
+	return gc || !e || git_tree_entry_type(e) != GIT_OBJECT_TREE
+		       ? gc : dv_git_tree(g, git_tree_entry_id(e), out);
+}
+
 /* -- many -------------------------------------------------------------------------------------- */
 
 void dv_git_lacking_release(dv_git_lacking *l)

@@ -257,13 +257,11 @@ static int read_above(dv_git_walk *w, const git_tree *root)
 
 	for (const char *s = prefix; !rc && (s = strchr(s, '/')) && s[1]; s++) {
 		dv_autofree char *dir = dv_strndup(prefix, (size_t)(s - prefix));
-		dv_autoptr(git_tree_entry) e = NULL;
 		dv_autoptr(git_tree) tree = NULL;
 
 		if (!dir)
 			return DV_ERROR;
-		if (!dv_git_entry(w->g, root, dir, &e) &&
-		    !dv_git_tree(w->g, git_tree_entry_id(e), &tree))
+		if (!dv_git_subtree(w->g, root, dir, &tree) && tree)
 			rc = read_attributes(w, tree, dir);
 	}
 	return rc;
@@ -283,15 +281,12 @@ static int walk_commit(dv_git_walk *w, git_commit *c)
 		return rc;
 	int gc = dv_git_tree(w->g, git_commit_tree_id(c), &tree);
 	if (!gc && *w->g->prefix) {
-		dv_autoptr(git_tree_entry) e = NULL;
 		dv_autofree char *prefix = dv_strndup(w->g->prefix, strlen(w->g->prefix) - 1);
 		if (!prefix)
 			return DV_ERROR;
-		gc = dv_git_entry(w->g, tree, prefix, &e);
-		if (!gc && (!e || git_tree_entry_type(e) != GIT_OBJECT_TREE))
+		gc = dv_git_subtree(w->g, tree, prefix, &own);
+		if (!gc && !own)
 			return 0;
-		if (!gc)
-			gc = dv_git_tree(w->g, git_tree_entry_id(e), &own);
 	}
 	if (gc)
 		return dv_git_fail(gc, "cannot read commit %s", hex);
