@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "base/sha256.h"
 #include "store/care_impl.h"
+#include "store/pack_out.h"
 #include "store/recipe.h"
 #include "store/store_priv.h"
 #include "store/turn.h"
@@ -21,7 +22,6 @@
 #define SMALL_PACK ((uint64_t)8 << 20)
 #define ALIVE_MIN 60			/* percent */
 #define ALIVE_MIN_TURNED 90		/* the same when deltas are turned, to save space */
-#define FLUSH ((size_t)1 << 20)
 #define STRANGER_AGE (24 * 60 * 60)	/* seconds before a file that no entry names is litter */
 
 /* Where the copy that stays is: rank, holding, entry. A lower value is the better copy: not in a
@@ -57,16 +57,7 @@ typedef struct sweep {
 	uint64_t turned_bytes;
 	dv_reader *r;
 	dv_encoder *enc;
-	/* The pack being written. */
-	dv_atomic file;
-	dv_sha256_ctx hash;
-	dv_buf buf;
-	uint64_t offset;
-	dv_pack_footer f;
-	size_t e_cap, bases_cap;
-	/* The packs written. */
-	dv_holding *made;
-	size_t nmade, made_cap;
+	dv_pack_out out;	/* what is written anew */
 } sweep;
 
 static void sweep_release(sweep *w)
@@ -81,12 +72,7 @@ static void sweep_release(sweep *w)
 	free(w->base_ids);
 	dv_reader_free(w->r);
 	dv_encoder_free(w->enc);
-	dv_atomic_release(&w->file);
-	dv_buf_release(&w->buf);
-	dv_pack_footer_release(&w->f);
-	for (size_t i = 0; i < w->nmade; i++)
-		dv_pack_footer_release(&w->made[i].f);
-	free(w->made);
+	dv_pack_out_release(&w->out);
 }
 
 /* -- choosing ---------------------------------------------------------------------------------- */
@@ -309,98 +295,6 @@ static void decide(sweep *w, dv_sweep_stats *st)
 
 /* -- writing packs anew ------------------------------------------------------------------------ */
 
-static int flush(sweep *w)
-{
-	if (w->buf.err)
-		return w->buf.err;
-	if (dv_fs_write_all(w->file.fd, w->buf.p, w->buf.n) < 0)
-		return dv_err_sys("cannot write '%s'", w->file.tmp);
-	dv_buf_clear(&w->buf);
-	return 0;
-}
-
-static int pack_begin(sweep *w)
-{
-	dv_autofree char *path = dv_path_join(w->s->dir, "packs/new");
-	uint8_t nonce[16], head[DV_PACK_HEADER];
-	int rc = dv_random(nonce, sizeof(nonce));
-
-	if (!path)
-		return DV_ERROR;
-	if (!rc)
-		rc = dv_atomic_open(&w->file, path,
-				    DV_ATOMIC_SYNC | DV_ATOMIC_NOREPLACE | DV_ATOMIC_READONLY);
-	if (rc < 0)
-		return rc;
-	dv_pack_header(head, nonce);
-	dv_sha256_init(&w->hash);
-	dv_sha256_update(&w->hash, head, sizeof(head));
-	w->offset = DV_PACK_HEADER;
-	return dv_buf_add(&w->buf, head, sizeof(head));
-}
-
-static int pack_end(sweep *w)
-{
-	dv_autofree char *path = NULL, *dir = NULL, *packs = dv_path_join(w->s->dir, "packs");
-	dv_holding made = { .readable = true };
-	int rc = flush(w);
-
-	if (!rc)
-		rc = dv_pack_footer_write(&w->buf, &w->f, w->offset);
-	dv_sha256_update(&w->hash, w->buf.p, w->buf.n);
-	made.c.size = w->offset + w->buf.n;
-	if (!rc)
-		rc = flush(w);
-	if (rc < 0)
-		return rc;
-	dv_sha256_final(&w->hash, &made.c.id);
-	made.f = w->f;
-	path = dv_store_container_path(w->s, &made.c);
-	dir = path ? dv_path_dir(path) : NULL;
-	if (!dir || !packs)
-		return DV_ERROR;
-	rc = dv_fs_mkdirs(dir);
-	if (!rc)
-		rc = dv_atomic_commit_as(&w->file, path);
-	if (!rc)
-		rc = dv_fs_sync_dir(packs);
-	if (!rc)
-		rc = dv_grow(&w->made, &w->made_cap, w->nmade + 1, sizeof(*w->made));
-	if (rc < 0)
-		return rc;
-	dv_atomic_release(&w->file);
-	w->made[w->nmade++] = made;
-	w->f = (dv_pack_footer)DV_PACK_FOOTER_INIT;
-	w->e_cap = w->bases_cap = 0;
-	return 0;
-}
-
-static int pack_add(sweep *w, dv_pack_entry e, const uint8_t *stored, const dv_oid *bases)
-{
-	int rc = 0;
-
-	if (w->file.fd >= 0 &&
-	    (w->offset + e.stored > DV_PACK_TARGET || w->f.n >= DV_PACK_ENTRIES_MAX ||
-	     w->f.nbases + e.nbases > DV_PACK_ENTRIES_MAX))
-		rc = pack_end(w);
-	if (!rc && w->file.fd < 0)
-		rc = pack_begin(w);
-	if (!rc)
-		rc = dv_grow(&w->f.e, &w->e_cap, w->f.n + 1, sizeof(*w->f.e));
-	if (!rc && e.nbases)
-		rc = dv_grow(&w->f.bases, &w->bases_cap, w->f.nbases + e.nbases,
-			     sizeof(*w->f.bases));
-	if (rc < 0)
-		return rc;
-	e.offset = w->offset;
-	e.bases_at = dv_pack_add_bases(w->f.bases, &w->f.nbases, bases, e.nbases);
-	w->f.e[w->f.n++] = e;
-	w->offset += e.stored;
-	dv_pack_name_entry(&w->hash, &e, stored);
-	dv_buf_add(&w->buf, stored, e.stored);
-	return w->buf.n < FLUSH ? w->buf.err : flush(w);
-}
-
 /* From a container that must go: only what proves good moves, and without bases. */
 static int salvage(sweep *w, const dv_pack_entry *from, const dv_place *at)
 {
@@ -428,7 +322,7 @@ static int salvage(sweep *w, const dv_pack_entry *from, const dv_place *at)
 	if (rc < 0)
 		return rc;
 	e.stored = (uint32_t)len;
-	return pack_add(w, e, stored, NULL);
+	return dv_pack_out_add(&w->out, e, stored, NULL);
 }
 
 /* NULL for an entry without any: the table may be none at all then. */
@@ -454,7 +348,7 @@ static int move_entry(sweep *w, const dv_holding *h, const dv_pack_entry *e, boo
 	if (forced)
 		return salvage(w, e, &at);
 	rc = dv_reader_stored(w->r, &e->id, &at, &p, &bases);
-	return rc < 0 ? rc : pack_add(w, *e, p, bases_of(h, e));
+	return rc < 0 ? rc : dv_pack_out_add(&w->out, *e, p, bases_of(h, e));
 }
 
 static int by_offset(const void *a, const void *b)
@@ -532,7 +426,7 @@ static int turn_put(void *ctx, const dv_pack_entry *e, const uint8_t *stored, co
 	for (size_t i = 0; i < e->nbases && !rc; i++)
 		rc = dv_map_put(&w->turned_bases, &bases[i], 1);
 	if (!rc && !w->o->dry)
-		rc = pack_add(w, *e, stored, bases);
+		rc = dv_pack_out_add(&w->out, *e, stored, bases);
 	if (!rc && copy)
 		unuse(w, *copy);
 	w->turned_bytes += e->stored;
@@ -608,8 +502,8 @@ static int write_index(sweep *w, dv_oid *name, size_t *entries)
 	for (size_t i = 0; i < w->all.n && !rc; i++)
 		if (!w->fates[i].drop)
 			rc = dv_holding_index(w->s, b, &w->all.h[i], w->fates[i].use);
-	for (size_t i = 0; i < w->nmade && !rc; i++)
-		rc = dv_segment_builder_add(b, &w->made[i].c, &w->made[i].f);
+	for (size_t i = 0; i < w->out.nmade && !rc; i++)
+		rc = dv_segment_builder_add(b, &w->out.made[i].c, &w->out.made[i].f);
 	if (rc < 0)
 		return rc;
 	*entries = dv_segment_builder_count(b);
@@ -630,8 +524,9 @@ static int commit_packs(sweep *w, const dv_oid *segment)
 	int rc = 0;
 
 	e.kind = DV_LOG_COMMIT;
-	for (size_t i = 0; i < w->nmade && !rc; i++)
-		rc = dv_log_add_pack(&e, &w->made[i].c.id, w->made[i].c.size, DV_CONTAINER_PACK);
+	for (size_t i = 0; i < w->out.nmade && !rc; i++)
+		rc = dv_log_add_pack(&e, &w->out.made[i].c.id, w->out.made[i].c.size,
+				     DV_CONTAINER_PACK);
 	if (!rc && !is_live_segment(dv_store_state(w->s), segment))
 		rc = dv_log_add_segment(&e, segment);
 	return rc < 0 ? rc : dv_store_append(w->s, &e);
@@ -735,11 +630,11 @@ static int carry_out(sweep *w)
 	for (size_t i = 0; i < w->all.n && !rc; i++)
 		if (w->fates[i].rewrite)
 			rc = rewrite(w, i);
-	if (!rc && w->file.fd >= 0)
-		rc = pack_end(w);
+	if (!rc)
+		rc = dv_pack_out_end(&w->out);
 	if (!rc)
 		rc = write_index(w, &segment, &entries);
-	if (!rc && w->nmade)
+	if (!rc && w->out.nmade)
 		rc = commit_packs(w, &segment);
 	if (!rc)
 		rc = condemn(w, entries ? &segment : NULL);
@@ -753,7 +648,7 @@ static int carry_out(sweep *w)
 int dv_store_sweep(dv_store *s, const dv_sweep *o, dv_sweep_stats *out)
 {
 	__attribute__((cleanup(sweep_release))) sweep w = { .s = s, .o = o,
-							    .file = DV_ATOMIC_INIT };
+							    .out = DV_PACK_OUT_INIT(s) };
 	bool work = false;
 	int rc = dv_store_refresh(s);
 
