@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libgit2: opening, the index, commits, revisions. */
+/* libgit2: opening, the index, settings, revisions. */
 #include "git/ask.h"
 #include "git/impl.h"
 
@@ -251,8 +251,7 @@ const char *dv_git_own(const dv_git *g, const char *full)
 
 /* -- index ------------------------------------------------------------------------------------- */
 
-/* The index as it is on disk now; NULL when it is one that git has to be asked about. */
-static int open_index(dv_git *g, git_index **out)
+int dv_git_open_index(dv_git *g, git_index **out)
 {
 	int gc = git_repository_index(out, g->repo);
 
@@ -271,7 +270,7 @@ int dv_git_check(dv_git *g)
 {
 	dv_autoptr(git_index) index = NULL;
 
-	return open_index(g, &index);
+	return dv_git_open_index(g, &index);
 }
 
 static int change_index(dv_git *g, git_index *index, const char *path, bool add)
@@ -306,7 +305,7 @@ int dv_git_stage(dv_git *g, const char *const *add, size_t nadd, const char *con
 		 size_t ndrop)
 {
 	dv_autoptr(git_index) index = NULL;
-	int rc = open_index(g, &index);
+	int rc = dv_git_open_index(g, &index);
 
 	if (!rc && !index)
 		return dv_gitask_stage(g, add, nadd, drop, ndrop);
@@ -334,7 +333,7 @@ int dv_git_is_tracked(dv_git *g, const char *path, bool *tracked, char **which)
 	*tracked = false;
 	if (which)
 		*which = NULL;
-	int rc = open_index(g, &index);
+	int rc = dv_git_open_index(g, &index);
 	if (rc || !index)
 		return rc ? rc : dv_gitask_is_tracked(g, path, tracked, which);
 	dv_autofree char *full = dv_git_full(g, path);
@@ -367,7 +366,30 @@ int dv_git_is_ignored(dv_git *g, const char *path, bool *ignored)
 	return 0;
 }
 
-/* -- commits ----------------------------------------------------------------------------------- */
+int dv_git_read_staged(dv_git *g, const char *path, size_t max, dv_buf *out)
+{
+	dv_autoptr(git_index) index = NULL;
+	dv_autoptr(git_blob) blob = NULL;
+	dv_autofree char *full = dv_git_full(g, path);
+
+	dv_buf_clear(out);
+	if (!full)
+		return dv_err_nomem();
+	int rc = dv_git_open_index(g, &index);
+	if (rc || !index)
+		return rc ? rc : dv_gitask_read_staged(g, path, max, out);
+	const git_index_entry *e = git_index_get_bypath(index, full, 0);
+	if (!e)
+		return dv_err(DV_ENOTFOUND, "git's index has no '%s'", path);
+	int gc = git_blob_lookup(&blob, g->repo, &e->id);
+	if (gc)
+		return dv_git_fail(gc, "cannot read '%s' in git's index", path);
+	if ((uint64_t)git_blob_rawsize(blob) > max)
+		return dv_err(DV_ERROR, "'%s' in git's index is too large", path);
+	return dv_buf_add(out, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+}
+
+/* -- settings --------------------------------------------------------------------------------- */
 
 int dv_git_config(dv_git *g, const char *key, dv_buf *out)
 {
@@ -398,23 +420,7 @@ int dv_git_user_config(const char *key, dv_buf *out)
 	return out->err;
 }
 
-static int author_part(dv_git *g, const char *variable, const char *key, dv_buf *out)
-{
-	const char *text = getenv(variable);
-
-	dv_buf_clear(out);
-	return text && *text ? dv_buf_adds(out, text) : dv_git_config(g, key, out);
-}
-
-int dv_git_author(dv_git *g, dv_buf *name, dv_buf *email)
-{
-	int rc = author_part(g, "GIT_AUTHOR_NAME", "user.name", name);
-
-	if (!rc)
-		rc = author_part(g, "GIT_AUTHOR_EMAIL", "user.email", email);
-	git_error_clear();
-	return rc;
-}
+/* -- changes ----------------------------------------------------------------------------------- */
 
 #define DIRTY_FOUND 1
 static int on_dirty(const char *path, unsigned flags, void *payload)
@@ -438,169 +444,6 @@ int dv_git_is_dirty(dv_git *g, bool *dirty)
 	o.flags = GIT_STATUS_OPT_EXCLUDE_SUBMODULES;
 	gc = git_status_foreach_ext(g->repo, &o, on_dirty, dirty);
 	return gc && gc != DIRTY_FOUND ? dv_git_fail(gc, "cannot see what git has changed") : 0;
-}
-
-/* `role` is AUTHOR or COMMITTER. */
-static int make_signature(dv_git *g, const char *name_var, const char *email_var,
-			  git_signature **out)
-{
-	dv_auto(dv_buf) name = DV_BUF_INIT;
-	dv_auto(dv_buf) email = DV_BUF_INIT;
-	const char *n = getenv(name_var), *e = getenv(email_var);
-
-	int rc = n && *n ? dv_buf_adds(&name, n) : dv_git_config(g, "user.name", &name);
-	if (!rc)
-		rc = e && *e ? dv_buf_adds(&email, e) : dv_git_config(g, "user.email", &email);
-	if (rc)
-		return rc;
-	if (!name.n || !email.n)
-		return dv_err_hint(dv_err(DV_ERROR, "git does not know who commits: %s is not set",
-					  name.n ? "user.email" : "user.name"),
-				   "run 'git config --global user.name NAME' and 'git config "
-				   "--global user.email ADDRESS'");
-	int gc = git_signature_now(out, dv_buf_str(&name), dv_buf_str(&email));
-	return gc ? dv_git_fail(gc, "cannot use the name '%s' for a commit", dv_buf_str(&name)) : 0;
-}
-
-static int check_committable(dv_git *g, git_index *index)
-{
-	if (git_index_has_conflicts(index))
-		return dv_err_hint(dv_err(DV_ERROR, "git's index has conflicts"),
-				   "resolve them and commit with git");
-	if (git_repository_state(g->repo) != GIT_REPOSITORY_STATE_NONE)
-		return dv_err_hint(dv_err(DV_ERROR, "git is in the middle of a merge, a rebase or "
-					  "the like"), "finish it with git, then commit with git");
-	return 0;
-}
-
-/* HEAD's commit, or NULL when there is none yet. */
-static int head_commit(dv_git *g, git_commit **out)
-{
-	git_oid id;
-	int gc = git_reference_name_to_id(&id, g->repo, "HEAD");
-
-	*out = NULL;
-	if (gc == GIT_ENOTFOUND || gc == GIT_EUNBORNBRANCH) {
-		git_error_clear();
-		return 0;
-	}
-	if (!gc)
-		gc = git_commit_lookup(out, g->repo, &id);
-	return gc ? dv_git_fail(gc, "cannot read HEAD") : 0;
-}
-
-static int create_commit(dv_git *g, const char *message, const git_oid *tree_id, git_commit *head,
-			 git_oid *id)
-{
-	dv_autoptr(git_signature) author = NULL;
-	dv_autoptr(git_signature) committer = NULL;
-	dv_autoptr(git_tree) tree = NULL;
-	git_buf text = GIT_BUF_INIT;
-	const git_commit *parents[1] = { head };
-
-	int rc = make_signature(g, "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", &author);
-	if (!rc)
-		rc = make_signature(g, "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", &committer);
-	if (rc)
-		return rc;
-	int gc = git_tree_lookup(&tree, g->repo, tree_id);
-	if (!gc)
-		gc = git_message_prettify(&text, message, 0, '#');
-	if (!gc && !text.size) {
-		git_buf_dispose(&text);
-		return dv_err(DV_EUSAGE, "the commit message is empty");
-	}
-	if (!gc)
-		gc = git_commit_create(id, g->repo, "HEAD", author, committer, NULL, text.ptr, tree,
-				       head ? 1 : 0, parents);
-	git_buf_dispose(&text);
-	return gc ? dv_git_fail(gc, "cannot commit") : 0;
-}
-
-/* HEAD's tree with `paths` as they are in the index. */
-static int build_tree(dv_git *g, git_index *index, const git_commit *head,
-		      const char *const *paths, size_t n, git_oid *out)
-{
-	dv_autoptr(git_index) next = NULL;
-	dv_autoptr(git_tree) old = NULL;
-	int gc = git_index_new(&next);
-
-	if (!gc && head)
-		gc = git_commit_tree(&old, head);
-	if (!gc && old)
-		gc = git_index_read_tree(next, old);
-	for (size_t i = 0; !gc && i < n; i++) {
-		dv_autofree char *full = dv_git_full(g, paths[i]);
-
-		if (!full)
-			return dv_err_nomem();
-		const git_index_entry *e = git_index_get_bypath(index, full, 0);
-		if (e)
-			gc = git_index_add(next, e);
-		else if (git_index_get_bypath(next, full, 0))
-			gc = git_index_remove(next, full, 0);
-	}
-	if (!gc)
-		gc = git_index_write_tree_to(out, next, g->repo);
-	return gc ? dv_git_fail(gc, "cannot write git's tree") : 0;
-}
-
-int dv_git_commit(dv_git *g, const char *message, const char *const *paths, size_t n,
-		  char hex[DV_GIT_HEX + 1])
-{
-	dv_autoptr(git_index) index = NULL;
-	dv_autoptr(git_commit) head = NULL;
-	git_oid tree, id;
-
-	if (hex)
-		hex[0] = 0;
-	int rc = open_index(g, &index);
-	if (!rc && !index)
-		return dv_err_hint(dv_err(DV_ERROR, "dv cannot commit with this index of git's"),
-				   "leave out the message, and commit with git");
-	if (!rc)
-		rc = check_committable(g, index);
-	if (!rc)
-		rc = head_commit(g, &head);
-	if (!rc)
-		rc = build_tree(g, index, head, paths, n, &tree);
-	if (rc)
-		return rc;
-	if (head ? git_oid_equal(git_commit_tree_id(head), &tree) : n == 0) {
-		if (!head)
-			return 0;
-		git_oid_cpy(&id, git_commit_id(head));
-	} else {
-		rc = create_commit(g, message, &tree, head, &id);
-		if (rc)
-			return rc;
-	}
-	if (hex)
-		git_oid_tostr(hex, DV_GIT_HEX + 1, &id);
-	return 0;
-}
-
-int dv_git_read_staged(dv_git *g, const char *path, size_t max, dv_buf *out)
-{
-	dv_autoptr(git_index) index = NULL;
-	dv_autoptr(git_blob) blob = NULL;
-	dv_autofree char *full = dv_git_full(g, path);
-
-	dv_buf_clear(out);
-	if (!full)
-		return dv_err_nomem();
-	int rc = open_index(g, &index);
-	if (rc || !index)
-		return rc ? rc : dv_gitask_read_staged(g, path, max, out);
-	const git_index_entry *e = git_index_get_bypath(index, full, 0);
-	if (!e)
-		return dv_err(DV_ENOTFOUND, "git's index has no '%s'", path);
-	int gc = git_blob_lookup(&blob, g->repo, &e->id);
-	if (gc)
-		return dv_git_fail(gc, "cannot read '%s' in git's index", path);
-	if ((uint64_t)git_blob_rawsize(blob) > max)
-		return dv_err(DV_ERROR, "'%s' in git's index is too large", path);
-	return dv_buf_add(out, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
 }
 
 /* -- revisions --------------------------------------------------------------------------------- */
@@ -634,10 +477,25 @@ int dv_git_resolve(dv_git *g, const char *rev, char hex[DV_GIT_HEX + 1])
 	return rc;
 }
 
+int dv_git_head_commit(dv_git *g, git_commit **out)
+{
+	git_oid id;
+	int gc = git_reference_name_to_id(&id, g->repo, "HEAD");
+
+	*out = NULL;
+	if (gc == GIT_ENOTFOUND || gc == GIT_EUNBORNBRANCH) {
+		git_error_clear();
+		return 0;
+	}
+	if (!gc)
+		gc = git_commit_lookup(out, g->repo, &id);
+	return gc ? dv_git_fail(gc, "cannot read HEAD") : 0;
+}
+
 int dv_git_head(dv_git *g, char hex[DV_GIT_HEX + 1])
 {
 	dv_autoptr(git_commit) c = NULL;
-	int rc = head_commit(g, &c);
+	int rc = dv_git_head_commit(g, &c);
 
 	hex[0] = 0;
 	if (!rc && c)

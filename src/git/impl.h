@@ -73,6 +73,8 @@ typedef int (*dv_git_repository_fn)(git_repository *repo, void *payload);
 /** The repository of every work tree, the main one first. */
 int dv_git_each_repository(dv_git *g, dv_git_repository_fn fn, void *payload) DV_MUST_CHECK;
 
+/** The index as it is on disk now; NULL when it is one that git has to be asked about. */
+int dv_git_open_index(dv_git *g, git_index **out) DV_MUST_CHECK;
 /** git_index_write, with the time of the index before: files as young as that one are still looked
  *  into by git, which compares seconds where libgit2 compares parts of them, and knows the filter.
  *  A code of libgit2's. */
@@ -83,7 +85,10 @@ int dv_git_fail(int gc, const char *fmt, ...) DV_PRINTF(2, 3);
 char *dv_git_full(const dv_git *g, const char *path);
 /** The path below the workspace, or NULL. Borrowed. */
 const char *dv_git_own(const dv_git *g, const char *full);
+/** The commit that a revision names. DV_ENOTFOUND "unknown revision". */
 int dv_git_lookup(dv_git *g, const char *rev, git_commit **out) DV_MUST_CHECK;
+/** HEAD's commit, or NULL when there is none yet. */
+int dv_git_head_commit(dv_git *g, git_commit **out) DV_MUST_CHECK;
 
 /** A set of commits that tells each of them once. */
 typedef int (*dv_git_each_fn)(git_commit *c, void *payload);
