@@ -77,6 +77,7 @@ int dv_sftp_expect(dv_sftp *s, dv_answer *a, uint8_t want, const char *verb, con
 /** Records the failure that a status means, with the server's words from `a`. */
 int dv_sftp_fail(const dv_sftp *s, const dv_answer *a, uint32_t code, const char *verb,
 		 const char *name);
+/** The handle that an answer of type SSH_FXP_HANDLE is. */
 int dv_sftp_parse_handle(dv_sftp *s, const dv_answer *a, dv_sftp_handle *h) DV_MUST_CHECK;
 /** The attributes that an answer of type SSH_FXP_ATTRS is. */
 int dv_sftp_parse_attrs(dv_sftp *s, const dv_answer *a, dv_sftp_attrs *out) DV_MUST_CHECK;
@@ -89,6 +90,7 @@ int dv_sftp_each(dv_sftp *s, const char *path, dv_sftp_entry_cb cb, void *payloa
  *  later. *code and `a` are the server's last word, for a caller who finds that it is not there. */
 int dv_sftp_mkdirs(dv_sftp *s, const char *path, dv_answer *a, uint32_t *code) DV_MUST_CHECK;
 
+/** As in the table of drivers: by a temporary file, which is durable before it gets the name. */
 int dv_sftp_put(dv_wire *w, const char *name, int fd, uint64_t size);
 int dv_sftp_put_if_absent(dv_wire *w, const char *name, const void *p, size_t n);
 

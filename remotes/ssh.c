@@ -242,7 +242,7 @@ static int start(ssh_remote *r, bool extra, const char *far_command, dv_mux **ou
 	const dv_mux_options o = {
 		.what = r->wired.what, .stall_seconds = r->stall, .lost = lost, .payload = r,
 		.stop = &r->wired.closing,
-		/* To connect and to be let in; a user takes the time that he needs. */
+		/* To connect and to be let in; a user takes the time that it needs. */
 		.hello_seconds = is_batch(extra) ? 2 * r->stall : 0,
 	};
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /** An option that puts AES-GCM first, static; or NULL where ssh is to be left alone: this processor
- *  has no instructions for AES, the ciphers of `host` were chosen by the user or his administrator,
+ *  has no instructions for AES, the ciphers of `host` were chosen by the user or an administrator,
  *  or the program is not OpenSSH. `argv` are the n words of the command line before the host, as
  *  for dv_process_start. Starts ssh, which only prints its settings; takes some milliseconds, two
  *  seconds at most. */

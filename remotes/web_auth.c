@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Credentials for web servers. The address of a remote may be a stranger's, since it can come with
- * a clone; so what is sent is bound to the host that it is for, or to an address that the user
- * wrote himself.
+ * a clone; so what is sent is bound to the host that it is for, or to an address of the user's own
+ * settings.
  */
 #include <arpa/inet.h>
 #include <ctype.h>

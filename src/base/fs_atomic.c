@@ -25,7 +25,7 @@ static char *temp_name(const char *dir)
 	return dv_path_join(dir, name);
 }
 
-/* Before anything is written: who made the file his secret keeps it so. */
+/* Before anything is written: a file that was a secret stays one. */
 static int keep_mode(const dv_atomic *a)
 {
 	struct stat st;

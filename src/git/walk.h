@@ -22,6 +22,7 @@ typedef struct dv_git_walk {
 	dv_git_lacking *lacking;	/* nothing is told: what a partial clone lacks is noted */
 } dv_git_walk;
 
+/** Makes a walk ready, of which the first fields are set: the rules that hold in all commits. */
 int dv_git_walk_open(dv_git_walk *w) DV_MUST_CHECK;
 void dv_git_walk_release(dv_git_walk *w);
 /** To be called where w->rules changed. */

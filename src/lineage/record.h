@@ -100,6 +100,7 @@ typedef struct dv_run_group {
 	bool gone;			/* they do not belong to it any more */
 	int64_t time_us;		/* of two that contradict the later one counts */
 } dv_run_group;
+/** As dv_run_record. */
 int dv_run_group_record(dv_run_context *c, dv_writer *w, const dv_run_group *g, dv_oid *oid)
 	DV_MUST_CHECK;
 

@@ -47,6 +47,8 @@ int dv_children_new(dv_children **out, dv_child_text_fn text, void *payload) DV_
 void dv_children_free(dv_children *c);
 DV_DEFINE_AUTOPTR(dv_children)
 
+/** Starts the first command; the others follow by themselves, each when the one before ended with
+ *  0. At most DV_CHILDREN_MAX at once. */
 int dv_children_start(dv_children *c, const dv_child_spec *spec) DV_MUST_CHECK;
 /** Waits at most `timeout_ms` for one to end; false when none did. */
 bool dv_children_wait(dv_children *c, int timeout_ms, dv_child_end *end);

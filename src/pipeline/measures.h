@@ -34,6 +34,7 @@ typedef struct dv_measuring {
 	bool deps;			/* only parameters that stages take */
 	bool tell_missing;		/* warn about files that are not there */
 } dv_measuring;
+/** Appends what `v` has of it. A file that cannot be read is a warning. */
 int dv_leaves_read(dv_leaves *out, dv_view *v, const dv_measuring *m) DV_MUST_CHECK;
 
 #endif

@@ -34,6 +34,7 @@ typedef struct dv_states {
 	size_t nunread;
 	dv_error unread;	/* the first; the others are warned of */
 } dv_states;
+/** Opens what states are made of; released also after a failure. The flags are the caller's. */
 int dv_states_open(dv_states *x, dv_repo *r, int jobs) DV_MUST_CHECK;
 void dv_states_release(dv_states *x);
 

@@ -116,7 +116,7 @@ static int check_auth(const char *v)
 }
 
 /* A '*' stands for the name of a remote. What starts a program, names a secret or weakens a check
- * is `own`: it counts only where the user himself set it, since .dv/config comes with a clone. */
+ * is `own`: it counts only where the user set it, since .dv/config comes with a clone. */
 static const struct known {
 	const char *key;
 	int (*check)(const char *value);

@@ -10,7 +10,7 @@
 #include "base/sha256.h"
 #include "repo/gitignore.h"
 
-/* It is the user's file: what he made of it stays. */
+/* It is the user's file: what they made of it stays. */
 #define WRITE_FLAGS (DV_ATOMIC_SYNC | DV_ATOMIC_KEEP_MODE)
 
 /* "/NAME" with everything escaped that git would read otherwise. A line break has no escape:

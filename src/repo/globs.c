@@ -331,7 +331,7 @@ static int list_folder(search *s, const folder *f)
 		if (!path)
 			return dv_err_nomem();
 		e = is_hidden(s->p->glob, tree.e[i].name, &hidden);
-		/* On the way to the base the user wrote every name himself. */
+		/* On the way to the base every name is one that the user wrote. */
 		if (e == 0 && (!hidden || !below(path, s->p->base)))
 			e = consider(s, path, tree.e[i].kind == 'd', &tree.e[i].oid, f->depth + 1);
 	}

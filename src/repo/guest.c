@@ -50,7 +50,7 @@ int dv_guest_folder(char **out, const char *url, const char *base)
 	return *out ? 0 : dv_err_nomem();
 }
 
-/* The folder of ours for it: in that of the user's repository, or among his caches. */
+/* The folder of ours for it: in that of the user's repository, or among their caches. */
 static int find_dir(dv_guest *f, const dv_guest_options *o)
 {
 	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -209,7 +209,7 @@ static int take_own(dv_config *c, const dv_config *own, const char *name, const 
 	return rc;
 }
 
-/* The user's own settings for those remotes that he knows, too. */
+/* The user's own settings for those remotes that they know, too. */
 static int add_own(dv_guest *f, const dv_config *own)
 {
 	size_t n = f->repo->config.n;

@@ -4,8 +4,8 @@
  * of it lies in a folder of ours, or is read in place when the repository is on this machine.
  *
  * It is hostile. Of the settings that are committed there only those count that say where a remote
- * is; what the user himself has set for a remote at the same URL is used for it, and nothing else
- * of his. No program that it names is started.
+ * is; what the user has set for a remote at the same URL is used for it, and nothing else of
+ * the user's. No program that it names is started.
  */
 #ifndef DV_REPO_GUEST_H
 #define DV_REPO_GUEST_H
@@ -32,6 +32,9 @@ typedef struct dv_guest {
 	char *path;		/* what is asked for, relative to that workspace; "" for all */
 	dv_output_list outputs;
 } dv_guest;
+/** Finds what git has of the revision, brought when it is not here, and the outputs of the
+ *  workspace that holds the path. DV_EUNSAFE for a URL or revision that git must not be given;
+ *  DV_ENOTFOUND "unknown revision". */
 int dv_guest_open(dv_guest **out, const dv_guest_options *o) DV_MUST_CHECK;
 void dv_guest_free(dv_guest *f);
 DV_DEFINE_AUTOPTR(dv_guest)

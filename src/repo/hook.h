@@ -16,6 +16,7 @@ typedef struct dv_hook_call {
 } dv_hook_call;
 void dv_hook_call_release(dv_hook_call *h);
 
+/** Tells the caller, in words that are made like printf's; none are not told. */
 void dv_hook_say(const dv_hook_call *h, enum dv_hook_word kind, const char *fmt, ...)
 	DV_PRINTF(3, 4);
 /** Says the failure on record, with its hint, and forgets it. */

@@ -45,6 +45,7 @@ typedef struct dv_hooks {
 } dv_hooks;
 #define DV_HOOKS_INIT { 0 }
 void dv_hooks_release(dv_hooks *h);
+/** Asks git's settings, and looks for the files of those who manage hooks. */
 int dv_hooks_find(dv_hooks *out, dv_repo *r) DV_MUST_CHECK;
 
 /** One hook as it stands in `dir`. */
@@ -54,6 +55,7 @@ typedef struct dv_hook_file {
 	bool executable;
 	bool kept;			/* there is one that was there before */
 } dv_hook_file;
+/** Looks at the hook `name`; one that is not there is DV_HOOK_ABSENT, and no failure. */
 int dv_hook_look(dv_hook_file *out, const dv_hooks *h, const char *dir, const char *name)
 	DV_MUST_CHECK;
 

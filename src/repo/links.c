@@ -151,7 +151,7 @@ static int put_symlink(dv_links *l, const char *path, int dirfd, const char *nam
 	return 1;
 }
 
-/* Somebody may have given himself the right to write. */
+/* Somebody may have taken the right to write. */
 static void protect(const char *path, const struct stat *whole)
 {
 	dv_autoclose int fd = -1;

@@ -21,8 +21,10 @@ typedef struct dv_mergework {
 	dv_treemerge tree;	/* ready for dv_tree_merge; clash and payload are the caller's */
 } dv_mergework;
 #define DV_MERGEWORK_INIT { 0 }
+/** Fills *w, which is released also after a failure. */
 int dv_mergework_open(dv_mergework *w, dv_repo *r, const char *remote) DV_MUST_CHECK;
 void dv_mergework_release(dv_mergework *w);
+/** Makes the new listings durable. */
 int dv_mergework_commit(dv_mergework *w) DV_MUST_CHECK;
 
 #endif

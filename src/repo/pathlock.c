@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Locks on paths. A list is lines, NUL at their ends: "n WHO", then "r PATH" or "w PATH" of what he
+ * Locks on paths. A list is lines, NUL at their ends: "n WHO", then "r PATH" or "w PATH" that WHO
  * uses. The lock for reading and writing lists holds a number that each new list raises.
  */
 #include "repo/pathlock.h"

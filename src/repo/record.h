@@ -44,6 +44,8 @@ typedef struct dv_record {
 	dv_output_cb cb;
 	void *payload;
 } dv_record;
+/** Takes the lock of the work tree and reads which outputs there are; released also after a
+ *  failure. What git cannot stage here is found before anything is written. */
 int dv_record_open(dv_record *c, dv_repo *r, int jobs, bool no_stage) DV_MUST_CHECK;
 void dv_record_release(dv_record *c);
 /** Records what stands at `path` as output, with pointer `pointer_path`; `old` is its pointer so

@@ -41,6 +41,7 @@ int dv_segment_open(dv_segment **out, const char *path) DV_MUST_CHECK;
 int dv_segment_open_memory(dv_segment **out, const void *p, size_t n) DV_MUST_CHECK;
 void dv_segment_free(dv_segment *s);
 DV_DEFINE_AUTOPTR(dv_segment)
+/** How many entries there are, and containers that hold them. */
 size_t dv_segment_count(const dv_segment *s);
 size_t dv_segment_containers(const dv_segment *s);
 /** Container i; zeros when the table says nonsense. */

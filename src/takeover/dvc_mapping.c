@@ -13,7 +13,7 @@
 
 enum how {
 	COPY,		/* as it is */
-	OWN,		/* likewise, where the user himself set it */
+	OWN,		/* likewise, where the user set it */
 	SECRET,		/* into the user's settings, whoever set it */
 	DROP,		/* dv needs no such thing */
 	URL_PART,	/* is in the URL */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A wrapper that keeps a remote to so many bytes in a second, over all threads and both directions.
- * A bucket of tokens that may be overdrawn: who takes more than there is waits until what he took
+ * A bucket of tokens that may be overdrawn: who takes more than there is waits until what they took
  * has come in, so pieces of any size add up to the rate.
  */
 #include <pthread.h>

@@ -75,7 +75,7 @@ static int create_enforced(dv_remote_store *r, const char *name, const void *p, 
 }
 
 /* Where the place does not help: look, put, wait, and look whether it was overwritten. Who looked
- * before we put, and puts within the pause, is seen. Who takes longer from his look to his put
+ * before we put, and puts within the pause, is seen. Who takes longer from look to put
  * hides our file; docs/durability.md says what that means. */
 static int create_weakly(dv_remote_store *r, const char *name, const void *p, size_t n)
 {

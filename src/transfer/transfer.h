@@ -42,6 +42,7 @@ int dv_remote_store_probe(const dv_remote_options *o, dv_abilities *out) DV_MUST
 int dv_remote_store_open(dv_remote_store **out, const dv_remote_options *o) DV_MUST_CHECK;
 void dv_remote_store_free(dv_remote_store *r);
 DV_DEFINE_AUTOPTR(dv_remote_store)
+/** What its log says, as far as it was read; borrowed. */
 const dv_log_state *dv_remote_store_state(const dv_remote_store *r);
 bool dv_remote_store_find(const dv_remote_store *r, uint8_t kind, const dv_oid *id, dv_place *out);
 bool dv_remote_store_has_object(const dv_remote_store *r, const dv_oid *oid);
