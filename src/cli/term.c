@@ -92,7 +92,7 @@ static void format_time(char buf[16], double seconds)
 
 /* Appends at *at what still fits; returns false when it does not. */
 __attribute__((format(printf, 4, 5))) static bool append(char *buf, size_t room, size_t *at,
-							  const char *fmt, ...)
+							 const char *fmt, ...)
 {
 	char piece[96];
 	va_list ap;

@@ -13,7 +13,7 @@
 bool dv_gitask_is_served(void);
 /** As their namesakes without "index". */
 int dv_gitask_stage(dv_git *g, const char *const *add, size_t nadd, const char *const *drop,
-		      size_t ndrop) DV_MUST_CHECK;
+		    size_t ndrop) DV_MUST_CHECK;
 int dv_gitask_is_tracked(dv_git *g, const char *path, bool *tracked, char **which) DV_MUST_CHECK;
 int dv_gitask_read_staged(dv_git *g, const char *path, size_t max, dv_buf *out) DV_MUST_CHECK;
 /** Every regular file of the index, with its path in the work tree. */

@@ -189,7 +189,7 @@ static int read_attributes(dv_git_walk *w, const git_tree *tree, const char *ful
 	if (rc || !blob || (uint64_t)git_blob_rawsize(blob) > DV_ATTRIBUTES_MAX)
 		return rc;
 	rc = dv_attributes_add(w->rules, full, git_blob_rawcontent(blob),
-				   (size_t)git_blob_rawsize(blob));
+			       (size_t)git_blob_rawsize(blob));
 	if (!rc)
 		dv_git_walk_note_rules(w);
 	return rc;

@@ -434,7 +434,7 @@ static int fetch_group(dv_guest *f, dv_store *into, const dv_guest_want *w, size
 }
 
 int dv_guest_fetch(dv_guest *f, dv_store *into, const dv_guest_want *w, size_t n, int jobs,
-		     dv_move_stats *moved)
+		   dv_move_stats *moved)
 {
 	dv_autofree char *from = dv_calloc(n + 1, 1);
 	dv_autoptr(dv_reader) reader = NULL;

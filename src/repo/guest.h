@@ -47,7 +47,7 @@ typedef struct dv_guest_want {
 /** Brings objects into the store `into`, from its cache when that is on this machine and has them,
  *  else from its remotes. Everything is verified. `moved` (may be NULL) grows. */
 int dv_guest_fetch(dv_guest *f, dv_store *into, const dv_guest_want *w, size_t n, int jobs,
-		     dv_move_stats *moved) DV_MUST_CHECK;
+		   dv_move_stats *moved) DV_MUST_CHECK;
 /** Does the cache on this machine have all of the object? */
 bool dv_guest_has(dv_guest *f, const dv_want *w);
 
