@@ -85,6 +85,10 @@ test_case 'conflicts are named, stay in the pointer, and are settled one by one'
 	done
 	lacks err "data/3"
 	contains err "dv resolve"
+	# It is told again in the same words.
+	sed -n "s/^warning: conflict in //p" err | sort >told
+	"$DV" resolve 2>/dev/null | sort >again
+	same told again
 	contains data.dv "<<<<<<< ours"
 	contains data.dv ">>>>>>> theirs"
 	git status --porcelain | grep "^UU data.dv"
