@@ -699,31 +699,32 @@ static int remove_dvc(import *m)
 				   : remove_file(m, root, ".dvc/config.local", NULL);
 }
 
-static int stage_all(import *m)
+static int stage(import *m, const dv_path_list *add, const dv_path_list *drop)
 {
 	dv_git *git;
 	int rc;
 
-	if (!dv_repo_autostage(m->repo, m->o->no_stage) || !(m->stage.n + m->drop.n))
+	if (!dv_repo_autostage(m->repo, m->o->no_stage) || !(add->n + drop->n))
 		return 0;
 	rc = dv_repo_git(m->repo, &git);
-	return rc ? rc : dv_git_stage(git, (const char *const *)m->stage.p, m->stage.n,
-				      (const char *const *)m->drop.p, m->drop.n);
+	return rc ? rc : dv_git_stage(git, (const char *const *)add->p, add->n,
+				      (const char *const *)drop->p, drop->n);
 }
 
 static int take_all(import *m)
 {
+	const dv_path_list none = { 0 };
 	int rc;
 
 	if ((rc = dv_scratch_open(&m->repo->scratch, m->repo->dvdir)) < 0 ||
 	    (rc = take_settings(m)) < 0 || (rc = take_all_patterns(m)) < 0 ||
 	    (rc = take_content(m)) < 0 || (rc = write_pointers(m)) < 0 ||
-	    (rc = take_pipelines(m)) < 0 || (rc = keep_record(m)) < 0)
+	    (rc = take_pipelines(m)) < 0 || (rc = keep_record(m)) < 0 ||
+	    (rc = stage(m, &m->stage, &none)) < 0)
 		return rc;
-	if (m->o->remove && (rc = remove_dvc(m)) < 0)
+	if (m->o->remove && ((rc = remove_dvc(m)) < 0 || (rc = stage(m, &none, &m->drop)) < 0))
 		return rc;
-	rc = stage_all(m);
-	return rc ? rc : replace_links(m);
+	return replace_links(m);
 }
 
 int dv_import_dvc(dv_repo *r, const dv_import_dvc_options *o, dv_takeover_cb cb, void *payload,

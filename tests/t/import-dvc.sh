@@ -228,6 +228,28 @@ test_case '--remove leaves what changed meanwhile, and settings of the user that
 	contains ../out "left: .dvc/config.local"
 	contains .dvc/config.local /home/me/key
 '
+test_case '--remove: nothing goes before all is durable and staged' '
+	rm -rf stop2 base2 && make_repo base2 && cd base2 && "$DV" init -q && cd ..
+	n=3 done=
+	while [ -z "$done" ] && [ "$n" -lt 300 ]; do
+		rm -rf stop2 && cp -a base2 stop2 && cd stop2
+		n=$((n + 11)); kind=eio; [ $((n % 2)) = 0 ] || kind=die
+		DV_FAULT="$kind:$n" "$DV" import-dvc --no-fetch --remove >/dev/null 2>&1 && done=1
+		for o in data big.bin; do
+			[ -e $o.dvc ] || { [ -e $o.dv ] && rm -rf $o && "$DV" checkout $o.dv; }
+		done
+		[ -e .dvc/config ] || { grep -q ../store .dv/config && [ -e data.dv ] && [ -e big.bin.dv ]; }
+		cd ..
+	done
+	[ -n "$done" ]
+	rm -rf stop2 && cp -a base2 stop2 && cd stop2 && : >.git/index.lock
+	refused "$DV" import-dvc --no-fetch --remove 2>../err
+	contains ../err "index"
+	[ -e data.dvc ] && [ -e big.bin.dvc ] && [ -e .dvc/config ]
+	rm .git/index.lock && "$DV" import-dvc --no-fetch --remove
+	[ ! -e data.dvc ] && [ ! -e .dvc/config ] && git add -A && git commit -qm dv
+	rm -rf data big.bin && "$DV" checkout && "$DV" status -q
+'
 test_case '--remove keeps the pointer of what is missing' '
 	make_repo keep && cd keep
 	chmod -R u+w .dvc/cache
