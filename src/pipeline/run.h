@@ -132,7 +132,9 @@ const char *dv_node_folder(const dv_runner *r, const dv_node *n);
 
 /* -- run_apart.c: one that becomes a job ------------------------------------------------------- */
 
+/** Hands the stage's commands to the executor, or finds the job that an earlier process left. */
 int dv_node_start_apart(dv_runner *r, dv_node *n) DV_MUST_CHECK;
+/** Takes what the job made, and records the run, also one that failed. */
 int dv_node_end_apart(dv_runner *r, dv_node *n, dv_job_end *job) DV_MUST_CHECK;
 /** When all else is done: jobs that earlier processes left and that the plan does without are told
  *  to end, recorded and forgotten. */

@@ -84,12 +84,16 @@ int dv_filter_refuse(dv_filter *f) DV_MUST_CHECK;
 /** Answers with the content as it came, whatever its length. */
 int dv_filter_pass(dv_filter *f) DV_MUST_CHECK;
 
+/** Answers one request: the content that comes becomes a pointer. What fails for this file alone is
+ *  told to git, and is no failure here; so with dv_filter_smudge. */
 int dv_filter_clean(dv_filter *f) DV_MUST_CHECK;
 /** Makes everything that was answered durable. */
 int dv_filter_commit(dv_filter *f) DV_MUST_CHECK;
 void dv_filter_clean_release(dv_filter *f);
 
+/** Answers one request: a pointer becomes content, now or, where git can wait, later. */
 int dv_filter_smudge(dv_filter *f) DV_MUST_CHECK;
+/** Tells git which of the files that were to come later can be had now. */
 int dv_filter_list(dv_filter *f) DV_MUST_CHECK;
 /** Is the git that started this process one that compares or merges versions? */
 bool dv_filter_git_compares(void);

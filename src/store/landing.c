@@ -13,7 +13,7 @@
 #include "base/progress.h"
 #include "base/sha256.h"
 
-#define FILES_MAX 64
+#define FILES_MAX 64			/* at once */
 #define REFS_MAX ((size_t)1 << 18)	/* chunks of all files: some 20 MB of memory */
 #define ROOM ((size_t)1 << 20)		/* read back at once, one chunk aside */
 #define NONE UINT32_MAX

@@ -95,7 +95,7 @@ typedef struct dv_driver {
 	void (*expect)(dv_remote *r, uint64_t bytes);
 } dv_driver;
 
-#define DV_REMOTE_LITTLE ((uint64_t)256 << 10)
+#define DV_REMOTE_LITTLE ((uint64_t)256 << 10)	/* so few share a connection */
 struct dv_remote {
 	const dv_driver *driver;
 	unsigned caps;
