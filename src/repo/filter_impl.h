@@ -63,7 +63,8 @@ typedef struct dv_filter {
 	/* smudge */
 	dv_filter_files delayed, late, left;
 	dv_map delayed_at;	/* SHA-256 of the path -> index in `delayed` */
-	bool listed, fetched, asked;
+	size_t nlisted;		/* so many of `delayed` were listed */
+	bool asked;
 	dv_buf why;		/* why content could not be had */
 } dv_filter;
 

@@ -145,23 +145,22 @@ static int delay(dv_filter *f, const dv_lfs_pointer *p)
 
 	if (!rc)
 		rc = dv_filter_files_add(&f->delayed, dv_buf_str(&f->path), p);
-	f->listed = false;
 	dv_pkt_line(&f->reply, "status=delayed");
 	dv_pkt_flush(&f->reply);
 	return rc ? rc : dv_pkt_send(f->out, &f->reply);
 }
 
-/* All that was delayed is ready after one transfer; an empty list is the end. */
+/* All that was delayed is ready after one transfer; an empty list is the end. One git may check out
+ * several commits, as in a rebase: what was listed for one is not for the next. */
 int dv_filter_list(dv_filter *f)
 {
 	int rc = 0;
 
-	if (!f->listed && f->delayed.n) {
-		rc = bring(f, f->delayed.f, f->delayed.n);
-		for (size_t i = 0; !rc && i < f->delayed.n; i++)
-			dv_pkt_line(&f->reply, "pathname=%s", f->delayed.f[i].path);
+	if (f->nlisted < f->delayed.n) {
+		rc = bring(f, f->delayed.f + f->nlisted, f->delayed.n - f->nlisted);
+		for (; !rc && f->nlisted < f->delayed.n; f->nlisted++)
+			dv_pkt_line(&f->reply, "pathname=%s", f->delayed.f[f->nlisted].path);
 	}
-	f->listed = true;
 	dv_pkt_flush(&f->reply);
 	dv_pkt_line(&f->reply, "status=success");
 	dv_pkt_flush(&f->reply);
@@ -170,15 +169,17 @@ int dv_filter_list(dv_filter *f)
 
 /* -- all --------------------------------------------------------------------------------------- */
 
-/* Git asks for a delayed file again without its content. */
-static bool was_delayed(const dv_filter *f, dv_lfs_pointer *p)
+/* Git asks for a delayed file again without its content, once. */
+static bool was_delayed(dv_filter *f, dv_lfs_pointer *p)
 {
 	const dv_oid key = key_of(dv_buf_str(&f->path));
 	uint64_t i;
 
-	if (f->can_delay || !f->listed || !dv_map_get(&f->delayed_at, &key, &i))
+	if (f->can_delay || !dv_map_get(&f->delayed_at, &key, &i) || i >= f->nlisted ||
+	    !f->delayed.f[i].p.size)
 		return false;
 	*p = f->delayed.f[i].p;
+	f->delayed.f[i].p.size = 0;
 	return true;
 }
 

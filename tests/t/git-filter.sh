@@ -235,6 +235,23 @@ test_case 'a clone takes the content from the remote; without one it has pointer
 	[ "$(grep -c warning "$TEST_DIR/err")" = 1 ]
 '
 
+test_case 'one git checks out several commits whose content comes from the remote' '
+	git switch -q -c picks
+	for n in 1 2 3; do
+		content "pick$n.bin" 30000 "3$n"
+		git add -A && git commit -qm "pick $n"
+	done
+	sha256sum pick?.bin >"$TEST_DIR/picks"
+	dv push -q -A && git switch -q main
+	git clone -q "file://$PWD" ../several 2>&1
+	cd ../several
+	git config filter.dv.process "dv filter-process"
+	git config filter.dv.required true
+	git cherry-pick main..origin/picks
+	sha256sum -c "$TEST_DIR/picks"
+	clean_tree
+'
+
 test_case 'DV_SKIP_SMUDGE leaves pointers' '
 	rm small.bin large.bin
 	DV_SKIP_SMUDGE=1 git checkout -q -- .
