@@ -64,7 +64,7 @@ static int make_top(exec *x)
 {
 	const char *const names[] = { "DV_EXEC_DIR", "SLURM_TMPDIR", "TMPDIR" };
 	const char *base = NULL;
-	dv_autofree char *real = NULL;
+	dv_autofree char *real = NULL, *top = NULL;
 	char name[32];
 	uint64_t id;
 	int rc = dv_random(&id, sizeof(id));
@@ -79,10 +79,12 @@ static int make_top(exec *x)
 		return dv_err_hint(dv_err_sys("cannot make a workspace in '%s'", base),
 				   "have TMPDIR name a folder that the nodes have");
 	snprintf(name, sizeof(name), "dv-job-%016llx", (unsigned long long)id);
-	if (!(x->top = dv_path_join(real, name)))
+	if (!(top = dv_path_join(real, name)))
 		return dv_err_nomem();
-	if (dv_fs_mkdirat(AT_FDCWD, x->top, 0700))
+	if (dv_fs_mkdirat(AT_FDCWD, top, 0700))
 		return dv_err_sys("cannot make a workspace in '%s'", base);
+	/* From now on it is ours, and goes in the end. */
+	x->top = dv_steal(&top);
 	return 0;
 }
 

@@ -184,6 +184,7 @@ typedef struct walk {
 	const dv_dvc_translation *t;
 	bool dos2unix;
 	dv_dvc_listing l;
+	size_t nfolders;	/* links that lead around make them many */
 	const char *base;	/* of the directory, relative to the root */
 } walk;
 
@@ -219,7 +220,8 @@ static int walk_entry(walk *w, int fd, const char *inner, const char *name, unsi
 
 static int walk_dir(walk *w, int fd, const char *inner, unsigned depth)
 {
-	int own = depth > DEPTH_MAX ? -1 : dup(fd), rc = 0;
+	int own = depth > DEPTH_MAX || ++w->nfolders > FILES_MAX ? -1 : dup(fd);
+	int rc = dv_check_cancel();
 	DIR *d = own < 0 ? NULL : fdopendir(own);
 	const struct dirent *e;
 

@@ -333,7 +333,9 @@ static int take_out(dv_runner *r, dv_node *n, size_t i, const dv_run_path *p)
 	if ((rc = dv_contents_get(r->st.contents, o->path, &now)))
 		return rc;
 	if (now.kind != want.kind || !dv_oid_eq(&now.oid, &p->oid)) {
-		if ((!o->persist && (rc = dv_node_spare(r, n, o))) ||
+		/* One that stays from run to run was stored when the job began; it may have changed
+		 * since. */
+		if ((rc = dv_node_spare(r, n, o)) ||
 		    (rc = dv_aside_take(&n->aside, r->repo, o->path)))
 			return rc;
 		dv_contents_forget(r->st.contents, o->path);

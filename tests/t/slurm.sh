@@ -269,6 +269,19 @@ test_case 'doctor looks at what stages run with' '
 need_server slurm
 export SLURM_CONF
 
+test_case 'what somebody writes to outputs while a job runs is kept' '
+	fresh mean
+	printf "stages:\n  s:\n    cmd: until [ -e %s/go ]; do sleep 0.1; done; echo x >>keep/log; echo y >o\n    outs: [o, keep: {persist: true}]\n" "$PWD" >dv.yaml
+	mkdir keep && echo start >keep/log
+	$DV repro --executor slurm >talk 2>&1 & pid=$!
+	until_true grep -q "is job" talk
+	echo mine >keep/mine && echo mine >o
+	touch go && wait "$pid"
+	[ "$(cat o)" = y ] && [ "$(paste -sd, keep/log)" = start,x ]
+	[ "$(grep -rlx mine .git/dv/saved | wc -l)" = 2 ]
+	[ "$(grep -c "is saved as" talk)" = 2 ]
+'
+
 test_case 'a wide group runs on both nodes at once, byte for byte as here' '
 	fresh w
 	mkdir in "$TEST_DIR/meet"; for i in 1 2 3 4; do seq $i 1000 >in/$i; done
