@@ -18,7 +18,8 @@
 void dv_lfs_place_release(dv_lfs_place *p)
 {
 	char **const all[] = { &p->objects, &p->remote_objects, &p->url, &p->ssh_host,
-			       &p->ssh_port, &p->ssh_path, &p->user, &p->password, &p->header };
+			       &p->ssh_port, &p->ssh_path, &p->ssh_command, &p->user,
+			       &p->password, &p->header };
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		free(dv_steal(all[i]));
@@ -185,8 +186,21 @@ static int set_folder(dv_lfs_place *p, const dv_repo *r, const char *remote)
 	return 0;
 }
 
+/* The ssh that git uses, as the user told it. */
+static int find_ssh(dv_lfs_place *p, const dv_repo *r)
+{
+	const char *own = getenv("GIT_SSH_COMMAND");
+	dv_auto(dv_buf) line = DV_BUF_INIT;
+	int rc = own && *own ? dv_buf_adds(&line, own)
+			     : git_setting(r, "core.sshcommand", false, &line);
+
+	if (rc < 0 || !line.n)
+		return rc;
+	return (p->ssh_command = dv_buf_detach(&line)) ? 0 : DV_ERROR;
+}
+
 /* A remote through ssh: the program git-lfs-authenticate there knows the server. */
-static int set_ssh(dv_lfs_place *p, const char *remote)
+static int set_ssh(dv_lfs_place *p, const dv_repo *r, const char *remote)
 {
 	dv_autofree char *url = dv_path_is_scp(remote) ? NULL : dv_strdup(remote);
 	const char *host, *path, *colon, *end;
@@ -215,7 +229,7 @@ static int set_ssh(dv_lfs_place *p, const char *remote)
 		dv_warn("the address of the remote is not one for git-lfs-authenticate");
 	}
 	p->own = true;
-	return 0;
+	return find_ssh(p, r);
 }
 
 int dv_lfs_place_find(dv_lfs_place *out, dv_repo *r)
@@ -251,7 +265,7 @@ int dv_lfs_place_find(dv_lfs_place *out, dv_repo *r)
 	if (derived)
 		return set_url(out, derived);
 	if (!strncmp(remote.p, "ssh://", 6) || dv_path_is_scp(remote.p))
-		return set_ssh(out, remote.p);
+		return set_ssh(out, r, remote.p);
 	return set_folder(out, r, remote.p);
 }
 
@@ -332,12 +346,19 @@ static int read_authentication(dv_lfs_place *p, const dv_buf *text)
 
 static int ask_ssh(dv_lfs_place *p)
 {
-	dv_auto(dv_buf) command = DV_BUF_INIT, text = DV_BUF_INIT;
+	dv_auto(dv_buf) command = DV_BUF_INIT, text = DV_BUF_INIT, line = DV_BUF_INIT;
 	dv_process run = DV_PROCESS_INIT;
-	const char *argv[8] = { "ssh" };
+	const char *argv[12] = { "ssh" };
 	char words[256];
 	int n = 1, rc;
 
+	if (p->ssh_command) {
+		dv_buf_addf(&line, "%s \"$@\"", p->ssh_command);
+		argv[0] = "sh";
+		argv[n++] = "-c";
+		argv[n++] = dv_buf_str(&line);
+		argv[n++] = "ssh";
+	}
 	dv_buf_addf(&command, "git-lfs-authenticate '%s' download", p->ssh_path);
 	if (p->ssh_port) {
 		argv[n++] = "-p";
@@ -346,7 +367,7 @@ static int ask_ssh(dv_lfs_place *p)
 	argv[n++] = "--";
 	argv[n++] = p->ssh_host;
 	argv[n++] = command.p;
-	rc = command.err ? command.err : dv_buf_reserve(&text, ANSWER_MAX);
+	rc = command.err ? command.err : line.err ? line.err : dv_buf_reserve(&text, ANSWER_MAX);
 	if (rc == 0)
 		rc = dv_process_run(&run, argv, "ssh", NULL, 0, &text, ANSWER_MAX);
 	if (rc < 0)

@@ -16,6 +16,7 @@ typedef struct dv_lfs_place {
 	char *url;		/* of the server, without a user; or NULL */
 	bool own;		/* the user named its host */
 	char *ssh_host, *ssh_port, *ssh_path;	/* it is asked for through ssh; or NULL */
+	char *ssh_command;			/* a line for sh that git has for ssh, or NULL */
 	/* What is known of the login by now. */
 	bool asked;
 	char *user, *password, *header;
