@@ -444,10 +444,13 @@ static int tell_drivers(setup *s, unsigned parts, const dv_drivers *d, bool ther
 	return rc;
 }
 
-static int need_git(const dv_repo *r)
+static int need_git(dv_repo *r)
 {
+	dv_git *git;
+
+	/* What git cannot do here is found before anything is written. */
 	if (r && r->has_git)
-		return 0;
+		return dv_repo_git(r, &git);
 	return dv_err_hint(dv_err(DV_ERROR, "the workspace has no git, and so no hooks"),
 			   "run 'git init' and 'dv init', or give '--global'");
 }
@@ -507,7 +510,7 @@ int dv_uninstall(dv_repo *r, const dv_install_options *o, dv_setup_cb cb, void *
 	dv_drivers d;
 	unsigned parts;
 	bool others = false;
-	int rc = o->global ? 0 : need_git(r);
+	int rc = o->global || (r && r->has_git) ? 0 : need_git(r);
 
 	if (rc == 0 && !o->global)
 		rc = note_workspace(r, false, &others);

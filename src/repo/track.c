@@ -33,10 +33,14 @@ static int track_open(track *t)
 {
 	struct stat st;
 	int rc = dv_repo_rel(t->r, ".", &t->dir);
+	dv_git *git;
 
 	if (!rc && !t->r->has_git)
 		return dv_err_hint(dv_err(DV_ERROR, "the filter is git's, and the workspace has no "
 					  "git"), "run 'dv add' to track files");
+	/* What git cannot do here is found before anything is written. */
+	if (!rc && !(rc = dv_repo_git(t->r, &git)))
+		rc = dv_git_check(git);
 	if (!rc)
 		t->rel = *t->dir ? dv_path_join(t->dir, DV_ATTRIBUTES_FILE)
 				 : dv_strdup(DV_ATTRIBUTES_FILE);

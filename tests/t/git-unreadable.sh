@@ -55,6 +55,18 @@ test_case 'SHA-256, reftable and what is not known: an error with the name, and 
 		[ ! -e q.dv ]
 	done'
 
+test_case 'SHA-256 with what another repository committed: no command leaves anything half done' '
+	git init -q --object-format=sha256 "$top/longer" && cd "$top/longer"
+	cp -r "$top/main/.dv" "$top/main/x.dv" "$top/main/.gitignore" . && printf data >x && printf new >y
+	printf "*.bin filter=dv -text\n" >.gitattributes && git add -A && git commit -qm one
+	hash=$(find . -type f -not -path "./.git/dv/*" | sort | xargs sha256sum | sha256sum)
+	for command in "add y" "add x" "commit" "install" "track *.x" "untrack *.bin" "remove x.dv" "move x z" \
+		"push" "fetch" "gc -w" "import-lfs" "doctor"; do
+		must_fail 2 "$DV" $command >"$top/out" 2>"$top/err" || { echo "$command"; false; }
+		grep -q objectformat "$top/out" "$top/err" && grep -q object-format "$top/out" "$top/err"
+		[ "$(find . -type f -not -path "./.git/dv/*" | sort | xargs sha256sum | sha256sum)" = "$hash" ] || { echo "$command wrote"; find . -newer "$top/out"; false; }
+	done'
+
 test_case 'they are named when another repository is one' '
 	must_fail 2 "$DV" ls "$top/long" 2>../err && contains ../err objectformat
 	must_fail 2 "$DV" get "$top/nonsense" x -o "$top/got" 2>../err && contains ../err nonsense
