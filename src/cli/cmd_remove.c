@@ -11,13 +11,14 @@ typedef struct remove_args {
 
 typedef struct remove_state {
 	json_t *list; /* with --json */
-	bool quiet, outs;
+	bool quiet, outs, any;
 } remove_state;
 
 static int on_output(const dv_output_event *e, void *payload)
 {
 	remove_state *s = payload;
 
+	s->any = true;
 	if (s->list) {
 		json_array_append_new(s->list, dv_cli_event_json(e));
 	} else if (!s->quiet) {
@@ -46,7 +47,9 @@ static int remove_run(dv_cli *cli, void *args, int argc, char **argv)
 	}
 	if (rc)
 		return dv_out_fail(rc);
-	if (!cli->json && !cli->quiet && dv_cli_in_git(r))
+	if (!s.any && !cli->json && !cli->quiet)
+		dv_out("Nothing changed.\n");
+	else if (!cli->json && !cli->quiet && dv_cli_in_git(r))
 		dv_out_hint("%s the removal with git", a->no_stage ? "stage and commit" : "commit");
 	return DV_EXIT_OK;
 }

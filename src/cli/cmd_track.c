@@ -19,12 +19,14 @@ typedef struct track_state {
 	bool quiet, listing;
 	const char *done, *was;
 	size_t nraw;
+	bool changed;
 } track_state;
 
 static int on_pattern(const dv_track_event *e, void *payload)
 {
 	track_state *s = payload;
 
+	s->changed |= e->changed;
 	if (s->list) {
 		json_t *j = json_object();
 
@@ -96,7 +98,7 @@ static int untrack_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (rc)
 		return rc;
 	rc = dv_untrack(r, dv_cli_targets(argv), (size_t)argc, &o, on_pattern, &s);
-	if (!rc && !cli->quiet && !cli->json)
+	if (!rc && s.changed && !cli->quiet && !cli->json)
 		dv_out_hint("run 'git add --renormalize .' to put the files into git as they are");
 	return end(&s, rc);
 }

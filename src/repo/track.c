@@ -181,11 +181,9 @@ static int write_back(track *t, bool no_stage)
 	return rc ? rc : dv_git_stage(g, paths, 1, NULL, 0);
 }
 
-static int one_pattern(track *t, const char *user, bool add, bool literal, bool *changed,
-		       dv_track_cb cb, void *payload)
+static int one_pattern(track *t, const char *user, bool add, bool literal, bool *did)
 {
 	dv_auto(dv_buf) pattern = DV_BUF_INIT;
-	bool did = false;
 	int rc = pattern_of(&pattern, user, literal);
 	const char *p = dv_buf_str(&pattern);
 
@@ -194,32 +192,48 @@ static int one_pattern(track *t, const char *user, bool add, bool literal, bool 
 	if (rc)
 		return rc;
 	if (add && !is_tracked(&t->text, p)) {
-		did = true;
+		*did = true;
 		if (t->text.n && t->text.p[t->text.n - 1] != '\n')
 			dv_buf_addc(&t->text, '\n');
 		quote(&t->text, p);
 		rc = dv_buf_adds(&t->text, ATTRIBUTES "\n");
 	} else if (!add) {
-		rc = drop_lines(&t->text, p, &did);
+		rc = drop_lines(&t->text, p, did);
 	}
-	*changed |= did;
-	if (rc || !cb)
-		return rc;
-	return cb(&(dv_track_event){ .pattern = p, .file = t->rel, .changed = did }, payload);
+	return rc;
+}
+
+static int tell_pattern(const track *t, const char *user, bool literal, bool did, dv_track_cb cb,
+			void *payload)
+{
+	dv_auto(dv_buf) pattern = DV_BUF_INIT;
+	int rc = pattern_of(&pattern, user, literal);
+	const dv_track_event e = { .pattern = dv_buf_str(&pattern), .file = t->rel,
+				   .changed = did };
+
+	return rc || !cb ? rc : cb(&e, payload);
 }
 
 static int change(dv_repo *r, const char *const *patterns, size_t n, const dv_track_options *o,
 		  bool add, dv_track_cb cb, void *payload)
 {
 	__attribute__((cleanup(track_release))) track t = { .r = r, .lock = DV_LOCK_INIT };
+	dv_autofree bool *did = dv_calloc(n + 1, sizeof(*did));
 	bool changed = false;
-	int rc = track_open(&t);
+	int rc = did ? track_open(&t) : DV_ERROR;
 
-	for (size_t i = 0; !rc && i < n; i++)
-		rc = one_pattern(&t, patterns[i], add, o->filename, &changed, cb, payload);
+	for (size_t i = 0; !rc && i < n; i++) {
+		rc = one_pattern(&t, patterns[i], add, o->filename, &did[i]);
+		changed |= did[i];
+	}
 	if (!rc && add)
 		rc = dv_gitdrivers_write(&r->dirs, DV_DRIVERS_ALL, false, NULL);
-	return rc || !changed ? rc : write_back(&t, o->no_stage);
+	if (!rc && changed)
+		rc = write_back(&t, o->no_stage);
+	/* Only what is written was done. */
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = tell_pattern(&t, patterns[i], o->filename, did[i], cb, payload);
+	return rc;
 }
 
 int dv_track(dv_repo *r, const char *const *patterns, size_t n, const dv_track_options *o,

@@ -53,6 +53,14 @@ test_case 'patterns with blanks, names, folders; relative to the working folder;
 	dv untrack "my *.x" data/ >"$TEST_DIR/out" 2>&1
 	dv untrack --filename "[odd] *.bin" >"$TEST_DIR/out" 2>&1
 	[ ! -s .gitattributes ]
+	contains "$TEST_DIR/out" renormalize
+	dv untrack never >"$TEST_DIR/out" 2>&1
+	lacks "$TEST_DIR/out" renormalize
+	: >../.git/index.lock
+	refused dv track "*.late" >"$TEST_DIR/out" 2>/dev/null
+	lacks "$TEST_DIR/out" "tracked in"
+	rm ../.git/index.lock
+	dv untrack -q "*.late"
 	must_fail 129 dv track "!x"
 	must_fail 129 dv track "*.dv"
 	git rm -qf --cached .gitattributes

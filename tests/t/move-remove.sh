@@ -74,6 +74,12 @@ test_case 'move refuses what it would lose' '
 	refused $DV move sub/file ../out
 	[ ! -e ../out ]'
 
+test_case 'remove without anything to remove says so' '
+	git init -q ../none && cd ../none && "$DV" init -q
+	"$DV" remove . >out 2>err
+	contains out "Nothing changed."
+	[ ! -s err ]'
+
 test_case 'remove keeps the data' '
 	$DV remove sub/file >out
 	contains out "sub/file: no longer tracked"
