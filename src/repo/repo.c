@@ -106,11 +106,12 @@ static int find_sparse_root(char **root, const char *path)
 	dv_auto(dv_gitindex) x = DV_GITINDEX_INIT;
 	dv_autofree char *dir = realpath(path ? path : ".", NULL);
 	dv_autofree char *index = NULL;
-	bool there = false;
+	bool there = false, failed;
 	dv_error first;
 
 	dv_error_take(&first);
-	if (dir && !dv_git_discover(&d, dir) && d.workdir &&
+	failed = dir && dv_git_discover(&d, dir) < 0;
+	if (dir && !failed && d.workdir &&
 	    (index = dv_path_join(d.gitdir, "info/sparse-checkout")) && !access(index, F_OK)) {
 		free(index);
 		index = dv_path_join(d.gitdir, "index");
@@ -121,6 +122,14 @@ static int find_sparse_root(char **root, const char *path)
 	if (*root) {
 		dv_error_clear();
 		return 0;
+	}
+	/* A bare repository, or a damaged ".git": there is nothing to be made with 'dv init'. */
+	if (failed) {
+		dv_error e;
+
+		dv_error_take(&e);
+		return dv_err_hint(dv_err(DV_ENOREPO, "not inside a dv repository: %s", e.message),
+				   "%s", e.hint);
 	}
 	return dv_error_put(&first);
 }

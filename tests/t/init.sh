@@ -155,4 +155,14 @@ test_case 'GIT_DIR and GIT_WORK_TREE name repository and work tree' '
 	[ "$(git ls-tree --name-only HEAD)" = ".gitignore
 g.dv" ]'
 
+test_case 'in a bare repository, and beside a damaged .git, init is not advised' '
+	git init -q --bare b.git && cd b.git
+	must_fail 10 "$DV" status 2>err
+	contains err "is a bare git repository"
+	lacks err "dv init"
+	mkdir ../damaged && cd ../damaged && echo x >.git
+	must_fail 10 "$DV" status 2>err
+	contains err "is damaged"
+	lacks err "dv init"'
+
 done_testing
