@@ -194,6 +194,8 @@ typedef struct dv_change {
 	const char *old_oid, *new_oid;	/* 64 hex digits or NULL */
 	bool is_dir;
 	bool filtered;		/* the output passes through git's filter */
+	bool recorded;		/* what stands in the workspace for a whole output is in the cache:
+				   another version of it */
 	uint64_t old_size, new_size;
 } dv_change;
 typedef int (*dv_change_cb)(const dv_change *c, void *payload);

@@ -23,6 +23,7 @@ typedef struct status_state {
 	uint64_t made; /* outputs of stages that are not as recorded; not in the next two */
 	uint64_t git; /* files of git's filter that were changed or deleted; likewise */
 	uint64_t modified, deleted;
+	bool fresh; /* some of them were never recorded; else the pointers may be newer */
 	json_t *stages; /* with --json */
 } status_state;
 
@@ -49,6 +50,7 @@ static void count_work(status_state *s, const dv_change *c, bool own, bool modif
 		return;
 	}
 	s->modified += modified || c->kind == DV_MODIFIED;
+	s->fresh |= own && (deleted || !c->recorded);
 	s->deleted += deleted;
 	s->work += c->kind == DV_ADDED || c->kind == DV_RENAMED ||
 		   ((modified || c->kind == DV_MODIFIED) && !(own && c->is_dir));
@@ -120,6 +122,9 @@ static void suggest(const status_state *s)
 	else if (!partly && s->deleted && !s->work)
 		dv_out_hint("'dv checkout' brings deleted data back, 'dv commit' records that "
 			    "it is gone");
+	else if (!partly && s->modified && !s->fresh)
+		dv_out_hint("the data was recorded as it is, in another version: 'dv checkout' "
+			    "brings the pointers' version, 'dv commit' takes this one");
 	else if (!partly && (s->work || s->modified))
 		dv_out_hint("'dv commit' records the changes, 'dv checkout' undoes them");
 	if (s->n[DV_NOT_CHECKED_OUT])

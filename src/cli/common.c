@@ -203,6 +203,7 @@ json_t *dv_cli_change_json(const dv_change *c)
 	dv_cli_json_count(j, "new_size", c->new_size);
 	set_bool(j, "is_dir", c->is_dir);
 	set_bool(j, "filtered", c->filtered);
+	set_bool(j, "recorded", c->recorded);
 	return j;
 }
 

@@ -53,8 +53,8 @@ int dv_changes_tell_absent(const dv_delta *d, const dv_output *o, const char *pa
 	return tell(DV_NOT_IN_CACHE, d, o, path, NULL, cb, payload);
 }
 
-int dv_changes_tell_output(enum dv_change_kind kind, const dv_output *o, const dv_oid *now,
-			   uint64_t now_size, dv_change_cb cb, void *payload)
+static int tell_whole(enum dv_change_kind kind, const dv_output *o, const dv_oid *now,
+		      uint64_t now_size, bool recorded, dv_change_cb cb, void *payload)
 {
 	char old_hex[DV_OID_HEX_SIZE + 1], new_hex[DV_OID_HEX_SIZE + 1];
 
@@ -72,8 +72,21 @@ int dv_changes_tell_output(enum dv_change_kind kind, const dv_output *o, const d
 		.new_oid = now ? new_hex : NULL,
 		.is_dir = o->pointer.is_dir,
 		.filtered = o->filtered,
+		.recorded = recorded,
 		.old_size = o->pointer.size,
 		.new_size = now_size,
 	};
 	return cb(&c, payload);
+}
+
+int dv_changes_tell_output(enum dv_change_kind kind, const dv_output *o, const dv_oid *now,
+			   uint64_t now_size, dv_change_cb cb, void *payload)
+{
+	return tell_whole(kind, o, now, now_size, false, cb, payload);
+}
+
+int dv_changes_tell_state(enum dv_change_kind kind, const dv_output *o, const dv_scanned *now,
+			  bool recorded, dv_change_cb cb, void *payload)
+{
+	return tell_whole(kind, o, now->kind ? &now->oid : NULL, now->size, recorded, cb, payload);
 }

@@ -208,8 +208,9 @@ static int output_status(status *s, const dv_output *o)
 	s->sum->not_in_cache += !cached;
 	if (cached && same)
 		return 0;
-	r = dv_changes_tell_output(!cached ? DV_NOT_IN_CACHE : now.kind ? DV_MODIFIED : absent,
-				   o, now.kind ? &now.oid : NULL, now.size, s->cb, s->payload);
+	r = dv_changes_tell_state(!cached ? DV_NOT_IN_CACHE : now.kind ? DV_MODIFIED : absent, o,
+				  &now, now.kind && dv_store_has_object(s->store, &now.oid),
+				  s->cb, s->payload);
 	if (r == 0 && !same && now.kind == 'd' && want.kind == 'd' && !s->o->quick)
 		r = tell_files(s, o, &now.oid);
 	return r;

@@ -190,4 +190,18 @@ test_case 'a file that cannot be read hides no other change' '
 	must_fail 2 $look >out 2>err; lacks out "modified"
 	chmod 644 d/2; $look >out; contains out "up to date"'
 
+test_case 'data of another version than the pointer is no work to be recorded' '
+	git init -q ../behind && cd ../behind && "$DV" init -q
+	mkdir d && echo 1 >d/a && echo 1 >f && "$DV" add -q d f && git commit -qm one
+	echo 2 >d/a && "$DV" commit -q && git commit -qam two
+	git reset -q --hard HEAD~1
+	"$DV" status >out 2>err
+	contains out "modified: d/a"
+	contains err "was recorded as it is"
+	contains err "dv checkout"
+	echo 3 >f
+	"$DV" status >out 2>err
+	contains err "records the changes"
+	lacks err "was recorded"'
+
 done_testing
