@@ -81,8 +81,12 @@ int dv_ingest_encoder(dv_ingest *in, int worker, dv_encoder **enc)
 
 int dv_ingest_deltas(dv_ingest *in, bool on)
 {
-	int rc = on && !in->peers ? dv_peers_new(&in->peers, PEERS_SMALL) : 0;
+	int rc = 0;
 
+	/* What a delta builds on must be there to be read. */
+	on = on && !dv_writer_sends(in->w);
+	if (on && !in->peers)
+		rc = dv_peers_new(&in->peers, PEERS_SMALL);
 	in->deltas = on && !rc;
 	return rc;
 }

@@ -135,6 +135,24 @@ uint64_t dv_writer_bytes(dv_writer *w);
  *  store sees the new entries afterwards; the writer can be used again. */
 int dv_writer_commit(dv_writer *w, const dv_root *roots, size_t nroots) DV_MUST_CHECK;
 
+/** Where the packs of a batch go when its store is only the place where they are made. */
+typedef struct dv_outlet {
+	/** Is the entry where the packs go? Any thread. */
+	bool (*has)(void *ctx, uint8_t kind, const dv_oid *id);
+	/** Takes a complete pack: `tmp`, which is the taker's from now on, also when it fails. May
+	 *  wait. Never from two threads at once. */
+	int (*take)(void *ctx, const dv_container *c, char *tmp);
+	void *ctx;
+} dv_outlet;
+/** From now on every pack goes to `o` (borrowed) once it is complete, and what is there is not
+ *  stored again; nothing comes into the store. Said before the first put. Such a batch has no
+ *  deltas, as nothing can be read back, and ends with dv_writer_hand_over. */
+void dv_writer_send_to(dv_writer *w, const dv_outlet *o);
+bool dv_writer_sends(const dv_writer *w);
+/** Hands the last pack over. *out, owned, is the index of all packs that the outlet took, with
+ *  files in the store's folder. After that the writer can only be freed. */
+int dv_writer_hand_over(dv_writer *w, dv_segment_builder **out) DV_MUST_CHECK;
+
 /* -- care ------------------------------------------------------------------------------------- */
 
 /** Creates the next log entry from `e` (base and nonce are set here), looking at what came between:

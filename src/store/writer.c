@@ -55,6 +55,16 @@ void dv_writer_renew(dv_writer *w)
 	w->renew = true;
 }
 
+void dv_writer_send_to(dv_writer *w, const dv_outlet *o)
+{
+	w->outlet = o;
+}
+
+bool dv_writer_sends(const dv_writer *w)
+{
+	return w->outlet != NULL;
+}
+
 dv_store *dv_writer_store(const dv_writer *w)
 {
 	return w->store;
@@ -105,6 +115,15 @@ void dv_writer_free(dv_writer *w)
 
 /* -- what the batch has ------------------------------------------------------------------ */
 
+/* Is it where the batch goes, as something that is not of the batch? */
+static bool is_there(const dv_writer *w, uint8_t kind, const dv_oid *id)
+{
+	dv_place at;
+
+	return w->outlet ? w->outlet->has(w->outlet->ctx, kind, id)
+			 : dv_store_find(w->store, kind, id, &at);
+}
+
 bool dv_writer_has(dv_writer *w, uint8_t kind, const dv_oid *id)
 {
 	dv_place at;
@@ -115,7 +134,7 @@ bool dv_writer_has(dv_writer *w, uint8_t kind, const dv_oid *id)
 	has = (dv_map_get(&w->have, id, &kinds) && (kinds & kind)) ||
 	      dv_segment_builder_spilled(w->index, kind, id, &at);
 	pthread_mutex_unlock(&w->lock);
-	return has || dv_store_find(w->store, kind, id, &at);
+	return has || is_there(w, kind, id);
 }
 
 /* The kinds are the bits 1 and 2; above them is the depth of the chunk. */
@@ -316,11 +335,10 @@ static int append(dv_writer *w, const dv_pack_entry *e, const uint8_t *stored, c
 /* Reserves an entry that neither store nor batch has. */
 static int reserve_new(dv_writer *w, uint8_t kind, const dv_oid *id, uint8_t depth, bool *fresh)
 {
-	dv_place at;
 	int rc;
 
 	*fresh = false;
-	if (!w->renew && dv_store_find(w->store, kind, id, &at))
+	if (!w->renew && is_there(w, kind, id))
 		return 0;
 	pthread_mutex_lock(&w->lock);
 	rc = w->failed ? dv_error_put(&w->error) :
@@ -492,4 +510,12 @@ int dv_writer_flush(dv_writer *w)
 	if (!rc)
 		rc = dv_writer_close_pack(w);
 	return rc ? give_up(w, rc) : 0;
+}
+
+int dv_writer_hand_over(dv_writer *w, dv_segment_builder **out)
+{
+	int rc = dv_writer_flush(w);
+
+	*out = rc ? NULL : dv_steal(&w->index);
+	return rc;
 }

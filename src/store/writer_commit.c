@@ -129,9 +129,9 @@ int dv_writer_close_pack(dv_writer *w)
 	c.size = p->size;
 	dv_sha256_final(&p->name, &c.id);
 	rc = dv_segment_builder_add(w->index, &c, &p->f);
-	if (!rc)
-		rc = dv_writer_add_pending(w, &c, p->file.tmp, false);
-	if (!rc)
+	if (!rc && w->outlet)
+		rc = w->outlet->take(w->outlet->ctx, &c, dv_steal(&p->file.tmp));
+	else if (!rc && !(rc = dv_writer_add_pending(w, &c, p->file.tmp, false)))
 		p->file.tmp = NULL;
 	dv_writer_drop_pack(w);
 	if (rc)

@@ -42,6 +42,7 @@ struct dv_writer {
 	dv_store *store;
 	int level;
 	bool renew;		/* the store need not be asked for what it has */
+	const dv_outlet *outlet;	/* where packs go instead of the store; or NULL */
 	pthread_mutex_t lock;	/* everything down to `bytes` */
 	pthread_cond_t work, room;
 	dv_map have;		/* id -> kinds that this batch has, depth of the chunk; but for

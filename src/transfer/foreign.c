@@ -79,6 +79,14 @@ int dv_foreign_get(dv_foreign *f, const char *name, int fd, uint64_t max)
 	return rc < 0 ? dv_err_ctx(rc, "remote '%s'", f->name) : 0;
 }
 
+int dv_foreign_read(dv_foreign *f, const char *name,
+		    int (*sink)(const void *p, size_t n, void *payload), void *payload)
+{
+	int rc = f->r->driver->get(f->r, name, 0, UINT64_MAX, sink, payload);
+
+	return rc < 0 ? dv_err_ctx(rc, "remote '%s'", f->name) : rc;
+}
+
 /* -- places of others -------------------------------------------------------------------------- */
 
 /* The driver under the wrappers, which know nothing of looking. */

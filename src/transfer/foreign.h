@@ -20,6 +20,11 @@ int dv_foreign_jobs(const dv_foreign *f);
  *  DV_ENOTFOUND. Any thread. */
 int dv_foreign_get(dv_foreign *f, const char *name, int fd, uint64_t max) DV_MUST_CHECK;
 
+/** The same, told to `sink` in order, which stops it by returning other than 0. Any thread. */
+int dv_foreign_read(dv_foreign *f, const char *name,
+		    int (*sink)(const void *p, size_t n, void *payload), void *payload)
+	DV_MUST_CHECK;
+
 /** The same for a place that is others' own, where any name is read that is a path. */
 int dv_foreign_open_theirs(dv_foreign **out, const dv_remote_options *o) DV_MUST_CHECK;
 /** What stands at `name` ("": the place itself). DV_ENOTFOUND. */

@@ -276,6 +276,10 @@ int dv_pushing_send(dv_pushing *p) DV_MUST_CHECK;
 /** Notes a pack that is on the remote now, and its entries. One thread at a time. */
 int dv_pushing_note_sent(dv_pushing *p, const dv_container *c, const dv_pack_footer *f)
 	DV_MUST_CHECK;
+/** May there be a push to this remote? Finds out how files are created there, and warns. */
+int dv_pushing_check(dv_remote_store *remote) DV_MUST_CHECK;
+/** Adds the wants that lack nothing, and that the remote's log does not vouch for yet. */
+int dv_pushing_add_roots(dv_pushing *p, dv_log_entry *e) DV_MUST_CHECK;
 /** Commits what was sent: the segment, then the entry `e`, which gets packs and segment. *again: a
  *  collection came between, nothing was committed, and all has to be planned anew. */
 int dv_pushing_commit(dv_pushing *p, dv_log_entry *e, bool *again) DV_MUST_CHECK;

@@ -284,7 +284,7 @@ int dv_pushing_commit(dv_pushing *p, dv_log_entry *e, bool *again)
 	return dv_mirror_save(p->r);
 }
 
-static int add_roots(dv_pushing *p, dv_log_entry *e)
+int dv_pushing_add_roots(dv_pushing *p, dv_log_entry *e)
 {
 	for (size_t i = 0; i < p->nwants; i++) {
 		const dv_want *w = &p->wants[i];
@@ -329,7 +329,7 @@ static int push_once(dv_pushing *p, dv_reader *reader, bool *again)
 		rc = plan_and_send(p, reader);
 	if (rc)
 		rc = overtaken(p->r, rc, again);
-	if (rc || *again || p->o->dry || (rc = add_roots(p, &e)) ||
+	if (rc || *again || p->o->dry || (rc = dv_pushing_add_roots(p, &e)) ||
 	    (p->nsent == 0 && e.nroots == 0))
 		return rc;
 	return dv_pushing_commit(p, &e, again);
@@ -363,6 +363,20 @@ static void warn_of_weakness(dv_remote_store *r)
 	r->warned = true;
 }
 
+int dv_pushing_check(dv_remote_store *remote)
+{
+	if (remote->r && !(remote->r->caps & DV_REMOTE_WRITE))
+		return dv_err_hint(dv_err(DV_ERROR, "remote '%s' can only be read", remote->name),
+				   "push by another way to the same place, by s3://, ssh:// or its "
+				   "folder, which may be a remote of its own");
+	if (!remote->r || !remote->exists)
+		return dv_err(DV_ENOTFOUND, "remote '%s' is not there", remote->name);
+	int rc = dv_probe_create(remote);
+	if (rc == 0 && remote->create != DV_CREATE_ENFORCED)
+		warn_of_weakness(remote);
+	return rc;
+}
+
 int dv_transfer_push(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
 		     const dv_move_options *o, dv_move_stats *out)
 {
@@ -379,16 +393,8 @@ int dv_transfer_push(dv_store *local, dv_remote_store *remote, const dv_want *w,
 	*out = (dv_move_stats){ 0 };
 	if (nothing_to_do(&p))
 		return 0;
-	if (!p.o->dry && remote->r && !(remote->r->caps & DV_REMOTE_WRITE))
-		return dv_err_hint(dv_err(DV_ERROR, "remote '%s' can only be read", remote->name),
-				   "push by another way to the same place, by s3://, ssh:// or its "
-				   "folder, which may be a remote of its own");
-	if (!p.o->dry && (!remote->r || !remote->exists))
-		return dv_err(DV_ENOTFOUND, "remote '%s' is not there", remote->name);
-	if (!p.o->dry && (rc = dv_probe_create(remote)))
+	if (!p.o->dry && (rc = dv_pushing_check(remote)))
 		return rc;
-	if (!p.o->dry && remote->create != DV_CREATE_ENFORCED)
-		warn_of_weakness(remote);
 	p.missing = dv_calloc(n + 1, sizeof *p.missing);
 	p.spill = dv_path_join(remote->mirror, "index/new");
 	if (!p.missing || !p.spill)

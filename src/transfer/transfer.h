@@ -84,6 +84,26 @@ int dv_transfer_push(dv_store *local, dv_remote_store *remote, const dv_want *w,
  *  it touches, DV_ECORRUPT when it touches all. With `dry` nothing is stored. */
 int dv_transfer_fetch(dv_store *local, dv_remote_store *remote, const dv_want *w, size_t n,
 		      const dv_move_options *o, dv_move_stats *out) DV_MUST_CHECK;
+/** A batch of new entries that goes to a remote pack by pack as it is made, so that nothing of it
+ *  has to be kept here. */
+typedef struct dv_onward dv_onward;
+/** `scratch`: an empty store, where at most a few packs are at a time; they go to the remote over
+ *  o->jobs connections (0: at most 3). `sent` is a folder of the caller's, made when absent, that
+ *  remembers which packs are there already: what was cut goes on where the same folder is given
+ *  again. All is borrowed. Until the free the remote is used for nothing else. */
+int dv_onward_new(dv_onward **out, dv_remote_store *remote, dv_store *scratch, int level,
+		  const char *sent, const dv_move_options *o) DV_MUST_CHECK;
+void dv_onward_free(dv_onward *x);
+DV_DEFINE_AUTOPTR(dv_onward)
+/** Where to put what is to be sent; dv_writer_sends() is true of it. */
+dv_writer *dv_onward_writer(dv_onward *x);
+/** Sends the rest and commits all of it on the remote as these wants, of which nothing may be
+ *  missing. *again: a collection came between, nothing is committed, and all is to be put again
+ *  into a new batch, with the same folder `sent`. Else that folder is gone. Of *out `packs` and
+ *  `bytes` are filled. Then only the free may follow. */
+int dv_onward_commit(dv_onward *x, const dv_want *w, size_t n, bool *again, dv_move_stats *out)
+	DV_MUST_CHECK;
+
 /** Reads an object of at most `max` bytes, a listing say, from where it is, checked, and stores
  *  nothing; out is replaced. DV_ENOTFOUND. */
 int dv_transfer_read(dv_store *local, dv_remote_store *remote, const dv_oid *oid, size_t max,
