@@ -137,12 +137,32 @@ typedef struct dv_output_event {
 	uint64_t nfiles_before;	/* recorded: files in the directory that its pointer named until
 				   then; 0 when it is new */
 	bool made;		/* by a stage, and recorded before: it was stored now */
+	const char *sent_to;	/* the remote that has it now, and not the store; or NULL */
+	uint64_t sent;		/* bytes that went there */
 } dv_output_event;
 typedef int (*dv_output_cb)(const dv_output_event *e, void *payload);
 
 /** Records the targets' content: store, pointer, .gitignore line, git's index. */
 DV_API int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_options *o,
 		  dv_output_cb cb, void *payload);
+
+typedef struct dv_to_remote_options {
+	const char *remote;	/* NULL: the default one */
+	const char *out;	/* as cp takes it; NULL: the source itself where that lies in the
+				   workspace, else the last part of its path */
+	const char *message;	/* as in dv_add_options */
+	bool force;		/* replace the pointer that is there */
+	bool no_stage;
+	int jobs;		/* threads, and connections; 0: as many as there are CPUs, and at
+				   most 3 */
+} dv_to_remote_options;
+/** Records the file or directory `source` (a path, also outside of the workspace, or a URL as
+ *  dv_import_url takes it) by sending it to a remote; the store here does not get it, and the
+ *  workspace stays as it is. The pointer is written once the remote has all of it for good. What
+ *  was cut goes on when it is called again with the same source. Memory and temporary files are
+ *  bounded: about 64 MiB of disk for each connection, and twice that. */
+DV_API int dv_add_to_remote(dv_repo *r, const char *source, const dv_to_remote_options *o,
+			    dv_output_cb cb, void *payload);
 
 typedef struct dv_commit_options {
 	bool glob;		/* targets are patterns over what is tracked */

@@ -49,6 +49,8 @@ typedef struct dv_import_options {
 	const char *out;	/* as cp takes it; NULL: the last part of the path */
 	bool force;		/* replace what is there */
 	bool no_download;	/* write the pointer only; dv_pull or dv_update bring the data */
+	bool to_remote;		/* dv_import_url: send it to a remote, and keep nothing here */
+	const char *remote;	/* which one; NULL: the default one */
 	bool no_stage;
 	int jobs;
 } dv_import_options;
@@ -67,6 +69,8 @@ typedef struct dv_update_options {
 	const char *rev;	/* of repositories: from now on this one */
 	bool force;		/* drop what was changed here */
 	bool no_download;
+	bool to_remote;		/* of URLs: send what is new to a remote, and keep nothing here */
+	const char *remote;	/* which one; NULL: the output's own or the default one */
 	bool no_stage;
 	int jobs;
 } dv_update_options;

@@ -8,7 +8,8 @@
 
 typedef struct import_args {
 	const char *rev, *out; /* of import alone */
-	bool force, no_download, no_stage;
+	const char *remote;    /* of import-url alone */
+	bool force, no_download, no_stage, to_remote;
 	int jobs;
 } import_args;
 
@@ -19,6 +20,8 @@ static dv_import_options options(const import_args *a)
 		.out = a->out,
 		.force = a->force,
 		.no_download = a->no_download,
+		.to_remote = a->to_remote,
+		.remote = a->remote,
 		.no_stage = a->no_stage,
 		.jobs = a->jobs,
 	};
@@ -44,8 +47,10 @@ static int import_url_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_import_options o = options(a);
 	dv_cli_outputs outputs = { .quiet = cli->quiet };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_begin_list(cli, argc, 1, 2, &r, &outputs.list);
+	int rc = dv_cli_check_to_remote(a->to_remote, a->remote, a->no_download);
 
+	if (!rc)
+		rc = dv_cli_begin_list(cli, argc, 1, 2, &r, &outputs.list);
 	if (rc)
 		return rc;
 	o.out = argc > 1 ? argv[1] : NULL;
@@ -80,6 +85,8 @@ const dv_cmd dv_cmd_import = {
 };
 
 static const dv_opt import_url_opts[] = {
+	DV_OPT_FLAG(0, "to-remote", import_args, to_remote, "send it to a remote, keep nothing"),
+	DV_OPT_STR('r', "remote", import_args, remote, "NAME", "the remote of '--to-remote'"),
 	OPTS_OF_BOTH,
 	DV_OPT_END,
 };
@@ -88,7 +95,7 @@ const dv_cmd dv_cmd_import_url = {
 	.name = "import-url",
 	.group = DV_GROUP_SHARE,
 	.summary = "track data from a URL",
-	.synopsis = "[-f] [--no-download] URL [PATH]",
+	.synopsis = "[-f] [--no-download | --to-remote [-r NAME]] URL [PATH]",
 	.opts = import_url_opts,
 	.args_size = sizeof(import_args),
 	.run = import_url_run,

@@ -23,6 +23,15 @@ int dv_cli_begin(const dv_cli *cli, int argc, int min, int max, dv_repo **out)
 	return rc ? rc : dv_cli_open(out);
 }
 
+int dv_cli_check_to_remote(bool to_remote, const char *remote, bool no_download)
+{
+	if (to_remote && no_download)
+		return dv_out_usage("'--to-remote' reads the data, '--no-download' does not");
+	if (remote && !to_remote)
+		return dv_out_usage("'--remote' goes with '--to-remote'");
+	return 0;
+}
+
 int dv_cli_begin_list(const dv_cli *cli, int argc, int min, int max, dv_repo **out, json_t **list)
 {
 	int rc = dv_cli_begin(cli, argc, min, max, out);
@@ -231,6 +240,10 @@ json_t *dv_cli_event_json(const dv_output_event *e)
 	set_bool(j, "changed", e->changed);
 	dv_cli_json_count(j, "size", e->size);
 	dv_cli_json_count(j, "files", e->nfiles);
+	if (e->sent_to) {
+		dv_out_json_bytes(j, "remote", e->sent_to);
+		dv_cli_json_count(j, "sent", e->sent);
+	}
 	return j;
 }
 
@@ -256,7 +269,7 @@ int dv_cli_recorded(const dv_output_event *e, void *outputs)
 	if (o->quiet)
 		return 0;
 	dv_out_name(e->path);
-	if (!e->changed && !e->made) {
+	if (!e->changed && !e->made && !e->sent) {
 		dv_out(": unchanged\n");
 		return 0;
 	}
@@ -266,6 +279,13 @@ int dv_cli_recorded(const dv_output_event *e, void *outputs)
 		       dv_out_plural(e->nfiles, "file", "files"));
 	if (e->is_dir && e->nfiles < e->nfiles_before)
 		dv_out("%s fewer than before, ", dv_cli_count(count, e->nfiles_before - e->nfiles));
+	if (e->sent_to) {
+		dv_out("%s recorded (%s new on remote ", dv_out_size(size, e->size),
+		       dv_out_size(more, e->sent));
+		dv_out_name(e->sent_to);
+		dv_out(")\n");
+		return 0;
+	}
 	dv_out("%s %s (%s new in the cache)\n", dv_out_size(size, e->size),
 	       e->made ? "stored" : "recorded", dv_out_size(more, grown));
 	return 0;

@@ -46,6 +46,8 @@ int dv_cli_open(dv_repo **out);
 int dv_cli_begin(const dv_cli *cli, int argc, int min, int max, dv_repo **out);
 /* The same, with an empty array in *list for what --json asks for. */
 int dv_cli_begin_list(const dv_cli *cli, int argc, int min, int max, dv_repo **out, json_t **list);
+/* Do '--to-remote' and its company go together? 0, or prints and returns an exit code. */
+int dv_cli_check_to_remote(bool to_remote, const char *remote, bool no_download);
 
 /* Is that the address of another repository: a URL, "host:path" with a user, or the folder of one
  * that is not the workspace of the working folder? */

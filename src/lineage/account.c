@@ -7,6 +7,7 @@
 #include "repo/import.h"
 #include "base/clock.h"
 #include "repo/record.h"
+#include "repo/toremote.h"
 
 typedef struct account {
 	dv_repo *repo;
@@ -95,6 +96,15 @@ int dv_add(dv_repo *r, const char *const *targets, size_t n, const dv_add_option
 	dv_accountant who;
 
 	return dv_repo_add(r, targets, n, o, accountant(&who, &a), cb, payload);
+}
+
+int dv_add_to_remote(dv_repo *r, const char *source, const dv_to_remote_options *o,
+		     dv_output_cb cb, void *payload)
+{
+	dv_auto(account) a = { .repo = r, .type = "add" };
+	dv_accountant who;
+
+	return dv_repo_add_to_remote(r, source, o, accountant(&who, &a), cb, payload);
 }
 
 int dv_commit(dv_repo *r, const char *const *targets, size_t n, const dv_commit_options *o,

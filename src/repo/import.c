@@ -85,7 +85,7 @@ static int check_place(dv_importing *im)
 	const dv_output *o = dv_output_list_holding(&im->rec.outputs, im->path, NULL);
 	int rc;
 
-	if (o && o->stage)
+	if (o && (o->stage || o->filtered))
 		return dv_record_refuse(&im->rec, o, "import", im->path);
 	if (o && strcmp(o->path, im->path) != 0)
 		return dv_err_hint(dv_err(DV_EEXISTS, "'%s' lies in the output '%s'", im->path,
@@ -101,6 +101,11 @@ static int check_place(dv_importing *im)
 
 int dv_importing_open(dv_importing *im, dv_output_cb cb, void *payload)
 {
+	return dv_importing_open_at(im, cb, payload, im->path != NULL);
+}
+
+int dv_importing_open_at(dv_importing *im, dv_output_cb cb, void *payload, bool check)
+{
 	int rc = dv_record_open(&im->rec, im->repo, im->jobs, im->no_stage);
 
 	if (rc)
@@ -108,7 +113,7 @@ int dv_importing_open(dv_importing *im, dv_output_cb cb, void *payload)
 	im->rec.accountant = im->accountant;
 	im->rec.cb = cb;
 	im->rec.payload = payload;
-	return im->path ? check_place(im) : 0;
+	return check ? check_place(im) : 0;
 }
 
 /* -- putting it there -------------------------------------------------------------------------- */

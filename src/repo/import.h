@@ -39,6 +39,9 @@ int dv_importing_place(dv_importing *im, const char *out, const char *usual) DV_
 int dv_importing_open(dv_importing *im, dv_output_cb cb, void *payload) DV_MUST_CHECK;
 /** Refuses a place where something came meanwhile, as a download takes long. */
 int dv_importing_check_free(const dv_importing *im) DV_MUST_CHECK;
+/** The same; refuses only if it is to `check`. */
+int dv_importing_open_at(dv_importing *im, dv_output_cb cb, void *payload, bool check)
+	DV_MUST_CHECK;
 /** Publishes the pointer, whose content the store has unless `absent`, and puts it into the
  *  workspace. `old`: of the output so far, or NULL. */
 int dv_importing_publish(dv_importing *im, const dv_pointer *p, const dv_pointer *old,

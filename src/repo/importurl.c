@@ -17,6 +17,7 @@
 #include "base/sha256.h"
 #include "base/url.h"
 #include "repo/fill.h"
+#include "repo/toremote.h"
 #include "transfer/foreign.h"
 
 #define FRESH_NS (INT64_C(3) * 1000000000)	/* a time so young may stay through a change */
@@ -68,8 +69,7 @@ static void decode(char *name)
 	memcpy(name, plain, n + 1);
 }
 
-/* The name that the output gets when none is given. */
-static int usual_name(const dv_urlplace *u, const char *out, char **name)
+int dv_urlplace_usual(const dv_urlplace *u, const char *out, char **name)
 {
 	const char *base = dv_path_base(*u->name ? u->name : u->url);
 
@@ -80,7 +80,8 @@ static int usual_name(const dv_urlplace *u, const char *out, char **name)
 		return 0;
 	if (!out && (!*u->name || u->is_folder))
 		return dv_err_hint(dv_err(DV_EUSAGE, "the URL names no file"),
-				   "name the output as well: 'dv import-url URL PATH'");
+				   "name the output as well: 'dv import-url URL PATH', or "
+				   "'dv add --to-remote -o PATH URL'");
 	decode(*name);
 	return 0;
 }
@@ -241,16 +242,7 @@ int dv_urlplace_open(dv_urlplace *u, dv_repo *r, const char *url, const char *ba
 
 /* -- what is there ----------------------------------------------------------------------------- */
 
-typedef struct line {
-	char *path;
-	dv_remote_look look;
-} line;
-typedef struct lines {
-	line *l;
-	size_t n, cap;
-	uint64_t size;
-} lines;
-static void lines_release(lines *l)
+void dv_urlfiles_release(dv_urlfiles *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		free(l->l[i].path);
@@ -259,7 +251,7 @@ static void lines_release(lines *l)
 
 static int on_file(const char *path, const dv_remote_look *look, void *payload)
 {
-	lines *l = payload;
+	dv_urlfiles *l = payload;
 
 	if (!dv_path_is_safe(path) || dv_repo_is_own(path))
 		return dv_err(DV_EUNSAFE, "'%s' is no path that data may have", path);
@@ -268,7 +260,7 @@ static int on_file(const char *path, const dv_remote_look *look, void *payload)
 	int rc = dv_grow(&l->l, &l->cap, l->n + 1, sizeof *l->l);
 	if (rc)
 		return rc;
-	l->l[l->n] = (line){ .path = dv_strdup(path), .look = *look };
+	l->l[l->n] = (dv_urlfile){ .path = dv_strdup(path), .look = *look };
 	if (!l->l[l->n].path)
 		return DV_ERROR;
 	l->size += look->has_size ? look->size : 0;
@@ -278,10 +270,10 @@ static int on_file(const char *path, const dv_remote_look *look, void *payload)
 
 static int by_path(const void *a, const void *b)
 {
-	return strcmp(((const line *)a)->path, ((const line *)b)->path);
+	return strcmp(((const dv_urlfile *)a)->path, ((const dv_urlfile *)b)->path);
 }
 
-static int make_checksum(dv_source *s, const lines *l)
+static int make_checksum(dv_source *s, const dv_urlfiles *l)
 {
 	dv_sha256_ctx sum;
 	dv_auto(dv_buf) b = DV_BUF_INIT;
@@ -321,7 +313,7 @@ static bool is_young(int64_t mtime_ns)
 	return mtime_ns > now.tv_sec * INT64_C(1000000000) + now.tv_nsec - FRESH_NS;
 }
 
-static int look(dv_urlplace *u, dv_source *s, lines *l)
+int dv_urlplace_look(dv_urlplace *u, dv_source *s, dv_urlfiles *l)
 {
 	dv_remote_look k;
 	int rc = dv_foreign_look(u->f, u->name, &k);
@@ -365,7 +357,7 @@ static int get_file(dv_urlplace *u, const char *name, const char *to)
 	return dv_foreign_get(u->f, name, fd, UINT64_MAX);
 }
 
-static int get_all(dv_urlplace *u, const dv_source *s, const lines *l, const char *to)
+static int get_all(dv_urlplace *u, const dv_source *s, const dv_urlfiles *l, const char *to)
 {
 	int rc = 0;
 
@@ -393,18 +385,30 @@ static bool is_as_before(const dv_source *a, const dv_source *b)
 	       (!a->etag || !b->etag || !strcmp(a->etag, b->etag)) && a->mtime_ns == b->mtime_ns;
 }
 
+int dv_urlplace_check_again(dv_urlplace *u, const dv_source *before)
+{
+	dv_autoptr(dv_source) after = dv_source_copy(before);
+	dv_auto(dv_urlfiles) again = { 0 };
+
+	if (!after)
+		return dv_err_nomem();
+	int rc = dv_urlplace_look(u, after, &again);
+	if (rc || is_as_before(before, after))
+		return rc;
+	return dv_err_hint(dv_err(DV_ETRANSIENT, "it changed while it was read"),
+			   "run the command again");
+}
+
 /* Into the store, by way of a folder of ours. */
-static int bring(dv_urlplace *u, dv_source *s, const lines *l, int jobs, dv_tree_entry *e)
+static int bring(dv_urlplace *u, dv_source *s, const dv_urlfiles *l, int jobs, dv_tree_entry *e)
 {
 	dv_autofree char *work = dv_path_join(u->dir, "get");
 	dv_autofree char *root = work ? dv_path_join(work, "files") : NULL;
 	dv_autofree char *to = root ? dv_path_join(root, "x") : NULL;
-	dv_autoptr(dv_source) after = dv_source_copy(s);
-	dv_auto(lines) again = { 0 };
 	dv_store *own;
 	int rc;
 
-	if (!to || !after)
+	if (!to)
 		return dv_err_nomem();
 	if ((rc = dv_repo_store(u->user, &own)) || (rc = dv_fs_remove_tree(work)) ||
 	    (rc = dv_fs_mkdirs(root)))
@@ -412,15 +416,44 @@ static int bring(dv_urlplace *u, dv_source *s, const lines *l, int jobs, dv_tree
 	dv_progress_start("downloading", s->has_size ? s->size : 0, s->is_dir ? s->nfiles : 1);
 	rc = get_all(u, s, l, to);
 	dv_progress_end();
-	if (rc || (rc = look(u, after, &again)))
+	if (rc || (rc = dv_urlplace_check_again(u, s)))
 		return rc;
-	if (!is_as_before(s, after))
-		return dv_err_hint(dv_err(DV_ETRANSIENT, "it changed while it was read"),
-				   "run the command again");
 	rc = dv_fill_store(root, work, u->user->cache_dir, jobs, e);
 	if (dv_fs_remove_tree(work))
 		dv_error_clear();
 	return rc ? rc : dv_store_refresh(own);
+}
+
+typedef struct sending {
+	dv_urlplace *u;
+	dv_source *s;
+	dv_urlfiles *l;
+	bool again;
+} sending;
+
+static int send_files(dv_toremote *t, dv_writer *w, dv_tree_entry *out, void *payload)
+{
+	sending *x = payload;
+	int rc = 0;
+
+	(void)t;
+	if (x->again) {
+		dv_urlfiles_release(x->l);
+		*x->l = (dv_urlfiles){ 0 };
+		rc = dv_urlplace_look(x->u, x->s, x->l);
+	}
+	x->again = true;
+	return rc ? rc : dv_urlplace_ingest(x->u, x->s, x->l, w, out);
+}
+
+/* To a remote, from which it may be brought. */
+static int send_to(dv_urlplace *u, dv_toremote *t, const char *remote, const char *path,
+		   dv_source *s, dv_urlfiles *l, int jobs, dv_tree_entry *e)
+{
+	sending x = { u, s, l, false };
+	int rc = dv_toremote_open(t, u->user, remote, u->url, jobs);
+
+	return rc ? rc : dv_toremote_run(t, send_files, &x, path, e);
 }
 
 static int fail(int rc, const char *url)
@@ -438,6 +471,17 @@ static char *written_url(const dv_repo *r, const dv_urlplace *u, const char *url
 	return dv_path_relative(u->url, r->root);
 }
 
+/* `pending`: nothing is known of what was not read. */
+static int make_pointer(dv_pointer *p, const char *path, const dv_tree_entry *e, dv_source *s,
+			bool pending)
+{
+	dv_source bare = { .url = s->url };
+	int rc = dv_import_pointer(p, path, e, pending ? &bare : s);
+
+	p->is_pending = !rc && pending;
+	return rc;
+}
+
 int dv_repo_import_url(dv_repo *r, const char *url, const dv_import_options *o,
 		       const dv_accountant *a, dv_output_cb cb, void *payload)
 {
@@ -446,55 +490,56 @@ int dv_repo_import_url(dv_repo *r, const char *url, const dv_import_options *o,
 				     .jobs = o->jobs, .accountant = a };
 	dv_auto(dv_urlplace) u = { .lock = DV_LOCK_INIT };
 	dv_autoptr(dv_source) s = dv_calloc(1, sizeof *s);
-	dv_auto(lines) l = { 0 };
+	dv_auto(dv_urlfiles) l = { 0 };
 	dv_auto(dv_pointer) p = DV_POINTER_INIT;
+	dv_auto(dv_toremote) t = { .lock = DV_LOCK_INIT };
 	dv_tree_entry e = { .kind = 'f' };
 	int rc;
 
 	if (!s)
 		return DV_ERROR;
+	if (o->to_remote && o->no_download)
+		return dv_err(DV_EUSAGE, "what is not read cannot be sent to a remote");
 	if ((rc = dv_urlplace_open(&u, r, url, NULL)))
 		return rc;
 	dv_autofree char *usual = NULL;
-	if ((rc = usual_name(&u, o->out, &usual)))
+	if ((rc = dv_urlplace_usual(&u, o->out, &usual)))
 		return fail(rc, url);
 	s->url = written_url(r, &u, url);
 	if (!s->url)
 		return dv_err_nomem();
 	if ((rc = dv_importing_place(&im, o->out, usual)))
 		return rc;
-	if ((rc = look(&u, s, &l)))
+	if ((rc = dv_urlplace_look(&u, s, &l)))
 		return fail(rc, url);
 	if ((rc = dv_importing_open(&im, cb, payload)))
 		return rc;
-	if (!o->no_download && (rc = bring(&u, s, &l, o->jobs, &e)))
-		return fail(rc, url);
-	if ((rc = dv_importing_check_free(&im)))
-		return rc;
-	if (o->no_download) {
-		/* Nothing is known of what was not read. */
-		const char *kept = s->url;
-		dv_autofree dv_source *bare = dv_calloc(1, sizeof *bare);
-
-		if (!bare)
-			return DV_ERROR;
-		bare->url = (char *)(uintptr_t)kept;
-		rc = dv_import_pointer(&p, im.path, &e, bare);
-		p.is_pending = true;
-	} else {
-		rc = dv_import_pointer(&p, im.path, &e, s);
+	if (o->to_remote) {
+		dv_toremote_unlock(&im);
+		if ((rc = send_to(&u, &t, o->remote, im.path, s, &l, o->jobs, &e)))
+			return fail(rc, url);
+		rc = dv_importing_open(&im, cb, payload);
+	} else if (!o->no_download) {
+		rc = bring(&u, s, &l, o->jobs, &e);
 	}
-	if (rc || (rc = dv_importing_publish(&im, &p, NULL, o->no_download)))
+	if (rc)
+		return o->to_remote ? rc : fail(rc, url);
+	if ((rc = dv_importing_check_free(&im)) ||
+	    (rc = make_pointer(&p, im.path, &e, s, o->no_download)) ||
+	    (rc = o->to_remote ? dv_toremote_publish(&t, &im, &p, NULL)
+			       : dv_importing_publish(&im, &p, NULL, o->no_download)))
 		return rc;
 	return dv_record_finish(&im.rec, NULL);
 }
 
-int dv_importurl_again(dv_repo *r, const dv_pointer *p, bool no_download, int jobs, dv_source **out,
-		       dv_tree_entry *e, bool *same)
+int dv_importurl_again(dv_repo *r, const dv_output *o, const dv_update_options *how, dv_toremote *t,
+		       dv_source **out, dv_tree_entry *e, bool *same)
 {
+	const dv_pointer *p = &o->pointer;
+	const char *remote = how->remote ? how->remote : p->remote;
 	dv_auto(dv_urlplace) u = { .lock = DV_LOCK_INIT };
 	dv_autoptr(dv_source) s = dv_calloc(1, sizeof *s);
-	dv_auto(lines) l = { 0 };
+	dv_auto(dv_urlfiles) l = { 0 };
 	int rc;
 
 	*same = false;
@@ -505,10 +550,16 @@ int dv_importurl_again(dv_repo *r, const dv_pointer *p, bool no_download, int jo
 		return DV_ERROR;
 	if ((rc = dv_urlplace_open(&u, r, s->url, r->root)))
 		return rc;
-	if ((rc = look(&u, s, &l)))
+	if ((rc = dv_urlplace_look(&u, s, &l)))
 		return fail(rc, s->url);
 	*same = !p->is_pending && dv_source_is_unchanged(p->source, s);
-	if (!*same && !no_download && (rc = bring(&u, s, &l, jobs, e)))
+	if (*same || how->no_download)
+		rc = 0;
+	else if (how->to_remote)
+		rc = send_to(&u, t, remote, o->path, s, &l, how->jobs, e);
+	else
+		rc = bring(&u, s, &l, how->jobs, e);
+	if (rc)
 		return fail(rc, s->url);
 	*out = dv_steal(&s);
 	return 0;

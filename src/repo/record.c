@@ -163,7 +163,8 @@ static int publish(dv_record *c, const char *path, const char *pointer_path, con
 	const dv_output_event e = { .path = path, .pointer = pointer_path, .oid = hex,
 				    .is_dir = p->is_dir, .changed = changed, .size = p->size,
 				    .nfiles = p->is_dir ? p->nfiles : 1, .stored = stored,
-				    .nfiles_before = before };
+				    .nfiles_before = before, .sent_to = c->sent_to,
+				    .sent = c->sent };
 	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 
@@ -174,8 +175,14 @@ int dv_record_known(dv_record *c, const char *path, const char *pointer_path, co
 		       old && p->is_dir ? old->nfiles : 0, absent ? ABSENT : WHOLE);
 }
 
-/* What was changed here is no longer what it was taken from elsewhere as. */
-static void make_own(dv_pointer *p, const char *path)
+int dv_record_sent(dv_record *c, const char *path, const char *pointer_path, const dv_pointer *p,
+		   const dv_pointer *old)
+{
+	return publish(c, path, pointer_path, p, old ? &old->oid : NULL,
+		       old && p->is_dir ? old->nfiles : 0, PART);
+}
+
+void dv_record_make_own(dv_pointer *p, const char *path)
 {
 	if (!p->source)
 		return;
@@ -238,7 +245,7 @@ int dv_record_output(dv_record *c, const char *path, const char *pointer_path,
 	if (!p.path && !(p.path = dv_strdup(dv_path_base(path))))
 		return dv_err_nomem();
 	if (!dv_oid_eq(&p.oid, &now.oid))
-		make_own(&p, path);
+		dv_record_make_own(&p, path);
 	p.is_pending = false;
 	p.oid = now.oid;
 	p.size = now.size;
@@ -290,7 +297,7 @@ int dv_record_inner(dv_record *c, dv_output *o, const char *inner)
 		return r;
 	dv_oid old = o->pointer.oid;
 	if (!dv_oid_eq(&old, &g.oid))
-		make_own(&o->pointer, o->path);
+		dv_record_make_own(&o->pointer, o->path);
 	o->pointer.oid = g.oid;
 	o->pointer.size = g.size;
 	uint64_t before = o->pointer.nfiles;

@@ -40,6 +40,8 @@ typedef struct dv_record {
 	size_t nstaged, staged_cap;
 	dv_lock lock;			/* of the work tree, from open to release */
 	bool locked;
+	const char *sent_to;		/* the remote that dv_record_sent() is about; borrowed */
+	uint64_t sent;			/* bytes that went there */
 	const dv_accountant *accountant;	/* or NULL */
 	dv_output_cb cb;
 	void *payload;
@@ -62,6 +64,9 @@ int dv_record_made(dv_record *c, dv_reader *reader, const dv_output *o, bool nam
  *  ignore line, git's index. `old`: its pointer so far, or NULL. */
 int dv_record_known(dv_record *c, const char *path, const char *pointer_path, const dv_pointer *p,
 		    const dv_pointer *old, bool absent) DV_MUST_CHECK;
+/** The same for one whose content a remote has, and the store need not have. */
+int dv_record_sent(dv_record *c, const char *path, const char *pointer_path, const dv_pointer *p,
+		   const dv_pointer *old) DV_MUST_CHECK;
 /** May there be a new output at the path? Refuses with a hint. */
 int dv_record_check_new(dv_record *c, const char *path) DV_MUST_CHECK;
 /** DV_EDIRTY when files that the recorded directory `tree` has at `path` (root-relative) are
@@ -70,6 +75,9 @@ int dv_record_check_whole(const dv_record *c, const char *path, const dv_oid *tr
 /** The failure of whoever wants to `what` ("track") the path, which is at or in the output of a
  *  stage: that is the pipeline's; or passes through the filter: that is git's. */
 int dv_record_refuse(const dv_record *c, const dv_output *o, const char *what, const char *path);
+/** What was changed here is no longer what it was taken from elsewhere as: says so, and drops where
+ *  that was. */
+void dv_record_make_own(dv_pointer *p, const char *path);
 /** Puts what changed into git's index, and commits that alone when there is a message. */
 int dv_record_finish(dv_record *c, const char *message) DV_MUST_CHECK;
 /** Notes a path to be staged. */

@@ -176,9 +176,10 @@ static int remove_output(dv_record *c, const dv_output *o, const dv_remove_optio
 	    (r = stage_removed(c, o->pointer_path, ignore, has_ignore)) < 0)
 		return r;
 	dv_oid_hex(hex, &o->pointer.oid);
-	dv_output_event e = { o->path, o->pointer_path, hex, o->pointer.is_dir, true,
-			      o->pointer.size, o->pointer.is_dir ? o->pointer.nfiles : 1, 0, 0,
-			      false };
+	const dv_output_event e = { .path = o->path, .pointer = o->pointer_path, .oid = hex,
+				    .is_dir = o->pointer.is_dir, .changed = true,
+				    .size = o->pointer.size,
+				    .nfiles = o->pointer.is_dir ? o->pointer.nfiles : 1 };
 	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 
@@ -374,8 +375,9 @@ static int move_output(dv_record *c, dv_output *o, const char *to)
 	dv_statcache_flush(cache);
 	char hex[DV_OID_HEX_SIZE + 1];
 	dv_oid_hex(hex, &p.oid);
-	dv_output_event e = { to, rel_pointer.p, hex, p.is_dir, true, p.size,
-			      p.is_dir ? p.nfiles : 1, 0, 0, false };
+	const dv_output_event e = { .path = to, .pointer = rel_pointer.p, .oid = hex,
+				    .is_dir = p.is_dir, .changed = true, .size = p.size,
+				    .nfiles = p.is_dir ? p.nfiles : 1 };
 	return c->cb ? c->cb(&e, c->payload) : 0;
 }
 

@@ -128,13 +128,13 @@ static int refuse_special(const char *path, mode_t mode)
 	return dv_err_hint(DV_ERROR, "remove it, or name it in .dvignore");
 }
 
-/* True when the content behind a remembered oid is where it must be: with a writer, in its
- * store. */
+/* True when the content behind a remembered oid is where it must be: with a writer, in its store;
+ * or where that sends, which no recipe vouches for. */
 static bool is_kept(dv_scan *s, const dv_oid *oid)
 {
 	return !s->writer || dv_store_has_object(s->store, oid) ||
 	       dv_writer_has(s->writer, DV_KIND_CHUNK, oid) ||
-	       dv_writer_has(s->writer, DV_KIND_RECIPE, oid);
+	       (!dv_writer_sends(s->writer) && dv_writer_has(s->writer, DV_KIND_RECIPE, oid));
 }
 
 /* Takes the oid over from the stat cache when it vouches for the file. */
@@ -520,7 +520,8 @@ static int read_file(dv_scan *s, int dirfd, const char *dir, node *d, size_t i, 
 	entry *e = &d->e[i];
 	dv_scan_before_by_name(d, e);
 	dv_autofree char *path = dv_path_join(dir, e->f.name);
-	dv_autofree char *whole = e->linked ? dv_store_whole_path(s->store, &e->f.oid) : NULL;
+	dv_store *own = s->linked_to ? s->linked_to : s->store;
+	dv_autofree char *whole = e->linked ? dv_store_whole_path(own, &e->f.oid) : NULL;
 	const char *name = e->linked ? whole : e->f.name;
 	const dv_oid was = e->f.oid, *before = e->had ? &was : NULL;
 	struct stat st;

@@ -38,6 +38,10 @@ typedef struct dv_scan_watch {
 /** Borrows `w`. */
 void dv_scan_watched(dv_scan *s, const dv_scan_watch *w);
 
+/** Links to files of the store `own` (borrowed) count as those files, where the scan's own store is
+ *  another one: what it has is read like anything else. */
+void dv_scan_linked_to(dv_scan *s, dv_store *own);
+
 /** What a path is. kind 0: nothing is there. */
 typedef struct dv_scanned {
 	char kind;		/* 0 f x l d */

@@ -88,6 +88,7 @@ struct dv_scan {
 	const dv_scan_watch *watch;	/* or NULL */
 	dv_encoder **enc;	/* one a worker, and one for the calling thread; made when needed */
 	dv_store *store;
+	dv_store *linked_to;	/* whose files links lead to, when that is another; or NULL */
 	int rootfd;
 	char *base;		/* path of the last scan */
 	dv_oid before;		/* what the output was by its pointer; zero: nobody knows */

@@ -19,6 +19,11 @@ void dv_scan_set_file(dv_cached_file *f, const struct stat *st, int64_t since)
 		f->ino = 0;
 }
 
+void dv_scan_linked_to(dv_scan *s, dv_store *own)
+{
+	s->linked_to = own;
+}
+
 void dv_scan_watched(dv_scan *s, const dv_scan_watch *w)
 {
 	s->watch = w;
@@ -200,18 +205,19 @@ int dv_scan_note_relink(dv_scan *s, const node *d, const entry *e, int dirfd)
 
 bool dv_scan_look_through(dv_scan *s, int dirfd, entry *e)
 {
+	dv_store *own = s->linked_to ? s->linked_to : s->store;
 	dv_autofree char *path = NULL;
 	struct stat st;
 
-	if (!s->store || !dv_links_points_in(s->store, dirfd, e->f.name, &e->f.oid) ||
-	    !(path = dv_store_whole_path(s->store, &e->f.oid)) || lstat(path, &st) < 0 ||
+	if (!own || !dv_links_points_in(own, dirfd, e->f.name, &e->f.oid) ||
+	    !(path = dv_store_whole_path(own, &e->f.oid)) || lstat(path, &st) < 0 ||
 	    !S_ISREG(st.st_mode))
 		return false;
 	e->linked = true;
 	dv_scan_set_file(&e->f, &st, dv_now_ns());
 	e->f.ino = 0;
 	e->nfiles = 1;
-	e->todo = !dv_store_has_whole(s->store, &e->f.oid, NULL);
+	e->todo = s->linked_to || !dv_store_has_whole(own, &e->f.oid, NULL);
 	return true;
 }
 

@@ -7,6 +7,7 @@
 #include "repo/fill.h"
 #include "repo/importurl.h"
 #include "repo/targets.h"
+#include "repo/toremote.h"
 
 typedef struct updating {
 	dv_importing im;
@@ -24,7 +25,8 @@ static void updating_release(updating *u)
 }
 
 /* Writes the pointer anew, with what is there now, and brings that into the workspace. */
-static int take(updating *u, const dv_output *o, const dv_tree_entry *e, dv_source *s, bool absent)
+static int take(updating *u, const dv_output *o, const dv_tree_entry *e, dv_source *s, bool absent,
+		dv_toremote *t)
 {
 	dv_auto(dv_pointer) p = DV_POINTER_INIT;
 	int rc = dv_pointer_copy(&p, &o->pointer);
@@ -36,7 +38,7 @@ static int take(updating *u, const dv_output *o, const dv_tree_entry *e, dv_sour
 	if (!p.source)
 		return DV_ERROR;
 	bool same = !p.is_pending && dv_oid_eq(&p.oid, &e->oid);
-	if (!same && !absent && (rc = dv_importing_check_clean(&u->im, &o->pointer, &e->oid)))
+	if (!same && !absent && !t && (rc = dv_importing_check_clean(&u->im, &o->pointer, &e->oid)))
 		return rc;
 	p.oid = e->oid;
 	p.size = e->size;
@@ -45,6 +47,9 @@ static int take(updating *u, const dv_output *o, const dv_tree_entry *e, dv_sour
 	p.nfiles = p.is_dir ? e->nfiles : 0;
 	p.is_pending = false;
 	u->sum->changed += !same;
+	if (t && !same)
+		return dv_toremote_publish(t, &u->im, &p,
+					   o->pointer.is_pending ? NULL : &o->pointer);
 	/* What did not change stays as it is in the workspace, whatever that is. */
 	return dv_importing_publish(&u->im, &p, o->pointer.is_pending ? NULL : &o->pointer,
 				    absent || same);
@@ -74,11 +79,12 @@ static int update_repo(updating *u, const dv_output *o)
 	if (!absent && !(known && dv_oid_eq(&e.oid, &o->pointer.oid)) &&
 	    (rc = dv_fill_bring(&plan, u->im.repo, u->im.jobs, &e, NULL)))
 		return rc;
-	return take(u, o, &e, s, absent);
+	return take(u, o, &e, s, absent, NULL);
 }
 
 static int update_url(updating *u, const dv_output *o)
 {
+	dv_auto(dv_toremote) t = { .lock = DV_LOCK_INIT };
 	dv_autoptr(dv_source) s = NULL;
 	dv_tree_entry e;
 	bool same;
@@ -86,8 +92,7 @@ static int update_url(updating *u, const dv_output *o)
 
 	if (u->o->rev)
 		return dv_err(DV_EUSAGE, "it comes from a URL, where there are no revisions");
-	rc = dv_importurl_again(u->im.repo, &o->pointer, u->o->no_download, u->im.jobs, &s, &e,
-				&same);
+	rc = dv_importurl_again(u->im.repo, o, u->o, &t, &s, &e, &same);
 	if (rc || same)
 		return rc;
 	if (!e.kind) {
@@ -95,7 +100,9 @@ static int update_url(updating *u, const dv_output *o)
 		u->sum->changed++;
 		return 0;
 	}
-	return take(u, o, &e, s, false);
+	rc = take(u, o, &e, s, false, u->o->to_remote ? &t : NULL);
+	u->im.rec.sent_to = NULL;
+	return rc;
 }
 
 static int update_one(updating *u, const dv_output *o)
@@ -105,7 +112,13 @@ static int update_one(updating *u, const dv_output *o)
 	u->im.path = o->path;
 	u->im.pointer_path = o->pointer_path;
 	u->sum->imports++;
-	int rc = s->is_repo ? update_repo(u, o) : update_url(u, o);
+	int rc;
+
+	if (s->is_repo && u->o->to_remote)
+		rc = dv_err_hint(dv_err(DV_EUSAGE, "it comes from a repository, whose remote has "
+					"it"), "'dv import-url' makes outputs that are sent");
+	else
+		rc = s->is_repo ? update_repo(u, o) : update_url(u, o);
 	if (rc && rc != DV_ECANCELLED)
 		rc = dv_err_ctx(rc, "'%s'", o->path);
 	return rc;
@@ -143,6 +156,8 @@ int dv_repo_update(dv_repo *r, const char *const *targets, size_t n, const dv_up
 	int rc;
 
 	*out = (dv_update_summary){ 0 };
+	if (o->to_remote && o->no_download)
+		return dv_err(DV_EUSAGE, "what is not read cannot be sent to a remote");
 	u.im = (dv_importing){ .repo = r, .force = o->force, .no_stage = o->no_stage,
 			       .jobs = o->jobs, .accountant = a };
 	if ((rc = dv_targets_resolve(&t, r, targets, n)) ||
