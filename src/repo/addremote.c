@@ -190,10 +190,11 @@ static int send_url(dv_toremote *t, dv_writer *w, dv_tree_entry *out, void *payl
 	adding *a = payload;
 	dv_autoptr(dv_source) s = dv_calloc(1, sizeof *s);
 	dv_auto(dv_urlfiles) l = { 0 };
+	const dv_urlread how = { .phase = "sending", .jobs = a->o->jobs };
 	int rc = s ? dv_urlplace_look(&a->u, s, &l) : DV_ERROR;
 
 	(void)t;
-	return rc ? rc : dv_urlplace_ingest(&a->u, s, &l, w, out);
+	return rc ? rc : dv_urlplace_ingest(&a->u, s, &l, w, &how, out);
 }
 
 static int send(adding *a, dv_toremote *t, const char *source, dv_tree_entry *e)

@@ -292,19 +292,6 @@ static int store_x(dv_repo *around, dv_store *s, int jobs, dv_tree_entry *out)
 	return 0;
 }
 
-int dv_fill_store(const char *root, const char *dvdir, const char *cache_dir, int jobs,
-		  dv_tree_entry *out)
-{
-	dv_autoptr(dv_repo) around = NULL;
-	dv_store *s;
-	int rc;
-
-	if ((rc = dv_fill_around(&around, root, dvdir, cache_dir)) ||
-	    (rc = dv_repo_store(around, &s)))
-		return rc;
-	return store_x(around, s, jobs, out);
-}
-
 /* Files of git have to be read to be known. */
 static int store_files(dv_fill *p, dv_repo *around, int jobs, dv_tree_entry *out,
 		       dv_move_stats *moved)

@@ -42,8 +42,4 @@ int dv_fill_bring(dv_fill *p, dv_repo *r, int jobs, dv_tree_entry *out, dv_move_
 int dv_fill_around(dv_repo **out, const char *root, const char *dvdir, const char *cache_dir)
 	DV_MUST_CHECK;
 
-/** Stores the file or folder "x" that lies in the folder `root`; *out is what it is. */
-int dv_fill_store(const char *root, const char *dvdir, const char *cache_dir, int jobs,
-		  dv_tree_entry *out) DV_MUST_CHECK;
-
 #endif

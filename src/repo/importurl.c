@@ -16,7 +16,6 @@
 #include "base/progress.h"
 #include "base/sha256.h"
 #include "base/url.h"
-#include "repo/fill.h"
 #include "repo/toremote.h"
 #include "transfer/foreign.h"
 
@@ -343,40 +342,6 @@ int dv_urlplace_look(dv_urlplace *u, dv_source *s, dv_urlfiles *l)
 
 /* -- bringing ---------------------------------------------------------------------------------- */
 
-static int get_file(dv_urlplace *u, const char *name, const char *to)
-{
-	dv_autofree char *dir = dv_path_dir(to);
-	int rc = dir ? dv_fs_mkdirs(dir) : dv_err_nomem();
-	dv_autoclose int fd = rc ? -1 : dv_fs_openat(AT_FDCWD, to, O_WRONLY | O_CREAT | O_TRUNC |
-						     O_NOFOLLOW, 0666);
-
-	if (rc)
-		return rc;
-	if (fd < 0)
-		return dv_err_sys("cannot make '%s'", to);
-	return dv_foreign_get(u->f, name, fd, UINT64_MAX);
-}
-
-static int get_all(dv_urlplace *u, const dv_source *s, const dv_urlfiles *l, const char *to)
-{
-	int rc = 0;
-
-	if (!s->is_dir)
-		return get_file(u, u->name, to);
-	if ((rc = dv_fs_mkdirs(to)))
-		return rc;
-	for (size_t i = 0; !rc && i < l->n; i++) {
-		dv_autofree char *name = *u->name ? dv_path_join(u->name, l->l[i].path) :
-						    dv_strdup(l->l[i].path);
-		dv_autofree char *path = dv_path_join(to, l->l[i].path);
-
-		rc = name && path ? dv_check_cancel() : dv_err_nomem();
-		if (!rc && !(rc = get_file(u, name, path)))
-			dv_progress_add(l->l[i].look.size, 1);
-	}
-	return rc;
-}
-
 static bool is_as_before(const dv_source *a, const dv_source *b)
 {
 	if (a->is_dir || b->is_dir)
@@ -399,41 +364,29 @@ int dv_urlplace_check_again(dv_urlplace *u, const dv_source *before)
 			   "run the command again");
 }
 
-/* Into the store, by way of a folder of ours. */
-static int bring(dv_urlplace *u, dv_source *s, const dv_urlfiles *l, int jobs, dv_tree_entry *e)
+/* Into the store, where it is durable then. `before`: what it was here so far, or NULL. */
+static int bring(dv_urlplace *u, dv_source *s, const dv_urlfiles *l, dv_importing *im,
+		 const dv_oid *before, dv_tree_entry *e)
 {
-	dv_autofree char *work = dv_path_join(u->dir, "get");
-	dv_autofree char *root = work ? dv_path_join(work, "files") : NULL;
-	dv_autofree char *to = root ? dv_path_join(root, "x") : NULL;
-	dv_store *own;
-	int rc;
+	const dv_urlread how = { .phase = "downloading", .deltas = dv_repo_deltas(u->user),
+				 .jobs = im->jobs, .before = before };
+	int rc = dv_urlplace_ingest(u, s, l, im->rec.writer, &how, e);
 
-	if (!to)
-		return dv_err_nomem();
-	if ((rc = dv_repo_store(u->user, &own)) || (rc = dv_fs_remove_tree(work)) ||
-	    (rc = dv_fs_mkdirs(root)))
-		return rc;
-	dv_progress_start("downloading", s->has_size ? s->size : 0, s->is_dir ? s->nfiles : 1);
-	rc = get_all(u, s, l, to);
-	dv_progress_end();
-	if (rc || (rc = dv_urlplace_check_again(u, s)))
-		return rc;
-	rc = dv_fill_store(root, work, u->user->cache_dir, jobs, e);
-	if (dv_fs_remove_tree(work))
-		dv_error_clear();
-	return rc ? rc : dv_store_refresh(own);
+	return rc ? rc : dv_writer_commit(im->rec.writer, NULL, 0);
 }
 
 typedef struct sending {
 	dv_urlplace *u;
 	dv_source *s;
 	dv_urlfiles *l;
+	int jobs;
 	bool again;
 } sending;
 
 static int send_files(dv_toremote *t, dv_writer *w, dv_tree_entry *out, void *payload)
 {
 	sending *x = payload;
+	const dv_urlread how = { .phase = "sending", .jobs = x->jobs };
 	int rc = 0;
 
 	(void)t;
@@ -443,14 +396,14 @@ static int send_files(dv_toremote *t, dv_writer *w, dv_tree_entry *out, void *pa
 		rc = dv_urlplace_look(x->u, x->s, x->l);
 	}
 	x->again = true;
-	return rc ? rc : dv_urlplace_ingest(x->u, x->s, x->l, w, out);
+	return rc ? rc : dv_urlplace_ingest(x->u, x->s, x->l, w, &how, out);
 }
 
 /* To a remote, from which it may be brought. */
 static int send_to(dv_urlplace *u, dv_toremote *t, const char *remote, const char *path,
 		   dv_source *s, dv_urlfiles *l, int jobs, dv_tree_entry *e)
 {
-	sending x = { u, s, l, false };
+	sending x = { .u = u, .s = s, .l = l, .jobs = jobs };
 	int rc = dv_toremote_open(t, u->user, remote, u->url, jobs);
 
 	return rc ? rc : dv_toremote_run(t, send_files, &x, path, e);
@@ -520,7 +473,7 @@ int dv_repo_import_url(dv_repo *r, const char *url, const dv_import_options *o,
 			return fail(rc, url);
 		rc = dv_importing_open(&im, cb, payload);
 	} else if (!o->no_download) {
-		rc = bring(&u, s, &l, o->jobs, &e);
+		rc = bring(&u, s, &l, &im, NULL, &e);
 	}
 	if (rc)
 		return o->to_remote ? rc : fail(rc, url);
@@ -532,8 +485,8 @@ int dv_repo_import_url(dv_repo *r, const char *url, const dv_import_options *o,
 	return dv_record_finish(&im.rec, NULL);
 }
 
-int dv_importurl_again(dv_repo *r, const dv_output *o, const dv_update_options *how, dv_toremote *t,
-		       dv_source **out, dv_tree_entry *e, bool *same)
+int dv_importurl_again(dv_importing *im, const dv_output *o, const dv_update_options *how,
+		       dv_toremote *t, dv_source **out, dv_tree_entry *e, bool *same)
 {
 	const dv_pointer *p = &o->pointer;
 	const char *remote = how->remote ? how->remote : p->remote;
@@ -548,7 +501,7 @@ int dv_importurl_again(dv_repo *r, const dv_output *o, const dv_update_options *
 		return DV_ERROR;
 	if (p->source->extra && !(s->extra = dv_strdup(p->source->extra)))
 		return DV_ERROR;
-	if ((rc = dv_urlplace_open(&u, r, s->url, r->root)))
+	if ((rc = dv_urlplace_open(&u, im->repo, s->url, im->repo->root)))
 		return rc;
 	if ((rc = dv_urlplace_look(&u, s, &l)))
 		return fail(rc, s->url);
@@ -558,7 +511,7 @@ int dv_importurl_again(dv_repo *r, const dv_output *o, const dv_update_options *
 	else if (how->to_remote)
 		rc = send_to(&u, t, remote, o->path, s, &l, how->jobs, e);
 	else
-		rc = bring(&u, s, &l, how->jobs, e);
+		rc = bring(&u, s, &l, im, p->is_dir || p->is_pending ? NULL : &p->oid, e);
 	if (rc)
 		return fail(rc, s->url);
 	*out = dv_steal(&s);

@@ -11,7 +11,7 @@
  *  or with how->to_remote on the remote that `t`, which the caller releases, is then open for; *e
  *  is what it is; e->kind is 0 without. */
 struct dv_toremote;
-int dv_importurl_again(dv_repo *r, const dv_output *o, const dv_update_options *how,
+int dv_importurl_again(dv_importing *im, const dv_output *o, const dv_update_options *how,
 		       struct dv_toremote *t, dv_source **s, dv_tree_entry *e, bool *same)
 	DV_MUST_CHECK;
 
@@ -51,8 +51,15 @@ void dv_urlfiles_release(dv_urlfiles *l);
 int dv_urlplace_look(dv_urlplace *u, dv_source *s, dv_urlfiles *l) DV_MUST_CHECK;
 /** Looks again after a reading: DV_ETRANSIENT when what was seen before is not there any more. */
 int dv_urlplace_check_again(dv_urlplace *u, const dv_source *before) DV_MUST_CHECK;
-/** Puts all of it into a writer, as a stream: nothing lies on a disk in between. */
+/** How to read. */
+typedef struct dv_urlread {
+	const char *phase;	/* for the progress */
+	bool deltas;		/* store some chunks as deltas, if the writer can */
+	int jobs;		/* files at once, at most; 0: as many as serve the place best */
+	const dv_oid *before;	/* what a file was before, or NULL */
+} dv_urlread;
+/** Puts all of it into a writer, as it comes: nothing lies on a disk in between. */
 int dv_urlplace_ingest(dv_urlplace *u, const dv_source *s, const dv_urlfiles *l, dv_writer *w,
-		       dv_tree_entry *out) DV_MUST_CHECK;
+		       const dv_urlread *how, dv_tree_entry *out) DV_MUST_CHECK;
 
 #endif

@@ -24,6 +24,7 @@ typedef struct got {
 
 struct reading {
 	dv_urlplace *u;
+	const dv_urlread *how;
 	dv_pool *pool;
 	dv_ingest *in;
 	got *g;
@@ -104,7 +105,8 @@ static int take(const void *p, size_t n, void *payload)
 		return dv_buf_add(&t->b, p, n);
 	if (!t->may_stream)
 		return changed(t->g);
-	if ((rc = dv_ingest_stream_begin(t->g->r->in, t->g->path ? t->g->path : "", NULL)))
+	if ((rc = dv_ingest_stream_begin(t->g->r->in, t->g->path ? t->g->path : "",
+					 t->g->r->how->before)))
 		return rc;
 	t->streams = true;
 	if ((rc = put_stream(t, (const uint8_t *)dv_buf_str(&t->b), t->b.n)))
@@ -144,7 +146,8 @@ static int read_one(got *g)
 	else if (t.streams)
 		rc = dv_ingest_stream_end(g->r->in, &g->oid, &size);
 	else if (!rc)
-		rc = dv_ingest_bytes(g->r->in, -1, dv_buf_str(&t.b), t.b.n, NULL, &g->oid);
+		rc = dv_ingest_bytes(g->r->in, -1, dv_buf_str(&t.b), t.b.n,
+				     g->r->how->before, &g->oid);
 	dv_progress_add(0, 1);
 	return rc;
 }
@@ -256,17 +259,21 @@ static int make_trees(reading *r, dv_tree_entry *out)
 
 static int start(reading *r, dv_writer *w)
 {
-	int cpus = dv_cpu_count(), jobs = dv_foreign_jobs(r->u->f);
-	int rc = dv_pool_new(&r->pool, jobs > cpus ? jobs : cpus, 1024);
+	int cpus = dv_cpu_count(), jobs = r->how->jobs;
+	int rc;
 
-	return rc ? rc : dv_ingest_new(&r->in, w, r->pool);
+	if (jobs <= 0 && (jobs = dv_foreign_jobs(r->u->f)) < cpus)
+		jobs = cpus;
+	if ((rc = dv_pool_new(&r->pool, jobs, 1024)) || (rc = dv_ingest_new(&r->in, w, r->pool)))
+		return rc;
+	return dv_ingest_deltas(r->in, r->how->deltas);
 }
 
 int dv_urlplace_ingest(dv_urlplace *u, const dv_source *s, const dv_urlfiles *l, dv_writer *w,
-		       dv_tree_entry *out)
+		       const dv_urlread *how, dv_tree_entry *out)
 {
 	const dv_remote_look one = { .has_size = s->has_size, .size = s->size };
-	dv_auto(reading) r = { .u = u, .n = s->is_dir ? l->n : 1 };
+	dv_auto(reading) r = { .u = u, .how = how, .n = s->is_dir ? l->n : 1 };
 	int rc = start(&r, w);
 
 	*out = (dv_tree_entry){ .kind = 'f' };
@@ -275,7 +282,7 @@ int dv_urlplace_ingest(dv_urlplace *u, const dv_source *s, const dv_urlfiles *l,
 	for (size_t i = 0; i < r.n; i++)
 		r.g[i] = (got){ .r = &r, .path = s->is_dir ? l->l[i].path : NULL,
 				.look = s->is_dir ? &l->l[i].look : &one };
-	dv_progress_start("sending", s->has_size ? s->size : 0, r.n);
+	dv_progress_start(how->phase, s->has_size ? s->size : 0, r.n);
 	if (!(rc = read_all(&r)) && s->is_dir)
 		rc = make_trees(&r, out);
 	dv_progress_end();

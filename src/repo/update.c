@@ -92,7 +92,7 @@ static int update_url(updating *u, const dv_output *o)
 
 	if (u->o->rev)
 		return dv_err(DV_EUSAGE, "it comes from a URL, where there are no revisions");
-	rc = dv_importurl_again(u->im.repo, o, u->o, &t, &s, &e, &same);
+	rc = dv_importurl_again(&u->im, o, u->o, &t, &s, &e, &same);
 	if (rc || same)
 		return rc;
 	if (!e.kind) {
