@@ -64,13 +64,23 @@ static const char **make_argv(const dv_git_call *call)
 /* Its last words, without "fatal: ". */
 static int failed(const dv_process *p)
 {
-	char words[512];
+	char words[1024];
 	const char *w = words, *fatal;
 
 	dv_process_words(p, words, sizeof words);
+	/* That no reason is given where ssh gave one before. */
+	char *general = strstr(words, "; fatal: Could not read from remote repository");
+	if (general) {
+		while (general > words && general[-1] == '.')
+			general--;
+		*general = '\0';
+	}
 	while ((fatal = strstr(w, "fatal: ")) || (fatal = strstr(w, "error: ")))
 		w = fatal + 7;
-	return dv_err(DV_ERROR, "git: %s", *w ? w : "ended with a failure and no word");
+	bool far = general || strstr(words, "unable to access '");
+
+	return dv_err(far ? DV_ETRANSIENT : DV_ERROR, "git: %s",
+		      *w ? w : "ended with a failure and no word");
 }
 
 int dv_git_run(dv_git_call *call, dv_buf *out)
