@@ -224,15 +224,30 @@ static int open_dir(dv_urlplace *u)
 	return rc ? rc : dv_lock_take(&u->lock, lock, true, -1, "what comes from that place");
 }
 
+char *dv_urlplace_host(const char *url)
+{
+	dv_autofree char *shown = dv_url_redact(url);
+	size_t n = shown ? dv_url_scheme(shown) : 0;
+
+	if (!shown)
+		return NULL;
+	return n ? dv_strndup(shown, n + 3 + strcspn(shown + n + 3, "/?#")) : dv_steal(&shown);
+}
+
 int dv_urlplace_open(dv_urlplace *u, dv_repo *r, const char *url, const char *base)
 {
 	dv_autofree char *place = NULL, *shown = dv_url_redact(url);
 	int rc;
 
+	dv_autofree char *host = NULL;
+
 	*u = (dv_urlplace){ .user = r, .lock = DV_LOCK_INIT };
 	if ((rc = make_url(u, url, base)) || (rc = split(u, &place)) || (rc = open_dir(u)))
 		return rc;
-	const dv_remote_options o = { .name = u->remote ? u->remote : "source", .url = place,
+	if (!(host = dv_urlplace_host(u->url)))
+		return DV_ERROR;
+	const dv_remote_options o = { .name = u->remote ? u->remote : "source",
+				      .shown = u->remote ? NULL : host, .url = place,
 				      .url_is_own = u->is_own, .setting = place_setting,
 				      .ctx = u };
 	rc = dv_foreign_open_theirs(&u->f, &o);

@@ -28,6 +28,8 @@ typedef struct dv_urlplace {
 	bool is_folder;		/* the URL ends with a slash */
 } dv_urlplace;
 void dv_urlplace_release(dv_urlplace *u);
+/** "scheme://host" of a URL, without secrets; of what is none all of it. NULL: no memory. */
+char *dv_urlplace_host(const char *url);
 /** Opens what a URL or path names; relative folders start at `base` (NULL: the working folder).
  *  Settings of a remote are used for what lies at or below its URL, and for "remote://NAME/…". */
 int dv_urlplace_open(dv_urlplace *u, dv_repo *r, const char *url, const char *base) DV_MUST_CHECK;

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "base/url.h"
 #include "repo/fill.h"
 #include "repo/importurl.h"
 #include "repo/targets.h"
@@ -14,6 +15,7 @@ typedef struct updating {
 	const dv_update_options *o;
 	dv_update_summary *sum;
 	size_t wanted, nfailed;
+	dv_path_list dead;	/* hosts that did not answer, and repositories out of reach */
 	dv_error failed;
 } updating;
 
@@ -21,6 +23,7 @@ static void updating_release(updating *u)
 {
 	/* Their names are the output's. */
 	u->im.path = u->im.pointer_path = NULL;
+	dv_path_list_release(&u->dead);
 	dv_importing_release(&u->im);
 }
 
@@ -105,6 +108,25 @@ static int update_url(updating *u, const dv_output *o)
 	return rc;
 }
 
+/* Is another import of the same place known to be out of reach? To find that out again would take
+ * as long as before. */
+static int update_from(updating *u, const dv_output *o)
+{
+	const dv_source *s = o->pointer.source;
+	dv_autofree char *host = s->is_repo ? dv_url_redact(s->url) : dv_urlplace_host(s->url);
+
+	if (!host)
+		return DV_ERROR;
+	for (size_t i = 0; i < u->dead.n; i++)
+		if (!strcmp(u->dead.p[i], host))
+			return dv_err(DV_ETRANSIENT, "'%s' did not answer before, so it was not "
+				      "asked again", host);
+	int rc = s->is_repo ? update_repo(u, o) : update_url(u, o);
+	if (rc == DV_ETRANSIENT && dv_path_list_add(&u->dead, host) < 0)
+		return DV_ERROR;
+	return rc;
+}
+
 static int update_one(updating *u, const dv_output *o)
 {
 	const dv_source *s = o->pointer.source;
@@ -118,7 +140,7 @@ static int update_one(updating *u, const dv_output *o)
 		rc = dv_err_hint(dv_err(DV_EUSAGE, "it comes from a repository, whose remote has "
 					"it"), "'dv import-url' makes outputs that are sent");
 	else
-		rc = s->is_repo ? update_repo(u, o) : update_url(u, o);
+		rc = update_from(u, o);
 	if (rc && rc != DV_ECANCELLED)
 		rc = dv_err_ctx(rc, "'%s'", o->path);
 	return rc;

@@ -31,20 +31,20 @@ int dv_foreign_open(dv_foreign **out, const dv_remote_options *o)
 	const dv_driver *d = dv_driver_for(o->url);
 
 	*out = NULL;
-	if (!f || !(f->name = dv_strdup(o->name)))
+	if (!f || !(f->name = dv_strdup(o->shown ? o->shown : o->name)))
 		return DV_ERROR;
 	if (!d)
 		return dv_err(DV_ERROR, "this dv cannot reach '%.*s' URLs: it knows folders, ssh, "
 			      "s3, https, http and programs 'dv-remote-…' on PATH",
 			      (int)strcspn(o->url, ":"), o->url);
-	const dv_driver_options to = { .name = f->name, .jobs = o->jobs, .setting = o->setting,
+	const dv_driver_options to = { .name = o->name, .jobs = o->jobs, .setting = o->setting,
 				       .url_is_own = o->url_is_own, .ctx = o->ctx };
 	const dv_wrap_options wrap = { .name = f->name, .rate = o->rate, .jobs = o->jobs,
 				       .tries = o->tries, .traffic = &f->traffic };
 	int rc = dv_wrap_open(&f->r, d, o->url, &to, &wrap);
 
 	if (rc < 0)
-		return dv_err_ctx(rc, "remote '%s'", o->name);
+		return dv_err_ctx(rc, "remote '%s'", f->name);
 	*out = dv_steal(&f);
 	return 0;
 }

@@ -17,6 +17,7 @@ typedef struct dv_remote_store dv_remote_store;
 
 typedef struct dv_remote_options {
 	const char *name;	/* for messages */
+	const char *shown;	/* in their place, of what has no name; NULL: the name */
 	const char *url;	/* absolute folder or scheme://… */
 	const char *mirror_dir;	/* where log state and segments are kept; made when absent */
 	bool create;		/* initialise an empty place as a store */
