@@ -6,56 +6,11 @@
 #include "cli/common.h"
 #include "cli/takeover.h"
 
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 typedef struct import_args {
 	const char *remote, *cache;
 	bool no_fetch, force, remove, no_stage, dry;
 	int jobs;
 } import_args;
-
-static bool has(const char *dir, const char *name)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	return snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path &&
-	       !lstat(path, &st);
-}
-
-/* The folder here or above that has `name`; false when there is none. */
-static bool find_above(char dir[PATH_MAX], const char *name)
-{
-	if (!getcwd(dir, PATH_MAX))
-		return false;
-	while (!has(dir, name)) {
-		char *slash = strrchr(dir, '/');
-
-		if (!slash || !dir[1])
-			return false;
-		slash[slash == dir] = 0;
-	}
-	return true;
-}
-
-/* Opens the repository; one of DVC's that is none of dv's yet becomes one. */
-static int open_or_init(dv_repo **r, const import_args *a)
-{
-	char dir[PATH_MAX], git[PATH_MAX];
-	const dv_init_options o = { .subdir = true, .no_scm = !find_above(git, ".git") };
-	int rc = dv_repo_open(r, NULL);
-
-	if (rc == DV_ENOREPO && !a->dry && find_above(dir, ".dvc")) {
-		rc = dv_init(dir, &o);
-		if (!rc)
-			rc = dv_repo_open(r, NULL);
-	}
-	return rc ? dv_out_fail(rc) : 0;
-}
 
 static int import_run(dv_cli *cli, void *args, int argc, char **argv)
 {
@@ -74,7 +29,7 @@ static int import_run(dv_cli *cli, void *args, int argc, char **argv)
 	if (!rc && a->remove && a->dry)
 		rc = dv_out_usage("'--remove' and '--dry' exclude each other");
 	if (!rc)
-		rc = open_or_init(&r, a);
+		rc = dv_cli_open_or_init(&r, ".dvc", NULL, a->dry);
 	if (rc)
 		return rc;
 	if (cli->json)

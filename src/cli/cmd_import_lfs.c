@@ -20,11 +20,15 @@ static int import_run(dv_cli *cli, void *args, int argc, char **argv)
 	dv_cli_takeovers t = { .quiet = cli->quiet, .verbose = cli->verbose, .dry = a->dry };
 	dv_takeover_summary sum = { 0 };
 	dv_cli_autorepo dv_repo *r = NULL;
-	int rc = dv_cli_begin_list(cli, argc, 0, 0, &r, &t.list);
+	int rc = dv_out_operands(cli, argc, 0, 0);
 
 	(void)argv;
+	if (!rc)
+		rc = dv_cli_open_or_init(&r, ".git", ".gitattributes", a->dry);
 	if (rc)
 		return rc;
+	if (cli->json)
+		t.list = json_array();
 	rc = dv_import_lfs(r, &o, dv_cli_taken, &t, &sum);
 	return dv_cli_taken_end(&t, rc, &sum, "'git diff --cached' shows the patterns; commit "
 				"them, and add a remote with 'dv remote add'");

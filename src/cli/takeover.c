@@ -3,6 +3,12 @@
 #include "cli/takeover.h"
 #include "cli/common.h"
 
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 static const char *const words[] = {
 	[DV_TAKEN] = "taken over", [DV_TAKEN_BEFORE] = "taken over before",
 	[DV_TAKE_MISSING] = "missing", [DV_TAKE_LEFT] = "left", [DV_TAKE_PLANNED] = "to take over",
@@ -119,4 +125,49 @@ int dv_cli_taken_end(dv_cli_takeovers *t, int rc, const dv_takeover_summary *sum
 			dv_out_hint("%s", hint);
 	}
 	return rc ? dv_out_fail(rc) : DV_EXIT_OK;
+}
+
+/* -- where it goes ----------------------------------------------------------------------------- */
+
+static bool has(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path &&
+	       !lstat(path, &st);
+}
+
+/* The folder here or above that has `name`; false when there is none. */
+static bool find_above(char dir[PATH_MAX], const char *name)
+{
+	if (!getcwd(dir, PATH_MAX))
+		return false;
+	while (!has(dir, name)) {
+		char *slash = strrchr(dir, '/');
+
+		if (!slash || !dir[1])
+			return false;
+		slash[slash == dir] = 0;
+	}
+	return true;
+}
+
+int dv_cli_open_or_init(dv_repo **r, const char *mark, const char *with, bool dry)
+{
+	char dir[PATH_MAX], git[PATH_MAX];
+	const dv_init_options o = { .subdir = true, .no_scm = !find_above(git, ".git") };
+	int rc = dv_repo_open(r, NULL);
+
+	if (rc != DV_ENOREPO || !find_above(dir, mark) || (with && !has(dir, with)))
+		return rc ? dv_out_fail(rc) : 0;
+	if (dry) {
+		dv_out_fail(rc);
+		dv_out_hint("without '--dry' this command makes '%s' one", dir);
+		return DV_EXIT_FAILED;
+	}
+	rc = dv_init(dir, &o);
+	if (!rc)
+		rc = dv_repo_open(r, NULL);
+	return rc ? dv_out_fail(rc) : 0;
 }

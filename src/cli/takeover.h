@@ -19,5 +19,9 @@ int dv_cli_taken(const dv_takeover *t, void *takeovers);
  * changed. An exit code. */
 int dv_cli_taken_end(dv_cli_takeovers *t, int rc, const dv_takeover_summary *sum,
 		     const char *hint);
+/* Opens the repository of the working folder. Where there is none, the folder here or above that
+ * has `mark`, and `with` if that is not NULL, becomes one, unless nothing may change. 0, or prints
+ * and returns an exit code. */
+int dv_cli_open_or_init(dv_repo **r, const char *mark, const char *with, bool dry);
 
 #endif
