@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The edit distance of words. */
+/* The edit distance of words, and sizes in words; see words.h. */
 #include "base/words.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define WORD_MAX 63
@@ -29,4 +30,21 @@ unsigned dv_edit_distance(const char *a, const char *b)
 		}
 	}
 	return row[n];
+}
+
+const char *dv_size_words(char buf[DV_SIZE_WORDS], uint64_t bytes)
+{
+	static const char units[] = "kMGTPE";
+	double v = (double)bytes / 1000;
+	int u = 0;
+
+	if (bytes < 1000) {
+		snprintf(buf, DV_SIZE_WORDS, "%u B", (unsigned)bytes);
+		return buf;
+	}
+	/* 999.95 would be shown as 1000.0 */
+	for (; v >= 999.95; u++)
+		v /= 1000;
+	snprintf(buf, DV_SIZE_WORDS, "%.1f %cB", v, units[u]);
+	return buf;
 }

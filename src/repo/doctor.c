@@ -4,6 +4,7 @@
  * wrong. It changes nothing: what a file system can do is tried out in a temporary folder that is
  * removed again.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
+#include "base/words.h"
 #include "repo/doctor.h"
 #include "repo/hooks.h"
 #include "repo/sync.h"
@@ -217,7 +219,7 @@ static int check_cache(doctor *d)
 	const dv_log_state *st;
 	dv_store *s = NULL;
 	uint64_t bytes = 0;
-	char text[96];
+	char text[96], size[DV_SIZE_WORDS];
 	int rc = check_folder(d, "cache", d->repo->cache_dir);
 
 	if (rc != 0 || access(d->repo->cache_dir, F_OK) != 0)
@@ -227,10 +229,33 @@ static int check_cache(doctor *d)
 	st = dv_store_state(s);
 	for (size_t i = 0; i < st->ncontainers; i++)
 		bytes += st->containers[i].size;
-	snprintf(text, sizeof(text), "%zu %s, %zu index %s, %" PRIu64 " bytes", st->ncontainers,
+	snprintf(text, sizeof(text), "%zu %s, %zu index %s, %s", st->ncontainers,
 		 st->ncontainers == 1 ? "pack" : "packs", st->nsegments,
-		 st->nsegments == 1 ? "segment" : "segments", bytes);
+		 st->nsegments == 1 ? "segment" : "segments", dv_size_words(size, bytes));
 	return tell(d, "cache content", text, NULL, NULL);
+}
+
+/* What commands that were cut short kept for their user. */
+static int check_saved(doctor *d)
+{
+	dv_autofree char *path = dv_path_join(d->repo->dvdir, "saved");
+	struct dirent *e;
+	char text[64];
+	size_t n = 0;
+	DIR *dir;
+
+	if (!path)
+		return dv_err_nomem();
+	if (!(dir = opendir(path)))
+		return 0;
+	while ((e = readdir(dir)) != NULL)
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	closedir(dir);
+	if (!n)
+		return 0;
+	snprintf(text, sizeof(text), "%zu left by commands that were cut short", n);
+	return tell(d, "saved data", path, text, "look at them, copy what you miss, then remove "
+		    "them; in 'filter-…' each file is what 'git add' was given");
 }
 
 static int check_outputs(doctor *d)
@@ -274,7 +299,8 @@ int dv_doctor(dv_repo *r, dv_finding_cb cb, void *payload)
 		return tell(&d, "workspace", "not inside a dv repository", NULL, NULL);
 	if ((rc = check_folder(&d, "workspace", r->root)) != 0 || (rc = check_git(&d)) != 0 ||
 	    (r->has_git && (rc = dv_hooks_check(r, cb, payload)) != 0) ||
-	    (rc = check_outputs(&d)) != 0 || (rc = check_cache(&d)) != 0)
+	    (rc = check_outputs(&d)) != 0 || (rc = check_cache(&d)) != 0 ||
+	    (rc = check_saved(&d)) != 0)
 		return rc;
 	return dv_remote_list(r, on_remote, &d);
 }

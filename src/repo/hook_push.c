@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/words.h"
 #include "repo/sync.h"
 
 #define INPUT_MAX ((size_t)64 << 20)	/* some hundred thousand refs */
@@ -155,6 +156,7 @@ int dv_hook_pre_push(dv_hook_call *h, dv_repo *r)
 {
 	dv_auto(push) p = { .repo = r };
 	dv_transfer_summary sum = { 0 };
+	char size[DV_SIZE_WORDS];
 	bool remote = false;
 	dv_git *g = NULL;
 	size_t n;
@@ -179,9 +181,9 @@ int dv_hook_pre_push(dv_hook_call *h, dv_repo *r)
 	if (rc < 0)
 		return blocked(rc, h);
 	if (sum.objects)
-		dv_hook_say(h, DV_HOOK_NOTE, "data pushed: %llu %s, %llu bytes",
+		dv_hook_say(h, DV_HOOK_NOTE, "data pushed: %llu %s, %s",
 			    (unsigned long long)sum.objects,
 			    sum.objects == 1 ? "object" : "objects",
-			    (unsigned long long)sum.bytes);
+			    dv_size_words(size, sum.bytes));
 	return 0;
 }
