@@ -23,6 +23,8 @@ typedef struct status_state {
 	uint64_t made; /* outputs of stages that are not as recorded; not in the next two */
 	uint64_t git; /* files of git's filter that were changed or deleted; likewise */
 	uint64_t modified, deleted;
+	uint64_t intact; /* not in the cache, and in the workspace as recorded */
+	const char *mend; /* the command that stores the first of them */
 	bool fresh; /* some of them were never recorded; else the pointers may be newer */
 	json_t *stages; /* with --json */
 } status_state;
@@ -68,6 +70,9 @@ static int on_change(const dv_change *c, void *payload)
 		s->n[c->kind]++;
 	modified = c->kind == DV_NOT_IN_CACHE && own && c->new_oid &&
 		   strcmp(c->new_oid, c->old_oid) != 0;
+	if (c->kind == DV_NOT_IN_CACHE && own && c->new_oid && !modified && !s->intact++)
+		s->mend = c->filtered ? "git add --renormalize"
+			  : c->stage ? "dv commit" : "dv add";
 	count_work(s, c, own, modified);
 	if (s->list) {
 		json_array_append_new(s->list, dv_cli_change_json(c));
@@ -115,7 +120,10 @@ static void suggest(const status_state *s)
 {
 	bool partly = s->n[DV_NOT_IN_CACHE] != 0;
 
-	if (s->n[DV_NOT_IN_CACHE])
+	if (s->intact)
+		dv_out_hint("'dv pull' brings what is not in the cache, '%s PATH' stores again "
+			    "what is here as recorded", s->mend);
+	else if (s->n[DV_NOT_IN_CACHE])
 		dv_out_hint("'dv pull' brings what is not in the cache");
 	if (s->work && partly)
 		dv_out_hint("'dv add FILE' records one file of a directory that is here in part");

@@ -54,10 +54,21 @@ static int ambiguous(const char *word)
 	return DV_EXIT_USAGE;
 }
 
-static int neither(const char *word)
+static int neither(dv_repo *r, const char *word)
 {
+	const char *colon = strchr(word, ':');
+	dv_cli_autofree char *rev = colon ? strndup(word, (size_t)(colon - word)) : NULL;
+	int rc = dv_revision(r, word, NULL);
+
+	/* A repository that cannot be read knows of no revision: that is what is to be told. */
+	if (rc && rc != DV_ENOTFOUND && rc != DV_EUSAGE)
+		return dv_out_fail(rc);
 	dv_out_error("'%s' is neither tracked nor a revision", word);
-	dv_out_hint("'dv ls' lists what is tracked, 'git branch -a' and 'git tag' what is named");
+	if (rev && *rev && colon[1] && dv_revision(r, rev, NULL) == 0)
+		dv_out_hint("name revisions and paths apart: '%s [REV] -- %s'", rev, colon + 1);
+	else
+		dv_out_hint("'dv ls' lists what is tracked, 'git branch -a' and 'git tag' what is "
+			    "named");
 	return DV_EXIT_FAILED;
 }
 
@@ -90,7 +101,7 @@ int dv_cli_count_revs(int *out, const dv_cli *cli, dv_repo *r, int argc, char **
 		bool path = is_path(r, argv[i], count > 0);
 
 		if (!count && !path && i == 0)
-			return neither(argv[i]);
+			return neither(r, argv[i]);
 		if (!count || revs + count > max)
 			break;
 		if (path)

@@ -18,6 +18,7 @@ typedef struct diff {
 	dv_store *store;
 	dv_reader *reader;
 	dv_pool *pool;
+	const char *from, *to;	/* revisions; NULL: the workspace */
 	dv_scan *scan;		/* NULL when both sides are revisions */
 	dv_output_list a, b;
 	dv_targets targets;
@@ -39,9 +40,11 @@ static int diff_open(diff *d, const char *a, const char *b)
 {
 	int r;
 
+	d->from = a ? a : "HEAD";
+	d->to = b;
 	if ((r = dv_repo_store_look(d->repo, &d->store)) < 0 ||
 	    (r = dv_reader_new(&d->reader, d->store)) < 0 ||
-	    (r = dv_repo_outputs_at(d->repo, a ? a : "HEAD", &d->a)) < 0)
+	    (r = dv_repo_outputs_at(d->repo, d->from, &d->a)) < 0)
 		return r;
 	if (b)
 		return dv_repo_outputs_at(d->repo, b, &d->b);
@@ -74,6 +77,13 @@ static int take(diff *d, const char *output, dv_deltas *inner)
 	return r;
 }
 
+/* A listing of one side is missing, nobody knows of which. */
+static int hint_fetch(const diff *d, const char *path, int r)
+{
+	return dv_err_hint(r, "run 'dv fetch --rev %s%s%s %s' to bring its listings here",
+			   d->from, d->to ? " --rev " : "", d->to ? d->to : "", path);
+}
+
 /* One output: `old` and `new_` are what stands on each side, kind 0 for nothing. */
 static int compare(diff *d, const char *path, const dv_tree_entry *old, const dv_tree_entry *new_,
 		   const dv_side *side)
@@ -90,7 +100,7 @@ static int compare(diff *d, const char *path, const dv_tree_entry *old, const dv
 		r = dv_treediff(&inner, &stored, od ? &od->oid : NULL, side, nd ? &nd->oid : NULL,
 				DV_TREEDIFF_EMPTY);
 	if (r == DV_ENOTFOUND)
-		return dv_err_hint(r, "run 'dv fetch' with the revision to bring its listing here");
+		return hint_fetch(d, path, r);
 	if (r < 0 || (r = take(d, path, &inner)) < 0)
 		return r;
 	old = od ? NULL : old;

@@ -41,7 +41,8 @@ int dv_filtered_store_missing(dv_repo *r, const dv_output *const *o, size_t n) D
 
 /** The checkout of all such outputs of `l` that are wanted: content for those that hold their
  *  pointers, and for those that are named and not there. Tells git of the filter, without which it
- *  would take the content for a change. DV_ENOTFOUND for what the store lacks, after the others.
+ *  would take the content for a change. DV_ENOTFOUND for what the store lacks, after the others;
+ *  DV_EDIRTY for one that is named and changed, which stays.
  *  The lock of the work tree is held. */
 int dv_filtered_checkout(dv_repo *r, const dv_output_list *l, const dv_targets *t, int jobs,
 			 dv_change_cb cb, void *payload, dv_checkout_summary *sum) DV_MUST_CHECK;

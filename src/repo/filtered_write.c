@@ -333,12 +333,32 @@ static int is_stale(dv_repo *r, const dv_output *o, bool *stale, struct stat *st
 	return rc;
 }
 
+/* Is it another content, and not only one that git has not looked at again? *path is its name. */
+static int is_other(dv_repo *r, const dv_output *o, const char **path)
+{
+	enum dv_filtered_state state;
+	dv_scanned now;
+	int rc = dv_filtered_look(r, o, &state, &now);
+
+	if (!rc && state == DV_FILTERED_CHANGED)
+		*path = o->path;
+	return rc;
+}
+
+/* Unlike other outputs it may be staged as it is: what git has is what comes back. */
+static int refuse_changed(const char *path)
+{
+	return dv_err_hint(dv_err(DV_EDIRTY, "'%s' was changed here, so it stays as it is", path),
+			   "'git restore %s' or 'dv checkout -f %s' brings it back, 'git add %s' "
+			   "records it", path, path, path);
+}
+
 int dv_filtered_checkout(dv_repo *r, const dv_output_list *l, const dv_targets *t, int jobs,
 			 dv_change_cb cb, void *payload, dv_checkout_summary *sum)
 {
 	dv_autofree dv_filtered_file *f = dv_calloc(l->n + 1, sizeof(*f));
 	dv_autofree size_t *at = dv_calloc(l->n + 1, sizeof(*at));
-	const char *inner;
+	const char *inner, *changed = NULL;
 	size_t n = 0;
 	int rc = f && at ? 0 : DV_ERROR;
 
@@ -357,14 +377,18 @@ int dv_filtered_checkout(dv_repo *r, const dv_output_list *l, const dv_targets *
 		if (state == DV_FILTERED_CHANGED &&
 		    (rc = is_stale(r, o, &f[n].there, &f[n].st)) < 0)
 			break;
+		if (state == DV_FILTERED_CHANGED && !f[n].there && !changed &&
+		    dv_targets_name(t, o) && (rc = is_other(r, o, &changed)) < 0)
+			break;
 		if (state != DV_FILTERED_POINTER && !create && !f[n].there)
 			continue;
 		at[n++] = i;
 	}
-	if (rc || !n)
-		return rc;
-	rc = dv_gitdrivers_write(&r->dirs, DV_DRIVER_FILTER, false, NULL);
-	if (!rc)
+	if (!rc && n)
+		rc = dv_gitdrivers_write(&r->dirs, DV_DRIVER_FILTER, false, NULL);
+	if (!rc && n)
 		rc = dv_filtered_bring(r, f, n, jobs);
-	return rc ? rc : tell_brought(l, f, at, n, cb, payload, sum);
+	if (!rc && n)
+		rc = tell_brought(l, f, at, n, cb, payload, sum);
+	return rc || !changed ? rc : refuse_changed(changed);
 }

@@ -17,6 +17,7 @@ typedef struct listing {
 	bool recursive;
 	const dv_output *of;	/* whose inside is walked */
 	dv_remote_store *from;	/* where the cache has no listing; open when it was asked */
+	const char *rev;	/* NULL: the workspace's */
 	char *from_name;	/* the output's own remote; NULL: the default one */
 } listing;
 
@@ -52,12 +53,18 @@ static int tell(const listing *l, const char *path, const dv_tree_entry *t, cons
 	return l->cb(&e, l->payload);
 }
 
-static int hint_fetch(int rc, const char *path)
+/* How what is missing comes here. */
+static int hint_fetch(int rc, const char *rev, const char *path)
+{
+	return dv_err_hint(rc, "run 'dv fetch %s%s%s%s' to bring it from the remote",
+			   rev ? "--rev " : "", rev ? rev : "", rev ? " " : "", path);
+}
+
+static int no_listing(int rc, const char *rev, const char *path)
 {
 	if (rc != DV_ENOTFOUND)
 		return rc;
-	return dv_err_hint(dv_err(rc, "the listing of '%s' is not in the cache", path),
-			   "run 'dv fetch %s'", path);
+	return hint_fetch(dv_err(rc, "the listing of '%s' is not in the cache", path), rev, path);
 }
 
 /* A listing from the cache, or else from the remote, if that is open. */
@@ -98,8 +105,8 @@ static int ask_remote(listing *l, const char *path)
 	if ((rc == DV_ENOTFOUND || rc == DV_EUSAGE) && l->repo->guest)
 		return no_source(path);
 	if (rc == DV_ENOTFOUND || rc == DV_EUSAGE)
-		return dv_err_hint(dv_err(DV_ERROR, "the listing of '%s' is not in the cache",
-					  path), "run 'dv fetch %s'", path);
+		return hint_fetch(dv_err(DV_ERROR, "the listing of '%s' is not in the cache", path),
+				  l->rev, path);
 	return rc ? dv_err_ctx(rc, "the listing of '%s' is not in the cache", path) : 0;
 }
 
@@ -271,10 +278,11 @@ int dv_output_entry(dv_repo *r, const dv_output_list *all, const char *rel, dv_t
 	return find_entry(&l, rest, out);
 }
 
-int dv_output_ls(dv_repo *r, const dv_output_list *all, const char *rel, bool recursive,
-		 dv_entry_cb cb, void *payload)
+static int ls_at(dv_repo *r, const char *rev, const dv_output_list *all, const char *rel,
+		 bool recursive, dv_entry_cb cb, void *payload)
 {
-	dv_auto(listing) l = { .repo = r, .cb = cb, .payload = payload, .recursive = recursive };
+	dv_auto(listing) l = { .repo = r, .rev = rev, .cb = cb, .payload = payload,
+			       .recursive = recursive };
 	dv_autoptr(dv_reader) reader = NULL;
 	const char *rest = "";
 	dv_tree_entry at;
@@ -294,6 +302,12 @@ int dv_output_ls(dv_repo *r, const dv_output_list *all, const char *rel, bool re
 	return tell(&l, rel, &at, *rest ? NULL : l.of);
 }
 
+int dv_output_ls(dv_repo *r, const dv_output_list *all, const char *rel, bool recursive,
+		 dv_entry_cb cb, void *payload)
+{
+	return ls_at(r, NULL, all, rel, recursive, cb, payload);
+}
+
 int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entry_cb cb,
 	  void *payload)
 {
@@ -303,7 +317,7 @@ int dv_ls(dv_repo *r, const char *rev, const char *path, bool recursive, dv_entr
 
 	if (!rc)
 		rc = load_outputs(r, rev, &all);
-	return rc ? rc : dv_output_ls(r, &all, rel, recursive, cb, payload);
+	return rc ? rc : ls_at(r, rev, &all, rel, recursive, cb, payload);
 }
 
 static int is_directory(const char *rel)
@@ -316,6 +330,7 @@ typedef struct part {
 	uint64_t offset, length;
 	dv_data_cb cb;
 	void *payload;
+	const char *rev;	/* for hints; NULL: the workspace's */
 } part;
 
 /* What the cache lacks comes from the output's remote, and is not kept. Where there
@@ -353,16 +368,15 @@ static int cat_here(dv_reader *reader, const dv_output *o, const char *rest, con
 	int rc = find_anywhere(reader, NULL, o, rest, &at, lacking);
 
 	if (*lacking)
-		return hint_fetch(rc, o->path);
+		return no_listing(rc, p->rev, o->path);
 	if (rc < 0)
 		return rc;
 	if (at.kind == 'd')
 		return is_directory(rel);
 	*lacking = true;
 	if (!dv_store_has_object(dv_reader_store(reader), &at.oid))
-		return dv_err_hint(dv_err(DV_ENOTFOUND, "the content of '%s' is not in the cache",
-					  rel), "run 'dv fetch %s' to bring it from the remote",
-				   rel);
+		return hint_fetch(dv_err(DV_ENOTFOUND, "the content of '%s' is not in the cache",
+					 rel), p->rev, rel);
 	if ((rc = dv_sync_is_cached(reader, &at.oid, false, &all)) < 0)
 		return rc;
 	if (!all)
@@ -373,10 +387,9 @@ static int cat_here(dv_reader *reader, const dv_output *o, const char *rest, con
 	return rc < 0 ? dv_err_ctx(rc, "'%s'", rel) : rc;
 }
 
-int dv_output_stream(dv_repo *r, const dv_output_list *all, dv_reader *reader, const char *rel,
-		     uint64_t offset, uint64_t length, dv_data_cb cb, void *payload)
+static int stream(dv_repo *r, const dv_output_list *all, dv_reader *reader, const char *rel,
+		  const part *p)
 {
-	const part p = { offset, length, cb, payload };
 	const char *rest = "";
 	const dv_output *o = dv_output_list_holding(all, rel, &rest);
 	bool lacking;
@@ -384,8 +397,16 @@ int dv_output_stream(dv_repo *r, const dv_output_list *all, dv_reader *reader, c
 	if (!o)
 		return dv_err_hint(dv_err(DV_ENOTFOUND, "'%s' is not tracked by dv", rel),
 				   "run 'dv ls -R' to see what is");
-	int rc = cat_here(reader, o, rest, rel, &p, &lacking);
-	return rc == DV_ENOTFOUND && lacking ? cat_remote(r, reader, o, rest, rel, &p) : rc;
+	int rc = cat_here(reader, o, rest, rel, p, &lacking);
+	return rc == DV_ENOTFOUND && lacking ? cat_remote(r, reader, o, rest, rel, p) : rc;
+}
+
+int dv_output_stream(dv_repo *r, const dv_output_list *all, dv_reader *reader, const char *rel,
+		     uint64_t offset, uint64_t length, dv_data_cb cb, void *payload)
+{
+	const part p = { offset, length, cb, payload, NULL };
+
+	return stream(r, all, reader, rel, &p);
 }
 
 int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint64_t length,
@@ -395,9 +416,10 @@ int dv_cat(dv_repo *r, const char *rev, const char *path, uint64_t offset, uint6
 	dv_autoptr(dv_reader) reader = NULL;
 	dv_autofree char *rel = NULL;
 	dv_store *s;
+	const part p = { offset, length, cb, payload, rev };
 	int rc = look(r, rev, path, &rel, &all, &s, &reader);
 
-	return rc < 0 ? rc : dv_output_stream(r, &all, reader, rel, offset, length, cb, payload);
+	return rc < 0 ? rc : stream(r, &all, reader, rel, &p);
 }
 
 int dv_check_ignore(dv_repo *r, const char *path, bool *ignored, dv_kv_cb cb, void *payload)

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/sha256.h"
+#include "git/clone.h"
 #include "git/index.h"
 #include "repo/lockfile.h"
 
@@ -98,6 +99,18 @@ static int find_settings(const dv_gitindex_entry *e, void *payload)
 	return c >= 0;
 }
 
+/* Was the work tree not checked out yet, of a commit that has settings? */
+static bool is_to_check_out(const dv_git_dirs *d)
+{
+	dv_autoptr(dv_git) g = NULL;
+	bool there = false;
+
+	if (!d->workdir || dv_git_open_objects(&g, d->workdir) < 0 ||
+	    dv_git_has_file(g, "HEAD", ".dv/config", &there) < 0)
+		dv_error_clear();
+	return there;
+}
+
 /* A sparse checkout may leave out the folder .dv: git's index knows that the root of the work tree
  * is one of a dv repository. Its own settings count, then, those of the folder do not. */
 static int find_sparse_root(char **root, const char *path)
@@ -131,6 +144,11 @@ static int find_sparse_root(char **root, const char *path)
 		return dv_err_hint(dv_err(DV_ENOREPO, "not inside a dv repository: %s", e.message),
 				   "%s", e.hint);
 	}
+	if (is_to_check_out(&d))
+		return dv_err_hint(dv_err(DV_ENOREPO, "the work tree '%s' lacks the folder '.dv' "
+					  "that its last commit has", d.workdir),
+				   "run 'git checkout' first, or 'git restore .dv' where only that "
+				   "is gone");
 	return dv_error_put(&first);
 }
 

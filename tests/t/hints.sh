@@ -175,4 +175,65 @@ test_case 'what is spoiled says how to mend it' '
 	rm saved
 	$DV status'
 
+test_case 'a repository of its own for what else a newcomer meets' '
+	cd "$TEST_DIR" && git init -q other && cd other && $DV init -q && $DV track -q "*.bin"
+	mkdir d && printf hello >a.bin && printf 1 >d/f && printf 1 >f && printf x >"$TEST_DIR/src"
+	$DV add -q d f && git add . && git commit -qm one && git tag v1
+	printf other >a.bin
+	refused $DV checkout a.bin 2>err
+	contains err "was changed here"
+	contains err "dv checkout -f a.bin"
+	$DV checkout -q -f a.bin
+	[ "$(cat a.bin)" = hello ]
+	printf 2 >d/f && $DV add -q d && git commit -qam two
+	refused $DV diff v1:f HEAD:f 2>err
+	contains err "v1 [REV] -- f"
+	mv .git/dv/cache kept
+	$DV status >/dev/null 2>err
+	contains err "git add --renormalize PATH"
+	$DV add -q d
+	$DV status >out
+	lacks out "d: not in cache"
+	must_fail 2 $DV cat v1:f 2>err
+	contains err "dv fetch --rev v1 f"
+	refused $DV diff v1 HEAD 2>err
+	contains err "dv fetch --rev v1 --rev HEAD d"
+	rm -rf .git/dv/cache && mv kept .git/dv/cache
+	mkdir -p .git/dv/saved/filter-1
+	must_fail 1 $DV doctor >out 2>err
+	contains out "left by commands that were cut short"
+	rm -r .git/dv/saved'
+
+test_case 'a work tree that is not checked out, ids of SHA-256' '
+	cd "$TEST_DIR" && git clone -q --no-checkout other bare-tree && cd bare-tree
+	refused $DV status 2>err
+	contains err "git checkout"
+	lacks err "dv init"
+	git init -q --object-format=sha256 ../long && cp -r ../other/.dv ../long && cd ../long
+	refused $DV ls HEAD 2>err
+	contains err "SHA-1"'
+
+test_case 'taking over makes a repository, and --dry says so' '
+	git init -q "$TEST_DIR/lfs" && cd "$TEST_DIR/lfs"
+	printf "*.x filter=lfs diff=lfs merge=lfs -text\n" >.gitattributes && git add .
+	refused $DV import-lfs --dry 2>err
+	contains err "without '"'--dry'"'"
+	[ ! -e .dv ]
+	$DV import-lfs -q
+	[ -e .dv/config ]'
+
+test_case 'a dead host is named, and asked once; ssh says why' '
+	cd "$TEST_DIR/other"
+	for n in x y; do
+		$DV import-url -q "$TEST_DIR/src" $n
+		sed -i "s,url: .*,url: \"http://127.0.0.1:9/$n\"," $n.dv
+	done
+	refused env DV_REMOTE_FAULT=quick $DV update 2>err
+	contains err "http://127.0.0.1:9"
+	contains err "did not answer before"
+	lacks err "'"'source'"'"
+	refused env GIT_SSH_COMMAND="echo me: Permission denied >&2; exit 255; :" \
+		$DV get ssh://me@h/x y2 2>err
+	contains err "me: Permission denied"'
+
 done_testing
