@@ -149,6 +149,27 @@ typedef struct dv_stage_status_summary {
 DV_API int dv_stage_status(dv_repo *r, const char *const *targets, size_t n, int jobs,
 			   dv_stage_event_cb cb, void *payload, dv_stage_status_summary *out);
 
+/** A stage on the way from a cause to a target, and what it hands on: one of its outputs; last the
+ *  target, NULL where that is no path. */
+typedef struct dv_stage_hop {
+	const char *stage, *path;
+} dv_stage_hop;
+#define DV_STAGE_HOPS_MAX 64
+/** A stage that is stale by itself. */
+typedef struct dv_stage_cause {
+	dv_stage_event stage;		/* its reasons without those that another cause explains */
+	const dv_stage_hop *via;	/* from that stage to the target, the shortest way */
+	size_t nvia;			/* up to DV_STAGE_HOPS_MAX */
+	size_t left_out;		/* stages in the middle that are too many for that */
+} dv_stage_cause;
+typedef int (*dv_stage_cause_cb)(const dv_stage_cause *c, void *payload);
+/** Which stages make `path` stale: of those that make it and of all that they need each that is
+ *  stale by itself, what is needed first. Where no stage makes the path (or it is NULL), the stage
+ *  named `stage` (as in dv_stage_event; or NULL) is what is asked for; nothing is told where there
+ *  is none. Writes nothing but the stat cache. DV_EPARTIAL: as dv_stage_status. */
+DV_API int dv_stage_causes(dv_repo *r, const char *path, const char *stage, dv_stage_cause_cb cb,
+			   void *payload);
+
 /** As dv_doctor, about pipelines: that their files can be read, and that there is what runs stages
  *  apart, where one says so. Nothing is told where there is no pipeline. */
 DV_API int dv_doctor_pipelines(dv_repo *r, dv_finding_cb cb, void *payload);

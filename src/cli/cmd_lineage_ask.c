@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dv lineage why, impact and verify: questions to the lineage of one thing. */
 #include "cli/runs.h"
+#include "cli/stages.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,7 @@ typedef struct why {
 	json_t *doc;			/* the record of the run that made it */
 	json_t *found;			/* of the run before it, or NULL */
 	char *self;			/* oid of that record */
-	json_t *changes, *stale;	/* with --json */
+	json_t *changes, *stale, *causes;	/* with --json */
 	bool json, any;
 } why;
 static void why_release(why *w)
@@ -23,6 +24,7 @@ static void why_release(why *w)
 	json_decref(w->found);
 	json_decref(w->changes);
 	json_decref(w->stale);
+	json_decref(w->causes);
 	free(w->self);
 }
 
@@ -104,6 +106,59 @@ static int on_input(const dv_run_check *c, void *payload)
 	return 0;
 }
 
+#define HOPS_SHOWN 10
+
+/* "split -> parts -> train -> model" */
+static void tell_way(const dv_stage_cause *c)
+{
+	size_t half = HOPS_SHOWN / 2, cut = c->nvia > HOPS_SHOWN ? c->nvia - HOPS_SHOWN : 0;
+
+	dv_out("    by ");
+	for (size_t i = 0; i < c->nvia; i++) {
+		if (cut && i == half) {
+			dv_out(" -> ... %zu stages ...", cut + c->left_out);
+			i += cut;
+		}
+		dv_out("%s", i ? " -> " : "");
+		dv_out_name(c->via[i].stage);
+		if (c->via[i].path) {
+			dv_out(" -> ");
+			dv_out_name(c->via[i].path);
+		}
+	}
+	dv_out("\n");
+}
+
+static int on_cause(const dv_stage_cause *c, void *payload)
+{
+	why *w = payload;
+
+	w->any = true;
+	if (w->json) {
+		json_t *j = dv_cli_stage_json(&c->stage), *via = json_array();
+
+		for (size_t i = 0; i < c->nvia; i++) {
+			json_t *hop = json_object();
+
+			dv_out_json_bytes(hop, "stage", c->via[i].stage);
+			if (c->via[i].path)
+				dv_out_json_bytes(hop, "path", c->via[i].path);
+			json_array_append_new(via, hop);
+		}
+		json_object_set_new(j, "via", via);
+		dv_cli_json_count(j, "left_out", c->left_out);
+		json_array_append_new(w->causes, j);
+		return 0;
+	}
+	dv_out("  the stage ");
+	dv_out_name(c->stage.name);
+	dv_out(" is %sstale%s:\n", dv_out_color(DV_COLOR_YELLOW), dv_out_color_end());
+	dv_cli_reasons("    ", &c->stage);
+	if (c->nvia > 1)
+		tell_way(c);
+	return dv_out_broken() ? DV_ECANCELLED : 0;
+}
+
 static void tell_maker(const why *w)
 {
 	const char *stage = json_string_value(json_object_get(w->doc, "stage"));
@@ -126,15 +181,22 @@ static void tell_maker(const why *w)
 	}
 }
 
-static int find_earlier(why *w)
+/* What the run is called: a stage as dv_stage_event has it, else a file; NULL for neither. */
+static int name_run(const why *w, char **out)
 {
 	const char *stage = json_string_value(json_object_get(w->doc, "stage"));
 	const char *file = json_string_value(json_object_get(w->doc, "file"));
-	const char *name = stage ? stage : file;
-	dv_cli_autofree char *filter = NULL;
 	bool root = stage && file && strcmp(file, "dv.yaml") == 0;
-	int n = !name ? 0 : stage && file && !root ? asprintf(&filter, "name=%s:%s", file, stage)
-						   : asprintf(&filter, "name=%s", name);
+	int n = stage && file && !root ? asprintf(out, "%s:%s", file, stage) :
+		stage || file ? asprintf(out, "%s", stage ? stage : file) : 0;
+
+	return n < 0 ? DV_ERROR : 0;
+}
+
+static int find_earlier(why *w, const char *name)
+{
+	dv_cli_autofree char *filter = NULL;
+	int n = name ? asprintf(&filter, "name=%s", name) : 0;
 	const char *const filters[] = { filter, "state!=FAILED", "state!=CANCELED" };
 	dv_lineage_list_options o = { .filters = filters, .nfilters = 3, .limit = RUNS_BACK };
 	int rc;
@@ -153,15 +215,35 @@ static int why_json(why *w)
 	dv_cli_json_oid(doc, "oid", w->self);
 	json_object_set(doc, "changes", w->changes);
 	json_object_set(doc, "stale", w->stale);
+	json_object_set(doc, "causes", w->causes);
 	return dv_out_json(doc);
+}
+
+/* What has changed since: of the run itself, and of the stages from which its inputs come. */
+static int look_now(why *w, const char *target, const char *name)
+{
+	uint64_t bad;
+	int rc;
+
+	if (!w->json)
+		dv_out("now:\n");
+	if ((rc = dv_lineage_verify(w->repo, w->self ? w->self : target, true, on_input, w, &bad)))
+		return dv_out_fail(rc);
+	rc = dv_stage_causes(w->repo, target, name, on_cause, w);
+	rc = rc ? dv_out_fail(rc) : 0;
+	if (w->json)
+		why_json(w);
+	else if (!w->any && !rc)
+		dv_out("  everything that it read and made is as it was\n");
+	return rc;
 }
 
 static int why_run(dv_cli *cli, void *args, int argc, char **argv)
 {
 	__attribute__((cleanup(why_release))) why w = { .json = cli->json };
 	dv_lineage_options o = { .up = true, .depth = 2 };
+	dv_cli_autofree char *name = NULL;
 	dv_cli_autorepo dv_repo *r = NULL;
-	uint64_t bad;
 	int rc = dv_cli_begin(cli, argc, 1, 1, &r);
 
 	(void)args;
@@ -170,11 +252,14 @@ static int why_run(dv_cli *cli, void *args, int argc, char **argv)
 	w.repo = r;
 	w.changes = json_array();
 	w.stale = json_array();
+	w.causes = json_array();
 	w.doc = dv_cli_run_read(r, argv[0], &rc);
 	if (!rc)
 		rc = dv_lineage(r, argv[0], &o, on_maker, NULL, &w);
 	if (!rc)
-		rc = find_earlier(&w);
+		rc = name_run(&w, &name);
+	if (!rc)
+		rc = find_earlier(&w, name);
 	if (rc)
 		return dv_out_fail(rc);
 	if (!w.json)
@@ -183,16 +268,7 @@ static int why_run(dv_cli *cli, void *args, int argc, char **argv)
 		dv_out("since the run before that made something else:\n");
 	if (w.found)
 		dv_cli_run_diff(w.found, w.doc, on_change, &w);
-	if (!w.json)
-		dv_out("now:\n");
-	rc = dv_lineage_verify(r, w.self ? w.self : argv[0], true, on_input, &w, &bad);
-	if (rc)
-		return dv_out_fail(rc);
-	if (w.json)
-		return why_json(&w);
-	if (!w.any)
-		dv_out("  everything that it read and made is as it was\n");
-	return DV_EXIT_OK;
+	return look_now(&w, argv[0], name);
 }
 
 const dv_cmd dv_cmd_lineage_why = {

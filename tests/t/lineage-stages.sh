@@ -80,6 +80,71 @@ test_case "why tells what changed" '
 	contains ../out "param params.yaml:rate"
 '
 
+test_case "why follows the stages upwards to what is stale there" '
+	rm -rf ../chain && mkdir ../chain && cd ../chain && git init -q && "$DV" init -q
+	mkdir sub
+	cat >dv.yaml <<"END"
+stages:
+  first: {cmd: mkdir -p parts && cp raw parts/a, deps: [raw], params: [rate], outs: [parts]}
+  third: {cmd: cat sub/b >last, deps: [sub/b], outs: [last]}
+  other: {cmd: echo 1 >apart, deps: [far], outs: [apart]}
+END
+	cat >sub/dv.yaml <<"END"
+stages:
+  second: {cmd: cat ../parts/a >b, deps: [../parts/a], outs: [b]}
+END
+	echo 1 >raw; echo 1 >far; echo "rate: 1" >params.yaml
+	"$DV" repro -q
+	why() { "$DV" lineage why --json "$1" | json "[(c[\"name\"],
+		[(r[\"why\"], r.get(\"path\"), r.get(\"key\")) for r in c[\"reasons\"]],
+		[(h[\"stage\"], h.get(\"path\")) for h in c[\"via\"]]) for c in d[\"causes\"]]"; }
+	echo 2 >far
+	[ "$(why last)" = "[]" ]
+	"$DV" lineage why last >out
+	contains out "is as it was"
+
+	echo 2 >raw
+	"$DV" lineage why last >out
+	lacks out "is as it was"
+	contains out "the stage first is stale:"
+	contains out "the dependency '"'raw'"' changed"
+	contains out "by first -> parts -> sub/dv.yaml:second -> sub/b -> third -> last"
+	[ "$(why last)" = "[('"'first', [('dep', 'raw', None)], [('first', 'parts'), ('sub/dv.yaml:second', 'sub/b'), ('third', 'last')]"')]" ]
+	[ "$(why parts/a)" = "[('"'first', [('dep', 'raw', None)], [('first', 'parts/a')]"')]" ]
+	run=$("$DV" lineage why --json last | json "d[\"oid\"]")
+	"$DV" lineage why "$run" >out
+	contains out "sub/b -> third"
+
+	echo 1 >raw; echo "rate: 2" >params.yaml
+	sed -i "s/cat sub/cat -u sub/" dv.yaml
+	[ "$(why last | tr -d "\n")" = "[('"'first', [('param', 'params.yaml', 'rate')], [('first', 'parts'), ('sub/dv.yaml:second', 'sub/b'), ('third', 'last')]), ('third', [('cmd', None, None)], [('third', 'last')]"')]" ]
+
+	: an output that is not as it was is told of once, where it is made
+	"$DV" repro -q
+	echo 9 >sub/b
+	[ "$(why last)" = "[('"'sub/dv.yaml:second', [('out', 'b', None)], [('sub/dv.yaml:second', 'sub/b'), ('third', 'last')]"')]" ]
+	"$DV" checkout -qf
+	echo 2 >raw
+	"$DV" freeze sub/dv.yaml:second
+	[ "$(why last)" = "[]" ]
+	cd ../repo || return
+'
+
+test_case "why is quick, and short, about a long chain" '
+	rm -rf ../long && mkdir ../long && cd ../long && git init -q && "$DV" init -q
+	{ echo "stages:"; for i in $(seq 300); do
+		echo "  s$i: {cmd: cp f$((i - 1)) f$i, deps: [f$((i - 1))], outs: [f$i]}"; done; } >dv.yaml
+	echo 1 >f0
+	"$DV" repro -q -j2
+	echo 2 >f0
+	"$DV" lineage why --json f300 >out
+	[ "$(json "len(d[\"causes\"]), len(d[\"causes\"][0][\"via\"]), d[\"causes\"][0][\"left_out\"]" <out)" = "(1, 64, 236)" ]
+	"$DV" lineage why f300 >out
+	contains out "by s1 -> f1 -> s2"
+	contains out "-> ... 290 stages ... -> s296 -> f296"
+	cd ../repo || return
+'
+
 test_case "runs that failed or were taken from the run cache are known" '
 	echo "rate: 0.1" >params.yaml
 	dv repro -q
