@@ -5,7 +5,7 @@
 [ -n "${TMPDIR:-}" ] || [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-stride=${DV_TEST_STRIDE:-5}
+export stride=${DV_TEST_STRIDE:-5}
 content() {
 	openssl enc -aes-128-ctr -nosalt -K "$(printf '%032d' "$2")" -iv 0 </dev/zero 2>/dev/null |
 		head -c "$1"

@@ -41,6 +41,7 @@ project() {
 }
 
 # clone: what is committed, in $TEST_DIR/clone, pulled.
+# shellcheck disable=SC2120 # the cases below give arguments
 clone() {
 	git add -A
 	git commit -qm "${1:-data}"
@@ -50,6 +51,7 @@ clone() {
 }
 
 # small: less than so many KiB lie in the folders of dv, and nothing that was on its way.
+# shellcheck disable=SC2120
 small() {
 	local kib
 	kib=$(du -sk .git/dv | cut -f1)
