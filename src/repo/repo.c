@@ -145,8 +145,9 @@ static int find_sparse_root(char **root, const char *path)
 				   "%s", e.hint);
 	}
 	if (is_to_check_out(&d))
-		return dv_err_hint(dv_err(DV_ENOREPO, "the work tree '%s' lacks the folder '.dv' "
-					  "that its last commit has", d.workdir),
+		return dv_err_hint(dv_err(DV_ENOREPO, "not inside a dv repository: the work tree "
+					  "'%s' lacks the folder '.dv' that its last commit has",
+					  d.workdir),
 				   "run 'git checkout' first, or 'git restore .dv' where only that "
 				   "is gone");
 	return dv_error_put(&first);
